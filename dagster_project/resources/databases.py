@@ -1,0 +1,55 @@
+"""Where each database is: a URL of the user's own, or a database on the embedded server.
+
+Belongs here: resolving a name (`warehouse`, `dagster`, a system) to a URL that can be connected to. Does not belong here: what is in the
+databases (`migrations/`) and who may read it.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, create_engine, make_url
+
+from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.settings import Settings
+
+WAREHOUSE = "warehouse"
+INSTANCE = "dagster"
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Resolves database names under one `Settings`."""
+
+    settings: Settings
+
+    @property
+    def server(self) -> EmbeddedServer:
+        """The embedded server of this home, running or not."""
+        return EmbeddedServer(self.settings.home / "postgres")
+
+    def external_url(self, name: str) -> str | None:
+        """The URL that the user gave for a database, or None when it lives on the embedded server."""
+        return self.settings.warehouse_url if name == WAREHOUSE else self.settings.source_urls.get(name)
+
+    def url(self, name: str, user: str | None = None) -> str:
+        """A libpq URL of a database; starts the embedded server and creates the database there if that is where it lives.
+
+        Args:
+            name: `warehouse`, `dagster` or a system.
+            user: Connect as this role instead of the URL's own (embedded server) or swap it into the user's URL.
+        """
+        external = self.external_url(name)
+        if external is not None:
+            return external if user is None else make_url(external).set(username=user, password=None).render_as_string(hide_password=False)
+        self.server.start()
+        self.server.ensure_database(name)
+        return self.server.url(name) if user is None else self.server.url(name, user)
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same database as a URL that SQLAlchemy opens with psycopg2, the one driver used here."""
+    return "postgresql+psycopg2://" + url.partition("://")[2]
+
+
+def engine(url: str) -> Engine:
+    """A SQLAlchemy engine for a libpq URL."""
+    return create_engine(sqlalchemy_url(url))

@@ -1,0 +1,72 @@
+"""The only reader of the environment.
+
+Belongs here: what a user may set from outside, its defaults and its validation. Does not belong here: connecting to anything, or
+starting anything (`resources.databases` does both). Nothing is read at import; call `Settings.from_environment()`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
+
+_SOURCE_PREFIX = "RUNMART_SOURCE_"
+_SOURCE_SUFFIX = "_URL"
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong; the message names it, its value and the way out."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says.
+
+    Attributes:
+        home: Folder for the state of the embedded default (server, logs, Data Docs).
+        warehouse_url: PostgreSQL URL of the warehouse, or None for the embedded server.
+        source_urls: PostgreSQL URL by system, for the systems that are not on the embedded server.
+        alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
+    """
+
+    home: Path
+    warehouse_url: str | None = None
+    source_urls: Mapping[str, str] = field(default_factory=dict)
+    alert_urls: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read `RUNMART_*` from the process environment, over the project's `.env` file.
+
+        Args:
+            environment: Replaces both, for tests.
+
+        Raises:
+            ConfigurationError: A URL is not a PostgreSQL URL.
+        """
+        if environment is None:
+            from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
+            environment = {**from_file, **os.environ}
+        source_urls = {
+            key.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower(): _postgres_url(key, value)
+            for key, value in environment.items()
+            if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
+        }
+        warehouse_url = environment.get("RUNMART_WAREHOUSE_URL")
+        return cls(
+            home=Path(environment.get("RUNMART_HOME") or PROJECT_ROOT / ".runmart").expanduser().resolve(),
+            warehouse_url=_postgres_url("RUNMART_WAREHOUSE_URL", warehouse_url) if warehouse_url else None,
+            source_urls=source_urls,
+            alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
+        )
+
+
+def _postgres_url(name: str, value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres"):
+        raise ConfigurationError(f"{name} must be a PostgreSQL URL such as postgresql://user@host:5432/database, not {scheme!r}")
+    return f"postgresql://{rest}"
