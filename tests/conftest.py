@@ -64,6 +64,8 @@ def new_database(server: EmbeddedServer, template_database: Callable[[str], str]
         template = template_database(kind)
         execute(f'drop database if exists "{name}" with (force)')
         execute(f'create database "{name}" template "{template}"')
+        # A clone has the template's contents but not the rights on the database itself.
+        execute(f"update pg_database set datacl = (select datacl from pg_database where datname = '{template}') where datname = '{name}'")
         created.append(name)
         return server.url(name)
 

@@ -1,0 +1,1 @@
+"""The typed source contract: YAML in, assets out."""

@@ -1,0 +1,1 @@
+"""What runs need from outside: databases, dbt, Great Expectations, alerts."""

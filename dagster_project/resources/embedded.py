@@ -80,7 +80,9 @@ class EmbeddedServer:
         """A libpq URL of one database on the running server."""
         info = self._postmaster()
         if info is None or info.socket_dir is None:
-            raise EmbeddedServerError(f"the embedded PostgreSQL under {self.folder} is not running; start it with `runmart up` or `make demo`")
+            raise EmbeddedServerError(
+                f"the embedded PostgreSQL under {self.folder} is not running; start it with `runmart up` or `make demo`"
+            )
         return f"postgresql://{user}@/{database}?host={quote(str(info.socket_dir), safe='')}"
 
     def ensure_database(self, database: str) -> None:
@@ -135,6 +137,8 @@ class EmbeddedServer:
 
     def _last_words(self, error: Exception) -> str:
         if isinstance(error, subprocess.CalledProcessError) and self._log.exists():
-            fatal = [line for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines() if "FATAL" in line or "PANIC" in line]
+            fatal = [
+                line for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines() if "FATAL" in line or "PANIC" in line
+            ]
             return fatal[-1] if fatal else str(error.stderr).strip()
         return str(error)

@@ -1,0 +1,170 @@
+"""The typed source contract: what of a source database may be read, and how.
+
+Belongs here: the shape of `defs/sources/<system>/defs.yaml` and its validation. Does not belong here: assets (`source_system`) and the
+copying of rows (`ingestion/`); nothing here imports Dagster, so the command line loads a contract in milliseconds.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from dagster_project.settings import SOURCES_ROOT
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
+ForeignKeyTarget = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+_Location = tuple[str | int, ...]
+
+
+class ContractError(Exception):
+    """A contract is invalid; the message starts with the file and the line."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Freshness(_Strict):
+    """How old the last sync of a table may be, in hours."""
+
+    warn_after_hours: Annotated[float, Field(gt=0)]
+    error_after_hours: Annotated[float, Field(gt=0)]
+
+
+class TableContract(_Strict):
+    """One source table.
+
+    Attributes:
+        description: What a row is.
+        schema_name: Schema in the source; the system's default if None.
+        key: Columns that identify a row.
+        columns: Columns that may be read; no other column ever is.
+        foreign_keys: `column: table.column` within the same system.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    description: Annotated[str, StringConstraints(min_length=1)]
+    schema_name: Annotated[Identifier | None, Field(alias="schema")] = None
+    key: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    foreign_keys: dict[Identifier, ForeignKeyTarget] = {}
+
+
+class SystemContract(_Strict):
+    """One source system: a database that Runmart reads.
+
+    Attributes:
+        system: The one name of the system: folder, asset group, dbt source, key prefix.
+        description: What the system is.
+        capture: How changed rows are found (see `ingestion.capture`).
+        schema_name: Schema that its tables are in unless a table says otherwise.
+        freshness: How old the last sync may be.
+        tables: Contract by table name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    system: SystemName
+    description: Annotated[str, StringConstraints(min_length=1)]
+    capture: Literal["compare"] = "compare"
+    schema_name: Annotated[Identifier, Field(alias="schema")] = "public"
+    freshness: Freshness
+    tables: Annotated[dict[Identifier, TableContract], Field(min_length=1)]
+
+    @property
+    def raw_schema(self) -> str:
+        """Schema of the warehouse that holds the raw tables."""
+        return f"raw_{self.system}"
+
+    def source_schema(self, table: str) -> str:
+        """Schema of the source that holds a table."""
+        return self.tables[table].schema_name or self.schema_name
+
+
+def load_contract(path: Path) -> SystemContract:
+    """Read and validate one `defs.yaml`.
+
+    Raises:
+        ContractError: The file is missing, is not YAML, or breaks a rule; names the file, the line and the way out.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except FileNotFoundError as error:
+        raise ContractError(f"{path}: there is no contract; every system needs a defs.yaml") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ContractError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("attributes"), dict):
+        raise ContractError(f"{path}:1: a contract needs the two entries 'type' and 'attributes'")
+    problems = _problems(document["attributes"], path.parent.name)
+    if problems:
+        lines = [f"{path}:{_line(root, ('attributes', *where))}: {'.'.join(map(str, where))}: {what}" for where, what in problems]
+        raise ContractError("\n".join(lines))
+    return SystemContract.model_validate(document["attributes"])
+
+
+def load_contracts(root: Path = SOURCES_ROOT) -> dict[str, SystemContract]:
+    """Every system's contract by name, from `<root>/<system>/defs.yaml`."""
+    return {path.parent.name: load_contract(path) for path in sorted(root.glob("*/defs.yaml"))}
+
+
+def _problems(attributes: dict[str, Any], folder: str) -> list[tuple[_Location, str]]:
+    try:
+        contract = SystemContract.model_validate(attributes)
+    except ValidationError as error:
+        return [(tuple(problem["loc"]), problem["msg"]) for problem in error.errors()]
+    return [*_system_problems(contract, folder), *(p for name in contract.tables for p in _table_problems(contract, name))]
+
+
+def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[_Location, str]]:
+    if contract.system != folder:
+        yield ("system",), f"{contract.system!r} must equal the name of its folder, {folder!r}"
+    if contract.freshness.error_after_hours < contract.freshness.warn_after_hours:
+        yield ("freshness",), "error_after_hours must not be less than warn_after_hours"
+
+
+def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Location, str]]:
+    table = contract.tables[name]
+    here = ("tables", name)
+    for column in sorted({column for column in table.columns if table.columns.count(column) > 1}):
+        yield (*here, "columns"), f"column {column!r} is listed twice"
+    for column in table.key:
+        if column not in table.columns:
+            yield (*here, "key"), f"key column {column!r} is not among the table's columns"
+    for column in table.columns:
+        if column in ("_batch_id", "_synced_at", "_deleted_at"):
+            yield (*here, "columns"), f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name"
+    for column, target in table.foreign_keys.items():
+        yield from ((((*here, "foreign_keys", column)), what) for what in _foreign_key_problems(contract, table, column, target))
+
+
+def _foreign_key_problems(contract: SystemContract, table: TableContract, column: str, target: str) -> Iterator[str]:
+    parent_table, parent_column = target.split(".")
+    if column not in table.columns:
+        yield f"column {column!r} is not among the table's columns"
+    if parent_table not in contract.tables:
+        yield f"table {parent_table!r} is not declared; declared are: {', '.join(contract.tables)}"
+    elif parent_column not in contract.tables[parent_table].columns:
+        yield f"column {parent_column!r} is not among the columns of {parent_table!r}"
+
+
+def _line(root: yaml.Node | None, where: Sequence[str | int]) -> int:
+    """Line of the deepest node on the way that the document has; a missing entry is reported at its parent."""
+    node, line = root, 1
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            entry = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+            if entry is None:
+                break
+            line, node = entry[0].start_mark.line + 1, entry[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,78 @@
+"""What can go wrong in a sync, each with one clear line.
+
+Belongs here: the errors that ingestion raises and the translation of the driver's errors into them. Does not belong here: retrying
+(`components.source_system` does it for transient faults).
+"""
+
+import re
+
+import psycopg2
+from psycopg2 import errors
+
+
+class SyncError(Exception):
+    """A sync failed and wrote nothing; the message names what, where and the way out."""
+
+    is_transient = False
+
+
+class DatabaseUnreachable(SyncError):
+    """No connection, or a lost one: worth another try."""
+
+    is_transient = True
+
+
+class SourceNotSupported(SyncError):
+    """The source database cannot be read correctly."""
+
+
+class AccessDenied(SyncError):
+    """The role lacks a right or its password is wrong."""
+
+
+class SchemaDrift(SyncError):
+    """The source no longer matches the contract or raw."""
+
+
+class SyncInProgress(SyncError):
+    """Another sync of the same system is running."""
+
+
+def from_driver(error: psycopg2.Error, database: str) -> SyncError:
+    """The sync error that says what a driver error means.
+
+    Args:
+        error: What psycopg2 raised.
+        database: What the user calls the database: `the warehouse`, or `the source <system>`.
+    """
+    text = _first_line(error)
+    if isinstance(error, errors.InsufficientPrivilege):
+        if "row-level security" in text:
+            return AccessDenied(f"{database}: {text}; it would hide rows from the reader: grant the role of its URL BYPASSRLS")
+        return AccessDenied(
+            f"{database}: {text}; grant the role of its URL that right (a source needs SELECT on it and USAGE on its schema)"
+        )
+    if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)):
+        return SchemaDrift(f"{database}: {text}; it was dropped or renamed: restore it or take it out of the contract")
+    if isinstance(error, errors.DiskFull):
+        return SyncError(f"{database}: {text}; nothing was written: free disk space and repeat")
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return _connection_error(text, database)
+    return SyncError(f"{database}: {text}")
+
+
+def _connection_error(text: str, database: str) -> SyncError:
+    if re.search(r"password authentication failed|no password supplied|role .* does not exist|pg_hba\.conf", text):
+        return AccessDenied(f"{database} refused the login: {text}; check user and password in its URL")
+    if re.search(r"database .* does not exist", text):
+        return SourceNotSupported(f"{database}: {text}; check the database name in its URL")
+    if "lock timeout" in text:
+        return DatabaseUnreachable(f"{database}: a table stayed locked for too long ({text}); repeat when the other work is done")
+    return DatabaseUnreachable(f"{database} cannot be reached: {text}")
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    # The server may answer with one line per address that was tried; the last one carries the reason.
+    message = error.diag.message_primary or str(error).strip()
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith("Is the server running")]
+    return re.sub(r"password=\S+", "password=***", lines[-1]) if lines else type(error).__name__

@@ -1,0 +1,104 @@
+"""A small source of our own with the awkward types, its contract, and the comparison that every test ends with.
+
+Belongs here: what ingestion tests share. The oracle is the source itself: raw's live rows are compared with it as text, row for row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import pytest
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.sync import SyncResult, sync
+
+_SOURCE = """
+create type mood as enum ('calm', 'wild');
+create domain positive as integer check (value > 0);
+create table parent (parent_id bigint primary key, name varchar(40) not null, mood mood, secret text);
+create table child (
+    child_id bigint, at timestamp not null, parent_id bigint references parent, size positive, value double precision,
+    amount numeric(12, 3), open_amount numeric, document json, labels text[], moods mood[], picture bytea, ident uuid, "Quoted name" text,
+    primary key (child_id, at)
+) partition by range (at);
+create table child_old partition of child for values from (minvalue) to ('2025-01-01');
+create table child_new partition of child for values from ('2025-01-01') to (maxvalue);
+"""
+
+CONTRACT = SystemContract.model_validate(
+    {
+        "system": "small",
+        "description": "A source made for tests.",
+        "freshness": {"warn_after_hours": 1, "error_after_hours": 2},
+        "tables": {
+            "parent": {"description": "Parents.", "key": ["parent_id"], "columns": ["parent_id", "name", "mood"]},
+            "child": {
+                "description": "Children.",
+                "key": ["child_id", "at"],
+                "columns": [
+                    *("child_id", "at", "parent_id", "size", "value", "amount", "open_amount", "document", "labels", "moods"),
+                    *("picture", "ident", "Quoted name"),
+                ],
+                "foreign_keys": {"parent_id": "parent.parent_id"},
+            },
+        },
+    }
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source and a warehouse."""
+
+    source_url: str
+    warehouse_url: str
+
+    def sync(self, contract: SystemContract = CONTRACT) -> SyncResult:
+        """One sync of the small system."""
+        return sync(contract, self.source_url, self.warehouse_url)
+
+    def at_source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement at the source, committed."""
+        return _run(self.source_url, statement, parameters)
+
+    def in_warehouse(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement in the warehouse, committed."""
+        return _run(self.warehouse_url, statement, parameters)
+
+    def assert_equal(self, contract: SystemContract = CONTRACT) -> None:
+        """Raw's live rows equal the source's, value for value."""
+        for table, declared in contract.tables.items():
+            columns = ", ".join(f'"{column}"::text' for column in declared.columns)
+            order = ", ".join(f'"{column}"' for column in declared.key)
+            source = self.at_source(f'select {columns} from {contract.source_schema(table)}."{table}" order by {order}')
+            raw = self.in_warehouse(f'select {columns} from {contract.raw_schema}."{table}" where _deleted_at is null order by {order}')
+            assert raw == source, table
+
+
+def _run(url: str, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def pair(new_database: Callable[[str], str]) -> Pair:
+    """A filled source and an empty warehouse."""
+    pair = Pair(new_database("empty"), new_database("warehouse"))
+    pair.at_source(_SOURCE)
+    pair.at_source("insert into parent select n, 'parent ' || n, 'calm', 'hidden' from generate_series(1, 5) as n")
+    pair.at_source(
+        """
+        insert into child
+        select n, timestamp '2024-12-30' + n * interval '1 day', 1 + n %% 5, n, n / 3.0, n / 7.0, n / 9.0, '{"n": 1}', array['a', null],
+               array['calm', 'wild']::mood[], '\\x00ff', gen_random_uuid(), 'quoted'
+        from generate_series(1, %s) as n
+        """,
+        5,
+    )
+    return pair
