@@ -1,0 +1,1 @@
+"""Suites to validations. Nothing here imports Dagster."""
