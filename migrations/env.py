@@ -4,14 +4,20 @@ Belongs here: connecting and comparing. Does not belong here: anything of one da
 `migrations/<name>/models.py` where that exists (the warehouse has none: its raw and mart tables are not Alembic's).
 """
 
+from collections.abc import Callable, Mapping, Set
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from alembic import context
-from sqlalchemy import MetaData, create_engine, pool
+from sqlalchemy import Connection, MetaData, create_engine, pool, text
 
 from dagster_project.resources.databases import Databases, sqlalchemy_url
 from dagster_project.settings import Settings
+
+_PARTITIONS = text(
+    "select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relispartition"
+)
 
 config = context.config
 name = config.config_ini_section
@@ -23,23 +29,33 @@ def target_metadata() -> MetaData | None:
     return import_module(module).Base.metadata if find_spec(module) else None
 
 
-def include_object(_object: object, object_name: str | None, kind: str, reflected: bool, compare_to: object | None) -> bool:
-    """Leave partitions to the functions that create them: a reflected table without a model is one."""
-    return not (kind == "table" and reflected and compare_to is None and is_partition(object_name))
+def partitions(connection: Connection) -> frozenset[tuple[str, str]]:
+    """Schema and name of each partition."""
+    found = frozenset((row.nspname, row.relname) for row in connection.execute(_PARTITIONS))
+    # Looking began a transaction, and Alembic would leave its end to us.
+    connection.rollback()
+    return found
 
 
-def is_partition(table: str | None) -> bool:
-    """Whether the name is that of a calendar partition, such as predictions_2025_q1 or system_logs_2025_01."""
-    return table is not None and table.rsplit("_", 2)[-2:-1] != [] and table.rsplit("_", 2)[1].isdigit()
+def compared(schemas: Set[str | None], partitions: Set[tuple[str, str]]) -> Callable[[str | None, str, Mapping[Any, str | None]], bool]:
+    """What of the database `alembic check` looks at: the schemas of the models, without the partitions, which functions create."""
+
+    def include_name(object_name: str | None, kind: str, parents: Mapping[Any, str | None]) -> bool:
+        if kind == "schema":
+            return object_name in schemas
+        return kind != "table" or (parents["schema_name"] or "public", object_name) not in partitions
+
+    return include_name
 
 
 url = config.attributes.get("url") or sqlalchemy_url(Databases(Settings.from_environment()).url(name))
+metadata = target_metadata()
 with create_engine(url, poolclass=pool.NullPool).connect() as connection:
     context.configure(
         connection=connection,
-        target_metadata=target_metadata(),
+        target_metadata=metadata,
         include_schemas=True,
-        include_object=include_object,
+        include_name=compared({table.schema for table in metadata.tables.values()} if metadata else set(), partitions(connection)),
         compare_server_default=True,
         transaction_per_migration=True,
     )

@@ -240,7 +240,7 @@ class DatasetFeature(Base):
     is_target: Mapped[bool | None] = mapped_column(server_default=false())
     is_exogenous: Mapped[bool | None] = mapped_column(server_default=false())
     exogenous_type: Mapped[Str50 | None] = mapped_column(
-        comment="future: known ahead of time, historic: known for the past only, static: constant per series."
+        comment="future: known ahead of time, historic: past only, static: constant per series."
     )
     importance_score: Mapped[float | None]
     correlation_with_target: Mapped[float | None]
