@@ -1,0 +1,16 @@
+{#
+    A mart is configured in schema `analytics`, where analysts read it, but built in `analytics_next`, where it is checked before it is
+    published. Everything in this project that refers to a mart, tests included, means that candidate.
+#}
+
+{# The candidate of a published relation; any other relation (staging, a unit test's fixture) is returned as it is. #}
+{% macro candidate_of(relation) %}
+    {% if relation.schema == 'analytics' %}
+        {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
+    {% endif %}
+    {% do return(relation) %}
+{% endmacro %}
+
+{% macro ref() %}
+    {% do return(candidate_of(builtins.ref(*varargs, **kwargs))) %}
+{% endmacro %}

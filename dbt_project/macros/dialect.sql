@@ -1,0 +1,72 @@
+{#
+    What SQL engines write differently. A model says what it means through these macros; another engine adds `<engine>__<macro>` here.
+#}
+
+{% macro type_double() %}{{ return(adapter.dispatch('type_double')()) }}{% endmacro %}
+{% macro default__type_double() -%}
+    double precision
+{%- endmacro %}
+
+{# A key of a JSON column as text; null if absent. #}
+{% macro json_text(column, key) %}{{ return(adapter.dispatch('json_text')(column, key)) }}{% endmacro %}
+{% macro default__json_text(column, key) -%}
+    ({{ column }} ->> '{{ key }}')
+{%- endmacro %}
+
+{# A key of a JSON column as a number; null if absent or not a number. #}
+{% macro json_number(column, key) %}{{ return(adapter.dispatch('json_number')(column, key)) }}{% endmacro %}
+{% macro default__json_number(column, key) -%}
+    case
+        when jsonb_typeof({{ column }} -> '{{ key }}') = 'number' then cast({{ json_text(column, key) }} as {{ type_double() }})
+    end
+{%- endmacro %}
+
+{#
+    A key of a JSON column, an ISO 8601 time, as a time in UTC; one without an offset is taken as UTC. Null if absent or not a time.
+#}
+{% macro json_time(column, key) %}{{ return(adapter.dispatch('json_time')(column, key)) }}{% endmacro %}
+{% macro default__json_time(column, key) -%}
+    case
+        when {{ json_text(column, key) }} ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})$'
+            then cast({{ json_text(column, key) }} as timestamp with time zone) at time zone 'UTC'
+        when {{ json_text(column, key) }} ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?$'
+            then cast({{ json_text(column, key) }} as timestamp)
+    end
+{%- endmacro %}
+
+{# Seconds from one time to another as a double. #}
+{% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
+{% macro default__seconds_between(start, end) -%}
+    cast(extract(epoch from ({{ end }} - {{ start }})) as {{ type_double() }})
+{%- endmacro %}
+
+{# The day of a time that is in UTC already. #}
+{% macro utc_date(time) %}{{ return(adapter.dispatch('utc_date')(time)) }}{% endmacro %}
+{% macro default__utc_date(time) -%}
+    cast({{ time }} as date)
+{%- endmacro %}
+
+{# 1 for Monday to 7 for Sunday. #}
+{% macro iso_weekday(day) %}{{ return(adapter.dispatch('iso_weekday')(day)) }}{% endmacro %}
+{% macro default__iso_weekday(day) -%}
+    cast(extract(isodow from {{ day }}) as integer)
+{%- endmacro %}
+
+{% macro iso_year(day) %}{{ return(adapter.dispatch('iso_year')(day)) }}{% endmacro %}
+{% macro default__iso_year(day) -%}
+    cast(extract(isoyear from {{ day }}) as integer)
+{%- endmacro %}
+
+{# Name of a weekday or a month by a pattern such as `Day` or `Month`. #}
+{% macro date_name(day, pattern) %}{{ return(adapter.dispatch('date_name')(day, pattern)) }}{% endmacro %}
+{% macro default__date_name(day, pattern) -%}
+    trim(to_char({{ day }}, '{{ pattern }}'))
+{%- endmacro %}
+
+{# A query with one row for each day from the first to the last, both included, as `date_day`. #}
+{% macro days(first_day, last_day, relation) %}{{ return(adapter.dispatch('days')(first_day, last_day, relation)) }}{% endmacro %}
+{% macro default__days(first_day, last_day, relation) -%}
+    select cast(series.date_day as date) as date_day
+    from {{ relation }}
+    cross join lateral generate_series({{ first_day }}, {{ last_day }}, interval '1 day') as series (date_day)
+{%- endmacro %}

@@ -1,0 +1,36 @@
+with executions as (
+
+    {% for system in var('systems') -%}
+    select * from {{ ref('int_' ~ system ~ '__executions') }}
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+
+),
+
+final as (
+
+    select
+        system_name || ':' || execution_id as execution_key,
+        system_name,
+        execution_id,
+        parent_execution_id,
+        group_id,
+        group_name,
+        execution_kind,
+        execution_name,
+        started_by,
+        status,
+        source_status,
+        is_deleted,
+        status = 'running'
+        and {{ seconds_between('started_at', refresh_started_at()) }} > {{ var('zombie_after_hours') }} * 3600 as is_zombie,
+        duration_seconds,
+        started_at,
+        ended_at,
+        {{ utc_date('started_at') }} as started_on,
+        {{ refresh_columns(var('systems')) }}
+    from executions
+
+)
+
+select * from final

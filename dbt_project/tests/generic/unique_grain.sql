@@ -1,0 +1,11 @@
+{# Fails for each combination of the columns that occurs more than once; nulls count as equal. #}
+{% test unique_grain(model, columns) %}
+
+select
+    {{ columns | join(', ') }},
+    count(*) as number_of_rows
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+
+{% endtest %}
