@@ -1,0 +1,1 @@
+"""The warehouse: roles and the schemas ops and quality."""

@@ -1,6 +1,5 @@
 """Sync: raw equals the source after every kind of change, and a sync that fails writes nothing."""
 
-import re
 from collections.abc import Callable, Iterator
 
 import psycopg2

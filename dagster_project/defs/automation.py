@@ -1,0 +1,88 @@
+"""When things run, and who hears of it.
+
+Belongs here: jobs, schedules, the automation sensor and the alert sensors. Does not belong here: what runs. Incidents (one message per
+fault) are a later layer: here every failed run and every check that starts to fail is one message.
+"""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.resources.alerts import Alerts
+
+_SYSTEMS = sorted(load_contracts())
+_RAW = dg.AssetSelection.groups(*_SYSTEMS)
+_MODELS = dg.AssetSelection.groups("staging", "analytics")
+
+# A selection of assets takes their checks along; a check that a job left out would never run on what the job builds.
+_JOBS = [
+    dg.define_asset_job("sync_and_refresh", _RAW | _MODELS, description="Read every source, check, rebuild the marts, check, publish."),
+    dg.define_asset_job("refresh", _MODELS, description="Rebuild the marts from raw, check, publish."),
+    dg.define_asset_job("check", dg.AssetSelection.all_asset_checks(), description="Run every check on what is there, build nothing."),
+    *(
+        dg.define_asset_job(f"sync_{system}", dg.AssetSelection.groups(system), description=f"Read {system} and check its raw tables.")
+        for system in _SYSTEMS
+    ),
+]
+
+
+def _schedule(name: str, job: str, cron: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=name, job_name=job, cron_schedule=cron, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+
+
+@dg.run_failure_sensor(monitor_all_code_locations=True, default_status=dg.DefaultSensorStatus.RUNNING)
+def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
+    """Report a run that failed, with its first error."""
+    alerts.send(
+        title=f"Runmart: run of {context.dagster_run.job_name} failed",
+        body=f"{context.failure_event.message}\nRun: {context.dagster_run.run_id}\nNext: open the run in the Dagster UI (`runmart up`).",
+    )
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def failed_checks(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult | dg.SkipReason:
+    """Report checks that have started to fail since the last look; a check that keeps failing is not repeated."""
+    known: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    failing = dict(_failing(context))
+    new = {check: line for check, line in failing.items() if check not in known}
+    if new:
+        alerts.send(
+            title=f"Runmart: {len(new)} check{'s' if len(new) > 1 else ''} failed",
+            body="\n".join(new.values()) + "\nNext: each check's page in the Dagster UI shows the failing rows and the query for all of them.",
+        )
+    context.update_cursor(json.dumps(failing))
+    return dg.SkipReason(f"{len(failing)} checks fail, {len(new)} of them are new")
+
+
+def _failing(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str]]:
+    keys = list(context.repository_def.asset_graph.asset_check_keys) if context.repository_def else []
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    for key in sorted(latest):
+        evaluation = latest[key].event.asset_check_evaluation if latest[key].event and latest[key].event.dagster_event else None
+        if evaluation and not evaluation.passed:
+            rows = evaluation.metadata.get("failing_rows")
+            detail = f": {rows.value} failing rows" if rows else ""
+            yield key.to_user_string(), f"{evaluation.severity.value} {key.asset_key.to_user_string()}, {key.name}{detail}"
+
+
+@dg.definitions
+def automation() -> dg.Definitions:
+    """Hourly sync and refresh, a daily full check, refresh of whatever new raw data arrives in between."""
+    return dg.Definitions(
+        jobs=_JOBS,
+        schedules=[
+            _schedule("hourly_sync_and_refresh", "sync_and_refresh", "0 * * * *"),
+            _schedule("daily_check", "check", "30 3 * * *"),
+        ],
+        sensors=[
+            dg.AutomationConditionSensorDefinition(
+                "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30
+            ),
+            failed_runs,
+            failed_checks,
+        ],
+    )

@@ -1,0 +1,84 @@
+"""dbt: its project, its connection and the one way that runs start it.
+
+Belongs here: where the project is, the environment that `dbt_project/profiles.yml` reads, a manifest that is never stale, and the Dagster
+resource. Does not belong here: which models are assets (`defs.transformation`).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+from packaging import version
+from sqlalchemy import make_url
+
+from dagster_project.resources.warehouse import Warehouse
+from dagster_project.settings import PROJECT_ROOT
+
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
+
+
+class DbtParseError(Exception):
+    """The dbt project is invalid; the message is dbt's own."""
+
+
+def dbt_environment(warehouse_url: str) -> dict[str, str]:
+    """The variables that `profiles.yml` reads, for a libpq URL."""
+    url = make_url(warehouse_url)
+    host = url.query.get("host", url.host) or "localhost"
+    return {
+        "RUNMART_DBT_HOST": host if isinstance(host, str) else host[0],
+        "RUNMART_DBT_PORT": str(url.port or 5432),
+        "RUNMART_DBT_USER": url.username or "",
+        "RUNMART_DBT_PASSWORD": str(url.password or ""),
+        "RUNMART_DBT_NAME": url.database or "",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def ensure_manifest() -> Path:
+    """The manifest of the project as it stands; parses the project (no database, no network) if a file is newer than it.
+
+    Raises:
+        DbtParseError: The project does not parse.
+    """
+    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in _project_files()):
+        command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
+        # A parse from dbt's cache may leave the file as it is.
+        MANIFEST.touch()
+    return MANIFEST
+
+
+def _project_files() -> Iterator[Path]:
+    yield DBT_PROJECT / "dbt_project.yml"
+    for folder in ("models", "macros", "tests", "seeds"):
+        yield from (path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
+
+
+class Dbt(DbtCliResource):
+    """dbt against the warehouse, publishing left to the publication asset."""
+
+    warehouse: dg.ResourceDependency[Warehouse]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"project_dir": str(DBT_PROJECT), "profiles_dir": str(DBT_PROJECT), "dbt_executable": DBT_EXECUTABLE, **kwargs})
+
+    @property
+    def _cli_version(self) -> version.Version:
+        # The parent asks `dbt --version`, which asks the package index.
+        return version.parse(package_version("dbt-core"))
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Point dbt at the warehouse."""
+        super().setup_for_execution(context)
+        os.environ.update({**dbt_environment(self.warehouse.url()), "RUNMART_PUBLISH": "later"})

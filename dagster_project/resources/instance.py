@@ -1,0 +1,35 @@
+"""The Dagster instance: where runs and events are kept.
+
+Belongs here: the environment that `dagster.yaml` and the processes of Dagster, dbt and Great Expectations need. Does not belong here:
+starting those processes (`processes`).
+"""
+
+import os
+
+from dagster import DagsterInstance
+
+from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases, sqlalchemy_url
+from dagster_project.resources.dbt import dbt_environment
+from dagster_project.settings import PROJECT_ROOT
+
+
+def environment(databases: Databases) -> dict[str, str]:
+    """Variables under which `dagster`, `dbt` and `alembic` work on this home; starts the embedded server if a database lives there."""
+    home = databases.settings.home
+    state = home / "dagster"
+    state.mkdir(parents=True, exist_ok=True)
+    return {
+        "RUNMART_HOME": str(home),
+        "RUNMART_INSTANCE_URL": sqlalchemy_url(databases.url(INSTANCE)),
+        "RUNMART_INSTANCE_STATE": str(state),
+        "DAGSTER_HOME": str(PROJECT_ROOT),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        **dbt_environment(databases.url(WAREHOUSE)),
+    }
+
+
+def open_instance(databases: Databases) -> DagsterInstance:
+    """The instance of this home, for runs within this process."""
+    os.environ.update(environment(databases))
+    return DagsterInstance.get()

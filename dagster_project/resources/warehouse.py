@@ -1,0 +1,55 @@
+"""The databases as Dagster resources.
+
+Belongs here: the two resources that assets and checks ask for a URL or a connection. Does not belong here: resolving names (`databases`).
+URLs are looked up when a run asks, never when definitions load.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import dagster as dg
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.settings import Settings
+
+
+class Warehouse(dg.ConfigurableResource):
+    """The warehouse.
+
+    Attributes:
+        fixed_url: Use this libpq URL instead of the settings' one.
+    """
+
+    fixed_url: str | None = None
+
+    def url(self) -> str:
+        """libpq URL of the warehouse; starts the embedded server if it lives there."""
+        return self.fixed_url or Databases(Settings.from_environment()).url(WAREHOUSE)
+
+    @contextmanager
+    def connection(self, role: str) -> Iterator[Connection]:
+        """A connection that acts as one of the platform's roles; commits at the end, rolls back on an error."""
+        connection = psycopg2.connect(self.url(), application_name="runmart")
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+                yield connection
+        finally:
+            connection.close()
+
+
+class Sources(dg.ConfigurableResource):
+    """The source databases.
+
+    Attributes:
+        fixed_urls: libpq URL by system, used instead of the settings' one.
+    """
+
+    fixed_urls: Mapping[str, str] = {}
+
+    def url(self, system: str) -> str:
+        """libpq URL of a system's database; starts the embedded server if it lives there."""
+        return self.fixed_urls.get(system) or Databases(Settings.from_environment()).url(system)
