@@ -1,0 +1,1 @@
+"""Real workloads that fill the source databases."""
