@@ -1,17 +1,25 @@
 {#
-    Whether a value can be computed with: not NaN, not infinite, and small enough that its square is still a double. NaN compares as the
-    largest number. Values that cannot are counted and left out of statistics, so that one of them does not spoil all.
+    Arithmetic on doubles that came from outside: nothing in a source may end a refresh with an overflow, or spoil a statistic.
+#}
+
+{#
+    Whether a value can be computed with: not NaN, not infinite, and below 1e100, so that squares and quotients stay doubles. NaN compares as
+    the largest number. Values that cannot are counted and left out.
 #}
 {% macro is_usable(value) -%}
-    coalesce(abs({{ value }}) < 1e150, false)
+    coalesce(abs({{ value }}) < 1e100, false)
 {%- endmacro %}
 
-{# A square that is zero, not an error, where it is too small for a double. #}
+{# A square; below 1e-100 a value counts as zero. #}
 {% macro square(value) -%}
-    case when abs({{ value }}) < 1e-150 then 0 else {{ value }} * {{ value }} end
+    case when abs({{ value }}) < 1e-100 then 0 else {{ value }} * {{ value }} end
 {%- endmacro %}
 
-{# A quotient of doubles, null if the divisor is zero. #}
+{# A quotient of doubles; null if the divisor is zero, where anything below 1e-100 counts as zero. #}
 {% macro ratio(dividend, divisor) -%}
-    {{ dividend }} / nullif({{ divisor }}, 0)
+    case
+        when abs({{ divisor }}) < 1e-100 then null
+        when abs({{ dividend }}) < 1e-100 then 0
+        else {{ dividend }} / {{ divisor }}
+    end
 {%- endmacro %}
