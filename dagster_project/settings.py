@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from dagster_project.errors import RunmartError
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
 
@@ -18,7 +20,7 @@ _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(RunmartError):
     """A setting is missing or wrong; the message names it, its value and the way out."""
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from dagster_project.errors import RunmartError
 from dagster_project.settings import SOURCES_ROOT
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63)]
@@ -19,7 +20,7 @@ ForeignKeyTarget = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
 _Location = tuple[str | int, ...]
 
 
-class ContractError(Exception):
+class ContractError(RunmartError):
     """A contract is invalid; the message starts with the file and the line."""
 
 

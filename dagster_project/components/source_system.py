@@ -32,12 +32,12 @@ class SourceSystem(dg.Component):
         return SystemContract
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:  # noqa: ARG003
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Read the file again with the contract's own loader, which also checks what a schema cannot say."""
         path = Path(context.path)
         return cls(load_contract(path if path.is_file() else path / "defs.yaml"))
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The assets of the system."""
         return dg.Definitions(assets=[raw_assets(self.contract)])
 
@@ -59,7 +59,7 @@ def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
         ],
         pool=f"sync_{contract.system}",
     )
-    def sync_system(context: dg.AssetExecutionContext, sources: Sources, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    def sync_system(context: dg.AssetExecutionContext, sources: Sources, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
         yield from _materialize(context, contract, sources, warehouse)
 
     return sync_system
@@ -67,14 +67,16 @@ def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
 
 def _materialize(
     context: dg.AssetExecutionContext, contract: SystemContract, sources: Sources, warehouse: Warehouse
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult[None]]:
     def log(table: TableSync) -> None:
         context.log.info(
             f"{table.table}: {table.rows_read} rows read, {table.rows_inserted} inserted, {table.rows_updated} updated, "
             f"{table.rows_deleted} deleted in {table.seconds:.2f} s"
         )
         if table.new_columns:
-            context.log.warning(f"{table.table}: new columns at the source are not declared and were not read: {', '.join(table.new_columns)}")
+            context.log.warning(
+                f"{table.table}: new columns at the source are not declared and were not read: {', '.join(table.new_columns)}"
+            )
 
     try:
         result = sync(contract, sources.url(contract.system), warehouse.url(), context.run_id, on_table=log)

@@ -52,7 +52,8 @@ def failed_checks(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.Sen
     if new:
         alerts.send(
             title=f"Runmart: {len(new)} check{'s' if len(new) > 1 else ''} failed",
-            body="\n".join(new.values()) + "\nNext: each check's page in the Dagster UI shows the failing rows and the query for all of them.",
+            body="\n".join(new.values())
+            + "\nNext: each check's page in the Dagster UI shows the failing rows and the query for all of them.",
         )
     context.update_cursor(json.dumps(failing))
     return dg.SkipReason(f"{len(failing)} checks fail, {len(new)} of them are new")
@@ -62,7 +63,8 @@ def _failing(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str]]:
     keys = list(context.repository_def.asset_graph.asset_check_keys) if context.repository_def else []
     latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     for key in sorted(latest):
-        evaluation = latest[key].event.asset_check_evaluation if latest[key].event and latest[key].event.dagster_event else None
+        event = latest[key].event
+        evaluation = event.asset_check_evaluation if event else None
         if evaluation and not evaluation.passed:
             rows = evaluation.metadata.get("failing_rows")
             detail = f": {rows.value} failing rows" if rows else ""

@@ -6,7 +6,7 @@ Belongs here: their names. Does not belong here: how they work (`resources/`).
 import dagster as dg
 
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.dbt import Dbt
+from dagster_project.resources.dbt import DBT_EXECUTABLE, DBT_PROJECT, Dbt
 from dagster_project.resources.warehouse import Sources, Warehouse
 
 
@@ -14,4 +14,5 @@ from dagster_project.resources.warehouse import Sources, Warehouse
 def resources() -> dg.Definitions:
     """Real databases, real dbt."""
     warehouse = Warehouse()
-    return dg.Definitions(resources={"warehouse": warehouse, "sources": Sources(), "dbt": Dbt(warehouse=warehouse), "alerts": Alerts()})
+    dbt = Dbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=DBT_EXECUTABLE, warehouse=warehouse)
+    return dg.Definitions(resources={"warehouse": warehouse, "sources": Sources(), "dbt": dbt, "alerts": Alerts()})

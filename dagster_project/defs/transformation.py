@@ -58,7 +58,7 @@ _MARTS = [key for key in transformation.keys if key.path[0] == "analytics"]
     automation_condition=ON_CHECKED_DATA,
     pool=_POOL,
 )
-def publication(dbt: Dbt, warehouse: Warehouse) -> dg.MaterializeResult:
+def publication(dbt: Dbt, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
     dbt.cli(["run-operation", "publish"]).wait()
     with warehouse.connection("runmart_transform") as connection, connection.cursor() as cursor:

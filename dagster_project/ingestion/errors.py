@@ -9,8 +9,10 @@ import re
 import psycopg2
 from psycopg2 import errors
 
+from dagster_project.errors import RunmartError
 
-class SyncError(Exception):
+
+class SyncError(RunmartError):
     """A sync failed and wrote nothing; the message names what, where and the way out."""
 
     is_transient = False

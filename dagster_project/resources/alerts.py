@@ -5,14 +5,15 @@ Belongs here: sending one message to every configured URL. Does not belong here:
 
 import dagster as dg
 
+from dagster_project.errors import RunmartError
 from dagster_project.settings import Settings
 
 
-class AlertError(Exception):
+class AlertError(RunmartError):
     """An alert could not be delivered; the message names the kind of receiver, never its secret."""
 
 
-class Alerts(dg.ConfigurableResource):
+class Alerts(dg.ConfigurableResource[None]):
     """Where alerts go.
 
     Attributes:

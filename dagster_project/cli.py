@@ -1,0 +1,298 @@
+"""The `runmart` command.
+
+Belongs here: names, options and what a person sees in the terminal. Does not belong here: the work (`commands/`), which is done in Dagster
+runs that the UI shows too. Modules that take long to import are imported by the command that needs them.
+"""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import psycopg2
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from sqlalchemy.exc import DBAPIError
+
+from dagster_project.commands import setup
+from dagster_project.errors import RunmartError
+from dagster_project.ingestion.errors import from_driver
+from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.settings import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterEvent
+
+    from dagster_project.commands.runs import RunReport
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ANALYST = "runmart_analyst"
+DEMO_SYSTEM = "forecast_tracking"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
+
+
+def main() -> None:
+    """Run the command; a failure that a user can act on ends with one line and exit code 1."""
+    try:
+        app()
+    except (RunmartError, psycopg2.Error, DBAPIError, OSError) as error:
+        err.print("[bold red]error:[/]", _clear_line(error).replace("[", r"\["))
+        raise SystemExit(1) from None
+
+
+def _clear_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return str(from_driver(cause, "the database")) if isinstance(cause, psycopg2.Error) else str(cause)
+
+
+def _databases() -> Databases:
+    return Databases(Settings.from_environment())
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> None:
+    """Set everything up on the embedded server, run real backtests, sync, build, check, publish."""
+    from dagster_project.commands.leaders import best_models  # noqa: PLC0415
+    from dagster_project.demo.forecast_tracking import fill  # noqa: PLC0415
+
+    databases = _databases()
+    if databases.external_url(DEMO_SYSTEM):
+        raise ConfigurationError(
+            "the demo writes into its source database; unset RUNMART_SOURCE_FORECAST_TRACKING_URL to use the embedded one"
+        )
+    _say("starting PostgreSQL and migrating", as_json)
+    setup.migrate(databases)
+    _say("running backtests and tracking them", as_json)
+    workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
+    report = _run("sync_and_refresh", databases, as_json)
+    leaders = best_models(databases.url(WAREHOUSE, ANALYST))
+    if as_json:
+        out.print_json(
+            json.dumps({"workload": asdict(workload), **_as_dict(report), "best_models": [asdict(one) for one in leaders]}, default=str)
+        )
+        return
+    _show_rows(report)
+    table = Table(
+        "experiment", "model", "mae", "skill vs seasonal naive", "series x cutoffs", title="The five best models", title_justify="left"
+    )
+    for leader in leaders:
+        table.add_row(leader.experiment, leader.model, _number(leader.mae), _number(leader.skill), str(leader.common_pairs))
+    out.print(table)
+    _show_verdict(report)
+    out.print(
+        "\nWhere to look next\n"
+        "  runmart up                          the Dagster UI: assets, runs, checks\n"
+        '  psql "$(runmart url analyst)"       the marts, as an analyst sees them: select * from analytics.model_leaderboard\n'
+        "  runmart status                      rows, age and checks of every raw table\n"
+        f"  {databases.settings.home / 'data_docs' / 'index.html'}   the validations as pages"
+    )
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
+    """Start the server, the Dagster UI and the daemon; Ctrl-C ends all of it."""
+    from dagster_project.commands.processes import serve  # noqa: PLC0415
+    from dagster_project.resources.instance import environment  # noqa: PLC0415
+
+    databases = _databases()
+    try:
+        setup.migrate(databases)
+        err.print("starting code server, UI and daemon …")
+        serve(environment(databases), databases.settings.home, port, lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"))
+    finally:
+        databases.server.stop()
+    err.print("stopped")
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded server."""
+    _databases().server.stop()
+
+
+@app.command()
+def migrate(systems: Systems = None) -> None:
+    """Bring the warehouse and the embedded source databases to the newest revision; a source of your own only if you name it."""
+    for name in setup.migrate(_databases(), systems or ()):
+        out.print(f"{name}: at the newest revision")
+
+
+@app.command()
+def sync(systems: Systems = None, as_json: AsJson = False) -> None:
+    """Bring the raw tables up to a snapshot of their source, and check them."""
+    databases = _databases()
+    reports = [_run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
+    if as_json:
+        out.print_json(json.dumps([_as_dict(report) for report in reports], default=str))
+        return
+    for report in reports:
+        _show_rows(report)
+        _show_verdict(report)
+
+
+@app.command()
+def refresh(as_json: AsJson = False) -> None:
+    """Rebuild the marts, check them, publish them."""
+    _one_job("refresh", as_json)
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Run every check on what is there; build nothing."""
+    _one_job("check", as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show rows, age and checks of every raw table."""
+    from dagster_project.commands.status import table_statuses  # noqa: PLC0415
+
+    rows = table_statuses(_databases().url(WAREHOUSE))
+    if as_json:
+        out.print_json(json.dumps([asdict(row) for row in rows], default=str))
+        return
+    if not rows:
+        out.print("nothing has been synced yet; run `runmart sync`")
+        return
+    table = Table(Column("table", no_wrap=True), "rows", "batch", "synced", "checks")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for row in rows:
+        verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
+        table.add_row(f"{row.system}.{row.table}", f"{row.rows:,}", str(row.batch_id), f"{_age(row.age_seconds)} ago", verdict)
+    out.print(table)
+
+
+@app.command()
+def url(database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")]) -> None:
+    """Print the connection URL of a database, for psql and notebooks."""
+    databases = _databases()
+    if database == "analyst":
+        print(databases.url(WAREHOUSE, ANALYST))
+    else:
+        print(databases.url(database if database == WAREHOUSE else setup.known_systems([database])[0]))
+
+
+@app.command()
+def env() -> None:
+    """Print the variables under which dagster, dbt and alembic work by themselves: eval "$(runmart env)"."""
+    from dagster_project.resources.instance import environment  # noqa: PLC0415
+
+    for name, value in environment(_databases()).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file in Nixtla's cross-validation shape.", dir_okay=False, exists=True)],
+    experiment: Annotated[str, typer.Option(help="Experiment that the backtest goes to; created if it is new.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a backtest of your own (unique_id, ds, cutoff, y, Model, Model-lo-90, …) into the source database."""
+    from dagster_project.demo.backtest_files import import_backtest  # noqa: PLC0415
+
+    databases = _databases()
+    if databases.external_url(DEMO_SYSTEM) is None:
+        setup.migrate(databases)
+    summary = import_backtest(databases.url(DEMO_SYSTEM), file, experiment)
+    if as_json:
+        out.print_json(json.dumps(asdict(summary), default=str))
+        return
+    for name, value in asdict(summary).items():
+        out.print(f"{name.replace('_', ' ')}: {value}")
+    out.print("next: runmart sync && runmart refresh")
+
+
+def _one_job(job: str, as_json: bool) -> None:
+    report = _run(job, _databases(), as_json)
+    if as_json:
+        out.print_json(json.dumps(_as_dict(report), default=str))
+    else:
+        _show_verdict(report)
+
+
+def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
+    """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
+    from dagster_project.commands.runs import run_job  # noqa: PLC0415
+    from dagster_project.resources.instance import open_instance  # noqa: PLC0415
+
+    _say(f"running {job}", as_json)
+    with open_instance(databases) as instance:
+        report = run_job(job, instance, _progress(as_json))
+    if not report.is_success:
+        if as_json:
+            out.print_json(json.dumps(_as_dict(report), default=str))
+        else:
+            _show_verdict(report)
+        for error in report.errors:
+            err.print("[bold red]error:[/]", error.replace("[", r"\["))
+        err.print(f"run {report.run_id} failed; what was published before is unchanged")
+        raise SystemExit(1)
+    return report
+
+
+def _progress(as_json: bool) -> Callable[["DagsterEvent"], None]:
+    from dagster import DagsterEventType  # noqa: PLC0415
+
+    def show(event: "DagsterEvent") -> None:
+        if event.event_type is DagsterEventType.STEP_START:
+            _say(f"  {event.step_key}", as_json)
+
+    return show
+
+
+def _say(line: str, as_json: bool) -> None:
+    """Progress goes to stderr, so that stdout holds results only; with --json there is none."""
+    if not as_json:
+        err.print(line.replace("[", r"\["))
+
+
+def _as_dict(report: "RunReport") -> dict[str, Any]:
+    failed = [
+        {"asset": check.asset_key.to_user_string(), "check": check.check_name, "severity": check.severity.value}
+        for check in report.failed_checks
+    ]
+    return {**asdict(report, dict_factory=_plain), "failed_checks": failed}
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name != "failed_checks"}
+
+
+def _show_rows(report: "RunReport") -> None:
+    table = Table(Column("raw table", no_wrap=True), "rows", "inserted", "updated", "deleted", "seconds")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for key, data in sorted(report.assets.items()):
+        if "rows_read" in data:
+            counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
+            table.add_row(key, *counts, f"{data['seconds']:.2f}")
+    out.print(table)
+
+
+def _show_verdict(report: "RunReport") -> None:
+    failed = len(report.failed_checks)
+    out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
+    for one in report.failed_checks:
+        rows = one.metadata.get("failing_rows")
+        detail = f": {rows.value} rows" if rows else ""
+        out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{detail}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.3f}"
+
+
+def _age(seconds: int) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

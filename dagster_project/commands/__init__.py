@@ -1,0 +1,1 @@
+"""What the commands of `runmart` do; `cli` only names them and their options."""

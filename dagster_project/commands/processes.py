@@ -1,0 +1,164 @@
+"""The long-running processes of `runmart up`: code server, daemon and UI.
+
+Belongs here: starting them, waiting, and ending all of them whatever happens. Does not belong here: the embedded PostgreSQL
+(`resources.embedded`), which `up` stops last.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from dagster_project.commands.runs import CODE_LOCATION
+from dagster_project.errors import RunmartError
+from dagster_project.settings import PROJECT_ROOT, ConfigurationError
+
+_BIN = Path(sys.executable).parent
+_READY_SECONDS = 120
+_STOP_SECONDS = 15
+_POLL_SECONDS = 0.2
+
+
+class ProcessEndedError(RunmartError):
+    """One of the processes ended by itself; the message names it and its log."""
+
+
+@dataclass
+class Processes:
+    """Child processes that live and end together.
+
+    Attributes:
+        environment: What they run under.
+        logs: Folder of their log files.
+    """
+
+    environment: Mapping[str, str]
+    logs: Path
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *command: str) -> None:
+        """Start one process in a session of its own, so that Ctrl-C reaches only us and we end them in order."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{name}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                [str(_BIN / command[0]), *command[1:]],
+                cwd=PROJECT_ROOT,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until(self, is_ready: Callable[[], bool], name: str) -> None:
+        """Wait until a process answers.
+
+        Raises:
+            ProcessEndedError: A process ended, or this one did not answer in time.
+        """
+        deadline = time.monotonic() + _READY_SECONDS
+        while not is_ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessEndedError(f"the {name} did not answer within {_READY_SECONDS} s; its log is {self.logs / name}.log")
+            time.sleep(_POLL_SECONDS)
+
+    def check(self) -> None:
+        """Raise if a process has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                log = self.logs / f"{name}.log"
+                raise ProcessEndedError(f"the {name} ended with code {process.returncode}; its log is {log}")
+
+    def stop(self) -> None:
+        """End every process with all its children, politely first."""
+        family: list[psutil.Process] = []
+        for process in self._running.values():
+            if psutil.pid_exists(process.pid):
+                parent = psutil.Process(process.pid)
+                family += [*parent.children(recursive=True), parent]
+        for member in family:
+            _signal(member, signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        for member in alive:
+            _signal(member, signal.SIGKILL)
+        psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None]) -> None:
+    """Run code server, UI and daemon until a signal or until one of them ends.
+
+    Args:
+        environment: See `resources.instance.environment`.
+        home: Where the logs and the workspace file go.
+        port: Port of the UI on the loopback address.
+        on_ready: Called with the address of the UI once it answers.
+
+    Raises:
+        ConfigurationError: The port is taken.
+        ProcessEndedError: A process ended by itself.
+    """
+    if not _is_free(port):
+        raise ConfigurationError(f"port {port} is in use; stop what listens there or choose another one: runmart up --port {port + 1}")
+    code_port = _free_port()
+    workspace = home / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {CODE_LOCATION}}}\n", encoding="utf-8"
+    )
+    processes = Processes(environment, home / "logs")
+    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        module = ("-m", "dagster_project.definitions", "-d", str(PROJECT_ROOT), "--location-name", CODE_LOCATION)
+        processes.start("code-server", "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(code_port), *module)
+        processes.wait_until(lambda: not _is_free(code_port), "code-server")
+        processes.start("webserver", "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace))
+        processes.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
+        processes.wait_until(lambda: not _is_free(port), "webserver")
+        on_ready(f"http://127.0.0.1:{port}")
+        while True:
+            processes.check()
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return
+    finally:
+        # A second Ctrl-C must not leave half of them behind.
+        for number in previous:
+            signal.signal(number, signal.SIG_IGN)
+        processes.stop()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,93 @@
+"""Runs of Dagster jobs within this process: the same jobs that the UI starts, recorded in the same instance.
+
+Belongs here: starting a job and telling how it went. Does not belong here: what the job does (`defs/`) and how its report is shown (`cli`).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster_shared.error import SerializableErrorInfo
+
+CODE_LOCATION = "runmart"
+_REPOSITORY = "__repository__"
+
+# The events go to the instance; the console shows the progress that `on_event` makes of them.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class RunReport:
+    """How a run went.
+
+    Attributes:
+        job: Name of the job.
+        run_id: Identity of the run, as the UI shows it.
+        is_success: Whether every step ended well; a failed blocking check is a failed step.
+        seconds: Time taken.
+        assets: Keys of the materialized assets, each `system/table` or `schema/model`, with the metadata of its materialization.
+        passed_checks: Number of checks that passed.
+        failed_checks: The checks that did not.
+        errors: First line of every failed step's cause.
+    """
+
+    job: str
+    run_id: str
+    is_success: bool = False
+    seconds: float = 0.0
+    assets: dict[str, dict[str, object]] = field(default_factory=dict)
+    passed_checks: int = 0
+    failed_checks: list[AssetCheckEvaluation] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def run_job(job_name: str, instance: DagsterInstance, on_event: Callable[[DagsterEvent], None] = lambda _: None) -> RunReport:
+    """Run one job to its end.
+
+    Args:
+        job_name: A job of `defs.automation`.
+        instance: Where the run is recorded.
+        on_event: Called with every event, for progress.
+    """
+    # Loading the definitions imports dbt and every asset; commands that run no job never pay for it.
+    from dagster_project.definitions import defs  # noqa: PLC0415
+
+    job = defs().resolve_job_def(job_name)
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
+    run = instance.create_run_for_job(job, run_config=_QUIET, remote_job_origin=origin)
+    report, started = RunReport(job_name, run.run_id), time.monotonic()
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        _note(report, event)
+        on_event(event)
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
+
+
+def _note(report: RunReport, event: DagsterEvent) -> None:
+    if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
+        materialization = event.step_materialization_data.materialization
+        report.assets[materialization.asset_key.to_user_string()] = {name: value.value for name, value in materialization.metadata.items()}
+    elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+        evaluation = event.asset_check_evaluation_data
+        if evaluation.passed:
+            report.passed_checks += 1
+        else:
+            report.failed_checks.append(evaluation)
+    elif event.event_type is DagsterEventType.STEP_FAILURE:
+        data = event.step_failure_data
+        description = data.user_failure_data.description if data.user_failure_data else None
+        report.errors.append(description or (_first_line(data.error) if data.error else str(event.message)))
+    elif event.event_type is DagsterEventType.RUN_SUCCESS:
+        report.is_success = True
+
+
+def _first_line(error: SerializableErrorInfo) -> str:
+    while error.cause is not None:
+        error = error.cause
+    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+    return lines[0].partition(": ")[2] or lines[0] if lines else "unknown error"
