@@ -70,8 +70,7 @@ BEGIN
     END IF;
     INSERT INTO audit.audit_logs (
         table_name, operation_type, record_id, old_values, new_values, changed_fields, user_id, user_ip, session_id
-    )
-    SELECT
+    ) VALUES (
         TG_TABLE_NAME,
         TG_OP,
         (coalesce(after, before) ->> TG_ARGV[0])::bigint,
@@ -80,8 +79,11 @@ BEGIN
         changed,
         session_user,
         host(inet_client_addr()),
-        to_hex(extract(epoch FROM backend_start)::bigint) || '.' || to_hex(pid)
-    FROM pg_stat_get_activity(pg_backend_pid());
+        (
+            SELECT to_hex(floor(extract(epoch FROM backend_start))::bigint) || '.' || to_hex(pid)
+            FROM pg_stat_get_activity(pg_backend_pid())
+        )
+    );
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION audit.log_changes() IS 'Records a change in audit.audit_logs; its argument is the column that holds the key.';
