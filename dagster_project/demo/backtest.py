@@ -93,12 +93,12 @@ def prediction_rows(fits: Sequence[Fit]) -> pd.DataFrame:
         Prediction rows with `season_length` and, where the training sample is not constant over seasons, `scale_mae` and `scale_mse`: mean
         absolute and mean squared error of the seasonal naive forecast within the training sample.
     """
-    return pd.concat([_rows(fit, level) for fit in fits for level in fit.window.sample.levels], ignore_index=True)
+    return pd.concat([_rows(fit, level) for fit in fits for level in fit.window.sample.levels or (np.nan,)], ignore_index=True)
 
 
 def _rows(fit: Fit, level: float) -> pd.DataFrame:
     window, forecast = fit.window, fit.forecast
-    lower, upper = forecast.intervals[level]
+    lower, upper = forecast.intervals.get(level, (np.nan, np.nan))
     seasonal_errors = window.sample.values.diff(window.sample.season_length).dropna()
     return pd.DataFrame(
         {

@@ -130,6 +130,7 @@ class ETS(Forecaster):
     error: str = "add"
     trend: str = "add"
     damped_trend: bool = True
+    initialization: str = "heuristic"
     iteration_budget: int = 1000
 
     def forecast(self, sample: Sample) -> Forecast:
@@ -140,6 +141,7 @@ class ETS(Forecaster):
             error=self.error,
             trend=self.trend,
             damped_trend=self.damped_trend,
+            initialization_method=self.initialization,
             seasonal="add" if sample.is_seasonal else None,
             seasonal_periods=sample.season_length if sample.is_seasonal else None,
         )

@@ -167,7 +167,7 @@ def add_summaries(session: Session, run: Run, *splits: str) -> None:
     """Add the summaries of a run's metrics of some splits; standard deviations are those of a sample, NULL for a single value."""
     columns = (Metric.model_id, Metric.metric_name, Metric.dataset_type, Metric.metric_value)
     metrics = session.execute(select(*columns).where(Metric.run_id == run.run_id, Metric.dataset_type.in_(splits)))
-    frame = pd.DataFrame(metrics.all(), columns=["model_id", "metric_name", "dataset_type", "value"])
+    frame = pd.DataFrame(metrics.all(), columns=["model_id", "metric_name", "dataset_type", "value"]).astype({"value": float})
     groups = frame.groupby(["model_id", "metric_name", "dataset_type"], dropna=False)["value"]
     table = groups.agg(["min", "max", "mean", "median", "std"]).add_suffix("_value")
     table = table.assign(q1_value=groups.quantile(0.25), q3_value=groups.quantile(0.75), sample_count=groups.count())
