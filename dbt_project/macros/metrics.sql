@@ -128,3 +128,18 @@
     {{- ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{# Aggregates for the columns <split>_<metric> of the source's view: the largest value, whatever the direction. #}
+{% macro largest_metric_values() -%}
+    {%- for split, metric in wide_metrics() %}
+        max(metric_value) filter (where metric_name = '{{ metric }}' and split = '{{ split }}') as {{ split }}_{{ metric }}
+        {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro largest_metric_columns(relation) -%}
+    {%- for split, metric in wide_metrics() %}
+        {{ relation }}.{{ split }}_{{ metric }}
+        {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

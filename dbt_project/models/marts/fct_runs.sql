@@ -1,9 +1,6 @@
 with executions as (
 
-    {% for system in var('systems') -%}
-    select * from {{ ref('int_' ~ system ~ '__executions') }}
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor %}
+    {{ executions_of(var('systems')) }}
 
 ),
 

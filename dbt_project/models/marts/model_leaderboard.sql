@@ -38,7 +38,7 @@ meeting_points as (
         models_at_point as compared_models,
         row_number() over (
             partition by experiment_id
-            order by models_at_point desc, has_baseline desc, unique_id, cutoff_key, horizon, target_at, model_id
+            order by models_at_point desc, has_baseline desc, unique_id asc, cutoff_key asc, horizon asc, target_at asc, model_id asc
         ) as preference
     from evaluated
 
@@ -144,7 +144,10 @@ final as (
         models.model_type,
         models.registry_stage,
         measured.is_compared,
-        case when measured.is_compared then rank() over (partition by measured.experiment_id order by measured.mae nulls last) end as model_rank,
+        case
+            when measured.is_compared
+                then rank() over (partition by measured.experiment_id order by measured.mae nulls last)
+        end as model_rank,
         coalesce(measured.compared_models, 0) as compared_models,
         measured.evaluated_points,
         measured.common_points,

@@ -32,10 +32,7 @@ largest_values as (
 
     select
         model_id,
-        {%- for split, metric in wide_metrics() %}
-        max(metric_value) filter (where metric_name = '{{ metric }}' and split = '{{ split }}') as {{ split }}_{{ metric }}
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+        {{- largest_metric_values() }}
     from {{ ref('int_metrics_classified') }}
     group by model_id
 
@@ -60,9 +57,7 @@ joined as (
         models.training_samples,
         models.training_duration_seconds,
         models.model_size_bytes,
-        {%- for split, metric in wide_metrics() %}
-        largest_values.{{ split }}_{{ metric }},
-        {%- endfor %}
+        {{- largest_metric_columns('largest_values') }},
         {{- wide_columns('statistics') }},
         registered.registered_model_name,
         registered.registered_version,

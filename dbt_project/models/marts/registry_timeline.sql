@@ -14,7 +14,7 @@ stages as (
         registered_model_name,
         model_version,
         1 as stage_number,
-        previous_stage as stage,
+        previous_stage as stage_name,
         false as is_current,
         created_at as valid_from,
         stage_changed_at as valid_to
@@ -29,7 +29,7 @@ stages as (
         registered_model_name,
         model_version,
         case when previous_stage is null then 1 else 2 end as stage_number,
-        current_stage as stage,
+        current_stage as stage_name,
         true as is_current,
         case when previous_stage is null then coalesce(stage_changed_at, created_at) else stage_changed_at end as valid_from,
         cast(null as timestamp) as valid_to
@@ -46,7 +46,7 @@ final as (
         stages.registered_model_name,
         stages.model_version as registered_version,
         stages.stage_number,
-        stages.stage,
+        stages.stage_name,
         stages.is_current,
         stages.valid_from,
         stages.valid_to,
