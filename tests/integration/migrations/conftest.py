@@ -15,6 +15,17 @@ from dagster_project.resources.embedded import EmbeddedServer
 ONE_ROW_EACH = Path(__file__).with_name("forecast_tracking.sql").read_text(encoding="utf-8")
 PEOPLE = ("test_ada", "test_bob", "test_root")
 
+RESTART_SEQUENCES = """
+do $$
+declare
+    name regclass;
+begin
+    for name in select oid from pg_class where relkind = 'S' and relnamespace in ('public'::regnamespace, 'audit'::regnamespace) loop
+        execute format('alter sequence %s restart', name);
+    end loop;
+end $$
+"""
+
 
 class Database:
     """One connection to a database, every statement committed at once."""
@@ -39,6 +50,30 @@ class Database:
     def close(self) -> None:
         """Give the connection back, so that the database can be dropped."""
         self._connection.close()
+
+
+class Scratch(Database):
+    """A database whose every change is undone between tests; a failed statement undoes itself only."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._connection.autocommit = False
+
+    def rows(self, statement: str, *values: object, role: str = "none") -> list[tuple[object, ...]]:
+        super().rows("savepoint statement")
+        try:
+            return super().rows(statement, *values, role=role)
+        except psycopg2.Error:
+            self._connection.cursor().execute("rollback to savepoint statement")
+            raise
+
+    def begin(self) -> None:
+        """Start with the first number of every sequence."""
+        self.rows(RESTART_SEQUENCES)
+
+    def undo(self) -> None:
+        """Forget everything since `begin`."""
+        self._connection.rollback()
 
 
 class OldServer(EmbeddedServer):
@@ -72,40 +107,45 @@ def connect() -> Iterator[Callable[[str], Database]]:
 
 
 @pytest.fixture
-def database(new_database: Callable[[str], str], connect: Callable[[str], Database]) -> Iterator[Database]:
-    """A migrated database without rows."""
-    database = connect(new_database("forecast_tracking"))
+def own(new_database: Callable[[str], str]) -> Iterator[Database]:
+    """A migrated database of the test's own with one row in every table, for work over several connections."""
+    database = Database(new_database("forecast_tracking"))
+    database.rows(ONE_ROW_EACH)
     yield database
-    # The database is dropped before `connect` would close it.
     database.close()
+
+
+@pytest.fixture(scope="session")
+def scratch(server: EmbeddedServer, template_database: Callable[[str], str]) -> Iterator[Scratch]:
+    """The migrated database behind `database`."""
+    postgres = Database(server.url("postgres"))
+    postgres.rows(f"create database migrations_scratch template {template_database('forecast_tracking')}")
+    postgres.close()
+    scratch = Scratch(server.url("migrations_scratch"))
+    yield scratch
+    scratch.close()
+
+
+@pytest.fixture
+def database(scratch: Scratch) -> Iterator[Database]:
+    """A migrated database without rows, in one transaction."""
+    scratch.begin()
+    yield scratch
+    scratch.undo()
 
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """A migrated database with one row in every table."""
+    """A migrated database with one row in every table, in one transaction."""
     database.rows(ONE_ROW_EACH)
     return database
-
-
-@pytest.fixture(scope="module")
-def unchanged(server: EmbeddedServer, template_database: Callable[[str], str]) -> Iterator[Database]:
-    """One database with one row in every table, shared by tests that leave it as it is."""
-    template = template_database("forecast_tracking")
-    postgres = Database(server.url("postgres"))
-    postgres.rows(f"create database migrations_unchanged template {template}")
-    database = Database(server.url("migrations_unchanged"))
-    database.rows(ONE_ROW_EACH)
-    yield database
-    database.close()
-    postgres.rows("drop database migrations_unchanged with (force)")
-    postgres.close()
 
 
 @pytest.fixture
 def people(database: Database) -> Database:
     """A migrated database where two data scientists and a superuser of the tracker exist, as database roles and as users."""
     for person in PEOPLE:
-        database.rows(f"do $$ begin create role {person}; exception when duplicate_object then null; end $$")
+        database.rows(f"create role {person}")
         database.rows(f"grant data_scientist to {person}")
         database.rows("insert into users (username, email) values (%s, %s)", person, f"{person}@example.org")
     database.rows("update users set is_superuser = true where username = 'test_root'")

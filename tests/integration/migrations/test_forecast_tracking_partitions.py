@@ -54,7 +54,7 @@ def test_any_date_can_be_stored_and_moves_to_the_partition_of_its_quarter(filled
     assert filled.value("select create_partitions('predictions', %s, %s)", moment.date(), last) == 0
 
 
-def test_rows_leave_default_unchanged_and_others_stay(filled: Database) -> None:
+def test_rows_leave_default_filled_and_others_stay(filled: Database) -> None:
     for day in ("1949-03-31 23:59:59.999999", "1949-04-01", "1949-06-30 23:59:59.999999", "1949-07-01"):
         filled.rows(PREDICT, day)
     before = filled.rows("select * from predictions order by prediction_id")
@@ -119,9 +119,9 @@ def test_late_rows_of_an_archived_quarter_join_it(filled: Database) -> None:
         ("create_partitions('predictions', '2025-12-31', null)", "no days from 2025-12-31 to NULL"),
     ],
 )
-def test_bad_call_is_refused_by_name(unchanged: Database, call: str, message: str) -> None:
+def test_bad_call_is_refused_by_name(filled: Database, call: str, message: str) -> None:
     with pytest.raises(psycopg2.errors.RaiseException, match=message):
-        unchanged.rows(f"select {call}")
+        filled.rows(f"select {call}")
 
 
 def test_a_stray_table_under_a_partitions_name_is_not_taken_for_it(database: Database) -> None:
@@ -130,14 +130,14 @@ def test_a_stray_table_under_a_partitions_name_is_not_taken_for_it(database: Dat
         database.rows("select create_partitions('predictions', '1949-01-01', '1949-01-01')")
 
 
-def test_concurrent_calls_and_writers_lose_nothing(filled: Database) -> None:
+def test_concurrent_calls_and_writers_lose_nothing(own: Database) -> None:
     first = datetime.fromisoformat("1950-01-15")
     moments = [first + timedelta(days=30 * number) for number in range(40)]
     created: list[object] = []
     failures: list[Exception] = []
 
     def run(work: Callable[[Database], None]) -> None:
-        connection = Database(filled.url)
+        connection = Database(own.url)
         try:
             work(connection)
         except psycopg2.Error as error:
@@ -159,5 +159,5 @@ def test_concurrent_calls_and_writers_lose_nothing(filled: Database) -> None:
         thread.join()
     assert failures == []
     assert sorted(created, key=str) == [0, 0, 16]
-    rows = filled.rows("select tableoid::regclass::text, prediction_date from predictions where prediction_date >= '1950-01-01' order by 2")
+    rows = own.rows("select tableoid::regclass::text, prediction_date from predictions where prediction_date >= '1950-01-01' order by 2")
     assert rows == [(quarter(moment.date()), moment) for moment in moments for _ in range(2)]

@@ -195,13 +195,13 @@ def any_server(request: pytest.FixtureRequest) -> EmbeddedServer:
 
 
 @pytest.mark.parametrize("table", DESIGN)
-def test_table_has_the_columns_of_the_design(unchanged: Database, table: str) -> None:
-    columns = [str(column) for (column,) in unchanged.rows(COLUMNS, table)]
+def test_table_has_the_columns_of_the_design(filled: Database, table: str) -> None:
+    columns = [str(column) for (column,) in filled.rows(COLUMNS, table)]
     assert columns == [column.strip() for column in " ".join(DESIGN[table].split()).split(";")]
 
 
 def test_revisions_leave_exactly_what_the_models_say(
-    unchanged: Database, new_database: Callable[[str], str], connect: Callable[[str], Database]
+    filled: Database, new_database: Callable[[str], str], connect: Callable[[str], Database]
 ) -> None:
     url = new_database("empty")
     created = engine(url)
@@ -212,14 +212,14 @@ def test_revisions_leave_exactly_what_the_models_say(
     from_models = connect(url)
     catalog = from_models.rows(CATALOG)
     from_models.close()
-    assert unchanged.rows(CATALOG) == catalog
+    assert filled.rows(CATALOG) == catalog
     assert len(catalog) > 300
 
 
-def test_alembic_check_is_clean(filled: Database) -> None:
-    filled.rows("select create_partitions('predictions', '1949-01-01', '1950-12-31')")
-    filled.rows("select archive_partitions('predictions', '1949-04-01')")
-    command.check(config("forecast_tracking", filled.url))
+def test_alembic_check_is_clean(own: Database) -> None:
+    own.rows("select create_partitions('predictions', '1949-01-01', '1950-12-31')")
+    own.rows("select archive_partitions('predictions', '1949-04-01')")
+    command.check(config("forecast_tracking", own.url))
 
 
 @pytest.mark.parametrize(
@@ -236,10 +236,10 @@ def test_alembic_check_is_clean(filled: Database) -> None:
         ("create table public.stray (id bigint primary key)", "stray"),
     ],
 )
-def test_alembic_check_reports_a_change_by_hand(database: Database, change: str, reported: str) -> None:
-    database.rows(change)
+def test_alembic_check_reports_a_change_by_hand(own: Database, change: str, reported: str) -> None:
+    own.rows(change)
     with pytest.raises(CommandError, match=rf"New upgrade operations detected.*{reported}"):
-        command.check(config("forecast_tracking", database.url))
+        command.check(config("forecast_tracking", own.url))
 
 
 @pytest.mark.parametrize("is_filled", [False, True], ids=["empty", "filled"])
@@ -266,12 +266,12 @@ def test_down_to_nothing_and_up_again(any_server: EmbeddedServer, connect: Calla
 
 
 @pytest.mark.parametrize("revision", ["0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"])
-def test_each_revision_goes_down_and_up_on_a_filled_database(filled: Database, revision: str) -> None:
-    catalog = filled.rows(CATALOG)
-    downgrade("forecast_tracking", filled.url, revision)
-    upgrade("forecast_tracking", filled.url)
-    assert filled.rows(CATALOG) == catalog
-    assert filled.value("select experiment_name from experiments") == "airline passengers"
+def test_each_revision_goes_down_and_up_on_a_filled_database(own: Database, revision: str) -> None:
+    catalog = own.rows(CATALOG)
+    downgrade("forecast_tracking", own.url, revision)
+    upgrade("forecast_tracking", own.url)
+    assert own.rows(CATALOG) == catalog
+    assert own.value("select experiment_name from experiments") == "airline passengers"
 
 
 def test_a_failing_revision_leaves_nothing(new_database: Callable[[str], str], connect: Callable[[str], Database]) -> None:
@@ -289,14 +289,14 @@ def test_a_failing_revision_leaves_nothing(new_database: Callable[[str], str], c
 
 
 @pytest.mark.parametrize(("constraint", "statement"), BAD_VALUES)
-def test_bad_value_is_rejected(unchanged: Database, constraint: str, statement: str) -> None:
+def test_bad_value_is_rejected(filled: Database, constraint: str, statement: str) -> None:
     with pytest.raises(psycopg2.IntegrityError) as raised:
-        unchanged.rows(statement)
+        filled.rows(statement)
     assert raised.value.diag.constraint_name == constraint
 
 
-def test_every_check_has_a_bad_value(unchanged: Database) -> None:
-    checks = unchanged.rows(
+def test_every_check_has_a_bad_value(filled: Database) -> None:
+    checks = filled.rows(
         "select distinct conname from pg_constraint where contype = 'c' and connamespace in ('public'::regnamespace, 'audit'::regnamespace)"
     )
     assert {name for (name,) in checks} <= {constraint for constraint, _ in BAD_VALUES}
@@ -334,8 +334,8 @@ def test_summaries_of_two_models_of_a_run_stand_beside_that_of_the_run(filled: D
         filled.rows(insert, None)
 
 
-def test_default_settings_are_stored(unchanged: Database) -> None:
-    assert unchanged.rows("select config_key, config_value, config_type from system_config order by config_id") == [
+def test_default_settings_are_stored(filled: Database) -> None:
+    assert filled.rows("select config_key, config_value, config_type from system_config order by config_id") == [
         ("max_parallel_runs", "10", "integer"),
         ("default_retention_days", "90", "integer"),
         ("enable_mlflow", "true", "boolean"),
