@@ -1,0 +1,59 @@
+"""Contract, suites and tests agree: every table is covered, every foreign key is checked, every expectation has a corruption."""
+
+import re
+
+import pytest
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.quality.suites import Severity, Suite, load_suites
+from tests.integration.quality.corruptions import corruptions
+
+CONTRACTS = load_contracts()
+SUITES = load_suites()
+RAW_SUITES = [suite for suite in SUITES.values() if suite.system in CONTRACTS]
+ROW_QUERY = re.compile(r"with this as \(select \* from \{batch\}\) select [\w, ]+ from this where .+")
+
+
+def test_every_declared_table_has_a_suite() -> None:
+    declared = {f"{system}.{table}" for system, contract in CONTRACTS.items() for table in contract.tables}
+    assert declared == {suite.name for suite in RAW_SUITES}
+
+
+@pytest.mark.parametrize("suite", RAW_SUITES, ids=lambda suite: suite.name)
+def test_suite_follows_the_contract(suite: Suite) -> None:
+    contract = CONTRACTS[suite.system]
+    table = contract.tables[suite.table]
+    by_check = {expectation.meta.check: expectation for expectation in suite.expectations}
+    assert suite.meta.key == table.key
+    orphans = {check for check in by_check if check.endswith("_has_parent")}
+    assert orphans == {f"{column}_has_parent" for column in table.foreign_keys}
+    for column, target in table.foreign_keys.items():
+        parent, parent_column = target.split(".")
+        query = by_check[f"{column}_has_parent"].kwargs["unexpected_rows_query"]
+        assert f"from {contract.raw_schema}.{parent} as parent where parent.{parent_column} = this.{column} " in query
+    declared = re.findall(r"\('(\w+)', '[\w ]+'\)", by_check["columns_are_as_declared"].kwargs["unexpected_rows_query"])
+    assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at"]
+    key = by_check["key_is_unique"].kwargs
+    assert tuple(key.get("column_list") or [key["column"]]) == table.key
+    assert by_check[f"synced_within_{contract.freshness.warn_after_hours:g}_hours"].severity is Severity.WARNING
+    assert by_check[f"synced_within_{contract.freshness.error_after_hours:g}_hours"].severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+def test_row_level_queries_are_a_condition_on_single_rows(suite: Suite) -> None:
+    for expectation in suite.expectations:
+        if expectation.meta.level == "row" and expectation.type == "unexpected_rows_expectation":
+            assert ROW_QUERY.fullmatch(expectation.kwargs["unexpected_rows_query"]), expectation.meta.check
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+def test_joins_alias_the_batch(suite: Suite) -> None:
+    for expectation in suite.expectations:
+        query = expectation.kwargs.get("unexpected_rows_query", "")
+        assert bool(re.search(r"\bjoin\b", query)) == ("{batch} as " in query), expectation.meta.check
+
+
+@pytest.mark.parametrize("suite", RAW_SUITES, ids=lambda suite: suite.name)
+def test_every_expectation_has_a_corruption(suite: Suite) -> None:
+    corrupted = {corruption.check for corruption in corruptions(suite)}
+    assert corrupted == {suite.check_name(expectation) for expectation in suite.expectations}

@@ -1,0 +1,276 @@
+"""Every way in which the tests corrupt raw tables, and the check that must see it.
+
+Belongs here: one corruption or more for every expectation of every raw suite (a contract test counts them), and the list of headline
+corruptions with every check that they fail. Does not belong here: running them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dagster_project.quality.suites import Expectation, Suite
+
+RAW = "raw_forecast_tracking"
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One change of the clean warehouse.
+
+    Attributes:
+        check: `<table>__<check>` that must fail.
+        what: What is done to the table.
+        statement: The change.
+    """
+
+    check: str
+    what: str
+    statement: str
+
+    @property
+    def table(self) -> str:
+        """The raw table that the check is about."""
+        return self.check.partition("__")[0]
+
+
+def _update(table: str, assignments: str, row: str = "true") -> str:
+    return f"update {RAW}.{table} set {assignments} where ctid = (select min(ctid) from {RAW}.{table} where {row})"
+
+
+def _set(check: str, assignments: str, row: str = "true") -> Corruption:
+    return Corruption(check, f"set {assignments} where {row}", _update(check.partition("__")[0], assignments, row))
+
+
+# Expectations written as SQL of their own: a corruption each, by hand.
+_BY_HAND = [
+    _set("runs__parent_run_id_is_another_run", "parent_run_id = run_id", "parent_run_id is distinct from -1"),
+    _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'completed'"),
+    _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'failed'"),
+    _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'killed'"),
+    _set("runs__fingerprint_is_unique_in_experiment", "run_fingerprint = repeat('b', 64)", "run_id = 3"),
+    _set("datasets__parent_dataset_id_is_another_dataset", "parent_dataset_id = dataset_id", "parent_dataset_id is distinct from -1"),
+    _set("dataset_features__statistics_are_ordered", "min_value = 2, max_value = 1, mean_value = null, median_value = null"),
+    _set("dataset_features__statistics_are_ordered", "median_value = 0.5"),
+    _set("dataset_features__statistics_are_ordered", "median_value = 9.5"),
+    _set("dataset_features__statistics_are_ordered", "mean_value = 0.99"),
+    _set("dataset_features__statistics_are_ordered", "mean_value = 9.01"),
+    *(
+        _set("metrics__error_metrics_are_not_negative", f"metric_name = '{name}', metric_value = -0.001")
+        for name in (
+            "mae",
+            "MAE",
+            "rmse",
+            "mse",
+            "mape",
+            "wape",
+            "smape",
+            "mase",
+            "rmsse",
+            "winkler_90",
+            "pinball_0.1",
+            "quantile_loss",
+            "crps",
+        )
+    ),
+    _set("metrics__smape_is_within_its_convention", "metric_name = 'sMAPE', metric_value = 200.001"),
+    _set("metrics__coverage_is_a_fraction", "metric_name = 'coverage_80', metric_value = 1.2"),
+    _set("metrics__coverage_is_a_fraction", "metric_name = 'coverage', metric_value = -0.01"),
+    _set("metrics__scores_are_within_bounds", "metric_name = 'accuracy', metric_value = 1.01"),
+    _set("metrics__scores_are_within_bounds", "metric_name = 'f1', metric_value = -0.01"),
+    _set("metrics__scores_are_within_bounds", "metric_name = 'r2', metric_value = 1.01"),
+    _set("metric_summaries__statistics_are_ordered", "min_value = 2.5"),
+    _set("metric_summaries__statistics_are_ordered", "q1_value = 3.5"),
+    _set("metric_summaries__statistics_are_ordered", "median_value = 4.5"),
+    _set("metric_summaries__statistics_are_ordered", "max_value = 3.5"),
+    _set("metric_summaries__statistics_are_ordered", "min_value = 6, q1_value = null, median_value = null, q3_value = null"),
+    _set("hyperparameters__param_value_fits_its_type", "param_value = '12.5'", "param_type = 'integer'"),
+    _set("hyperparameters__param_value_fits_its_type", "param_value = 'about 1'", "param_type = 'float'"),
+    _set("hyperparameters__param_value_fits_its_type", "param_value = 'maybe'", "param_type = 'boolean'"),
+    _set("predictions__lower_bound_is_not_above_upper_bound", "lower_bound = 12, upper_bound = 8"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 12.5"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5"),
+    _set("predictions__intervals_are_complete", "upper_bound = null"),
+    _set("predictions__intervals_are_complete", "confidence_level = null"),
+]
+
+
+def corruptions(suite: Suite) -> Iterator[Corruption]:
+    """Corruptions for every expectation of a suite, alone or several each."""
+    for expectation in suite.expectations:
+        check = suite.check_name(expectation)
+        yield from (corruption for corruption in _BY_HAND if corruption.check == check)
+        yield from (Corruption(check, what, statement) for what, statement in _by_rule(suite, expectation))
+
+
+def _by_rule(suite: Suite, expectation: Expectation) -> Iterator[tuple[str, str]]:
+    for assignments in _bad_values(expectation):
+        yield f"set {assignments}", _update(suite.table, assignments)
+    raw_table = f"{RAW}.{suite.table}"
+    syncs = f"system = 'forecast_tracking' and table_name = '{suite.table}'"
+    newest = f"{syncs} and batch_id = (select max(batch_id) from ops.table_syncs)"
+    check = expectation.meta.check
+    if "unique" in expectation.type:
+        copy = f"insert into {raw_table} select * from {raw_table} where ctid = (select min(ctid) from {raw_table})"
+        yield "a row twice", copy
+    elif check == "columns_are_as_declared":
+        yield "an extra column", f"alter table {raw_table} add column surprise text"
+        yield "a column renamed", f"alter table {raw_table} rename column {suite.meta.key[0]} to renamed"
+        yield "a column of another type", f"alter table {raw_table} alter column {suite.meta.key[0]} type numeric"
+    elif check == "row_count_equals_source":
+        yield "rows lost", f"update ops.table_syncs set source_rows = source_rows + 100 where {newest}"
+        tombstone = f"update {raw_table} set _deleted_at = now() where ctid = (select min(ctid) from {raw_table})"
+        yield "a row taken for deleted", tombstone
+    elif check == "row_count_did_not_collapse":
+        yield (
+            "fewer than half of the rows left",
+            f"update ops.table_syncs set source_rows = source_rows * 2 + 201 where {syncs} and not ({newest})",
+        )
+        yield "no row left", f"update ops.table_syncs set source_rows = 0 where {newest}"
+    elif check.startswith("synced_within_"):
+        hours = int(re.sub(r"\D", "", check))
+        yield "a stale source", f"update ops.table_syncs set synced_at = now() - interval '{hours} hours 1 second' where {syncs}"
+        yield "never synced", f"delete from ops.table_syncs where {syncs}"
+
+
+def _bad_values(expectation: Expectation) -> Iterator[str]:
+    kwargs, query = expectation.kwargs, expectation.kwargs.get("unexpected_rows_query", "")
+    if expectation.type == "expect_column_values_to_be_in_set":
+        yield f"{kwargs['column']} = 'nonsense'"
+    elif expectation.type == "expect_column_values_to_be_between":
+        beyond = 0 if kwargs.get("strict_min") else 1
+        limits = [kwargs[limit] + step for limit, step in (("min_value", -beyond), ("max_value", beyond)) if limit in kwargs]
+        yield from (f"{kwargs['column']} = {value}" for value in limits)
+    elif expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
+        yield f"{kwargs['column_A']} = '2025-01-01 11:59:59', {kwargs['column_B']} = '2025-01-01 12:00:00'"
+    elif expectation.meta.check.endswith("_has_parent"):
+        yield f"{expectation.meta.check.removesuffix('_has_parent')} = -1"
+    elif expectation.meta.check == "required_values_are_present":
+        # The key comes last: a row that has none cannot be a duplicate as well.
+        yield from (f"{column} = null" for column in reversed(re.findall(r"(\w+) is null", query)))
+    elif expectation.meta.check == "values_are_finite":
+        yield from (f"{column} = 'NaN'" for column in re.findall(r"cast\((\w+) as double precision\) in", query))
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A corruption that a reader would think of first, with every check that it fails: those named, and no other."""
+
+    what: str
+    statement: str
+    fails: frozenset[str]
+
+
+def _headline(what: str, statement: str, *fails: str) -> Headline:
+    return Headline(what, statement, frozenset(fails))
+
+
+def _orphan(child: str, column: str, *also: str) -> Headline:
+    row = f"{column} is not null"
+    return _headline(f"{child}: an orphan by {column}", _update(child, f"{column} = 999999", row), f"{child}__{column}_has_parent", *also)
+
+
+HEADLINES = [
+    _orphan("runs", "experiment_id"),
+    _orphan("runs", "parent_run_id"),
+    _orphan("models", "run_id"),
+    _orphan("models", "training_dataset_id"),
+    _orphan("model_registry", "model_id"),
+    _orphan("datasets", "parent_dataset_id"),
+    _orphan("dataset_features", "dataset_id"),
+    _orphan("metrics", "run_id"),
+    _orphan("metrics", "model_id"),
+    _orphan("metric_summaries", "run_id"),
+    _orphan("metric_summaries", "model_id"),
+    _orphan("hyperparameters", "run_id"),
+    _orphan("artifacts", "run_id"),
+    _orphan("predictions", "run_id"),
+    _orphan("predictions", "model_id"),
+    _orphan("system_logs", "run_id"),
+    _orphan("user_experiments", "user_id"),
+    _orphan("user_experiments", "experiment_id"),
+    _headline(
+        "metrics: the parent is a tombstone",
+        f"update {RAW}.models set _deleted_at = now() where model_id = 2",
+        *("metrics__model_id_has_parent", "predictions__model_id_has_parent", "model_registry__model_id_has_parent"),
+        "models__row_count_equals_source",
+    ),
+    _headline("metrics: NaN", _update("metrics", "metric_value = 'NaN'", "metric_name = 'log_likelihood'"), "metrics__values_are_finite"),
+    _headline("metrics: infinity", _update("metrics", "metric_value = 'Infinity'", "metric_name = 'bias'"), "metrics__values_are_finite"),
+    _headline(
+        "metrics: minus infinity", _update("metrics", "metric_value = '-Infinity'", "metric_name = 'bias'"), "metrics__values_are_finite"
+    ),
+    _headline(
+        "metrics: a negative mae", _update("metrics", "metric_value = -1", "metric_name = 'mae'"), "metrics__error_metrics_are_not_negative"
+    ),
+    _headline(
+        "metrics: smape of 250",
+        _update("metrics", "metric_value = 250", "metric_name = 'smape'"),
+        "metrics__smape_is_within_its_convention",
+    ),
+    _headline(
+        "metrics: coverage of 1.2", _update("metrics", "metric_value = 1.2", "metric_name = 'coverage'"), "metrics__coverage_is_a_fraction"
+    ),
+    _headline("metrics: an unknown split", _update("metrics", "dataset_type = 'holdout'"), "metrics__dataset_type_is_known"),
+    _headline("metrics: a negative step", _update("metrics", "metric_step = -1"), "metrics__metric_step_is_not_negative"),
+    _headline("runs: a duplicate key", _update("runs", "run_id = 2", "run_id = 3"), "runs__key_is_unique"),
+    _headline(
+        "predictions: a duplicate composite key",
+        _update("predictions", "prediction_id = 1", "prediction_id = 2"),
+        "predictions__key_is_unique",
+    ),
+    _headline("runs: an unknown status", _update("runs", "status = 'paused'"), "runs__status_is_known"),
+    _headline("runs: reversed times", _update("runs", "end_time = '2025-01-02 09:59'"), "runs__end_time_is_not_before_start_time"),
+    _headline(
+        "runs: a negative duration", _update("runs", "execution_duration_seconds = -1"), "runs__execution_duration_seconds_is_not_negative"
+    ),
+    _headline("runs: a duration that is no number", _update("runs", "execution_duration_seconds = 'NaN'"), "runs__values_are_finite"),
+    _headline(
+        "predictions: crossed bounds",
+        _update("predictions", "lower_bound = 12, upper_bound = 8"),
+        *("predictions__lower_bound_is_not_above_upper_bound", "predictions__predicted_value_is_within_bounds"),
+    ),
+    _headline(
+        "predictions: beyond its interval", _update("predictions", "predicted_value = 13"), "predictions__predicted_value_is_within_bounds"
+    ),
+    _headline("predictions: half an interval", _update("predictions", "upper_bound = null"), "predictions__intervals_are_complete"),
+    _headline("predictions: a level of 1", _update("predictions", "confidence_level = 1"), "predictions__confidence_level_is_a_level"),
+    _headline("predictions: horizon 0", _update("predictions", "horizon = 0"), "predictions__horizon_is_positive"),
+    _headline("predictions: an infinite actual", _update("predictions", "actual_value = 'Infinity'"), "predictions__values_are_finite"),
+    _headline("runs: null in a required column", _update("runs", "run_name = null"), "runs__required_values_are_present"),
+    _headline(
+        "metrics: a stale source",
+        "update ops.table_syncs set synced_at = now() - interval '25 hours' where table_name = 'metrics'",
+        *("metrics__synced_within_2_hours", "metrics__synced_within_24_hours"),
+    ),
+    _headline(
+        "metrics: a late source",
+        "update ops.table_syncs set synced_at = now() - interval '3 hours' where table_name = 'metrics'",
+        "metrics__synced_within_2_hours",
+    ),
+    _headline(
+        "tags: truncated in the warehouse",
+        f"truncate {RAW}.tags",
+        "tags__row_count_equals_source",
+    ),
+    _headline(
+        "tags: truncated at the source",
+        f"update {RAW}.tags set _deleted_at = now(); "
+        "update ops.table_syncs set source_rows = 0 where table_name = 'tags' and batch_id = (select max(batch_id) from ops.batches)",
+        "tags__row_count_did_not_collapse",
+    ),
+    _headline(
+        "tags: a row that the source does not have",
+        f"insert into {RAW}.tags (tag_id, tag_name, created_at, updated_at, _batch_id, _synced_at) "
+        "values (99, 'extra', '2025-01-01', '2025-01-01', 1, now())",
+        "tags__row_count_equals_source",
+    ),
+    _headline(
+        "tags: a dropped column",
+        f"alter table {RAW}.tags drop column usage_count",
+        *("tags__columns_are_as_declared", "tags__usage_count_is_not_negative"),
+    ),
+    _headline(
+        "tags: a column of the wrong type", f"alter table {RAW}.tags alter column tag_name type text", "tags__columns_are_as_declared"
+    ),
+    _headline("tags: a column too many", f"alter table {RAW}.tags add column secret text", "tags__columns_are_as_declared"),
+]
