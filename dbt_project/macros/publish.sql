@@ -40,7 +40,8 @@
     {% set tables = nodes | selectattr('config.materialized', 'equalto', 'mart') | list %}
     {% set views = nodes | selectattr('config.materialized', 'equalto', 'mart_view') | list %}
 
-    {% do run_query('set local role ' ~ target.role) %}
+    {# dbt leaves its connection outside a transaction and without the role of the profile. #}
+    {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
     {% set candidate_columns = columns_by_relation('analytics_next') %}
     {% set published_columns = columns_by_relation('analytics') %}

@@ -1,0 +1,129 @@
+"""One source, one warehouse and one warm dbt for all tests of marts.
+
+Belongs here: making source rows, syncing them, running dbt in this process, and asking both databases. Does not belong here: what the rows
+mean, and what is expected of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import psycopg2
+import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from psycopg2 import sql
+from psycopg2.extensions import parse_dsn
+from psycopg2.extras import Json, execute_values
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.ingestion.sync import sync
+from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.settings import PROJECT_ROOT
+from migrations.run import upgrade
+
+SYSTEM = "forecast_tracking"
+PROJECT = PROJECT_ROOT / "dbt_project"
+
+Row: TypeAlias = Mapping[str, object]
+
+
+def run(url: str, statement: str, parameters: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
+    """The rows of one committed statement; none if it gives none."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@dataclass
+class House:
+    """A source database, a warehouse and dbt.
+
+    Attributes:
+        source_url: libpq URL of the source.
+        warehouse_url: libpq URL of the warehouse.
+        work: Folder for what dbt writes.
+    """
+
+    source_url: str
+    warehouse_url: str
+    work: Path
+    _runner: dbtRunner = field(default_factory=dbtRunner)
+
+    def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement at the source."""
+        return run(self.source_url, statement, parameters or None)
+
+    def warehouse(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement in the warehouse."""
+        return run(self.warehouse_url, statement, parameters or None)
+
+    def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Replace all rows of the source by these, in this order of tables, and sync."""
+        connection = psycopg2.connect(self.source_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("truncate experiments, runs, models, model_registry, metrics, predictions cascade")
+                for table, entries in rows.items():
+                    for columns in dict.fromkeys(tuple(entry) for entry in entries):
+                        execute_values(
+                            cursor,
+                            sql.SQL("insert into {} ({}) values %s").format(
+                                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+                            ),
+                            [
+                                tuple(Json(value) if isinstance(value, dict) else value for value in entry.values())
+                                for entry in entries
+                                if tuple(entry) == columns
+                            ],
+                        )
+        finally:
+            connection.close()
+        self.sync()
+
+    def sync(self) -> int:
+        """Bring raw up to date; gives the batch."""
+        return sync(load_contracts()[SYSTEM], self.source_url, self.warehouse_url).batch_id
+
+    def dbt(self, *arguments: str) -> dbtRunnerResult:
+        """Run a dbt command; a first build of everything has been run already."""
+        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        return self._runner.invoke(
+            [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
+        )
+
+    def build(self, *arguments: str) -> dbtRunnerResult:
+        """Run `dbt build` without unit tests, which the first build has run; it must succeed."""
+        result = self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+        assert result.success, messages(result)
+        return result
+
+
+def messages(result: dbtRunnerResult) -> str:
+    """What went wrong in a dbt command."""
+    results = getattr(result.result, "results", None) or []
+    failed = [f"{entry.node.name}: {entry.message}" for entry in results if entry.status not in ("success", "pass", "warn", "skipped")]
+    return "\n".join([*failed, str(result.exception or "")])
+
+
+@pytest.fixture(scope="session")
+def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house whose marts have been built once, with all data and unit tests, from an empty source."""
+    for kind in (SYSTEM, "warehouse"):
+        server.ensure_database(f"marts_{kind}")
+        upgrade(kind, server.url(f"marts_{kind}"))
+    house = House(server.url(f"marts_{SYSTEM}"), server.url("marts_warehouse"), tmp_path_factory.mktemp("dbt"))
+    house.sync()
+    with pytest.MonkeyPatch.context() as environment:
+        parts = parse_dsn(house.warehouse_url)
+        for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
+            environment.setenv(f"RUNMART_DBT_{name}", parts[part])
+        environment.delenv("RUNMART_PUBLISH", raising=False)
+        result = house.dbt("build")
+        assert result.success, messages(result)
+        yield house
+
