@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import psycopg2
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
@@ -162,13 +163,13 @@ def status(as_json: AsJson = False) -> None:
     if not rows:
         out.print("nothing has been synced yet; run `runmart sync`")
         return
-    table = Table(Column("table", no_wrap=True), "rows", "batch", "synced", "checks")
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    for row in rows:
-        verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
-        table.add_row(f"{row.system}.{row.table}", f"{row.rows:,}", str(row.batch_id), f"{_age(row.age_seconds)} ago", verdict)
-    out.print(table)
+    for system in dict.fromkeys(row.system for row in rows):
+        table = _table(f"raw_{system}", "rows", "batch", "synced", "checks")
+        for row in rows:
+            if row.system == system:
+                verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
+                table.add_row(row.table, f"{row.rows:,}", str(row.batch_id), f"{_age(row.age_seconds)} ago", verdict)
+        out.print(table)
 
 
 @app.command()
@@ -226,7 +227,7 @@ def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
 
     _say(f"running {job}", as_json)
     with open_instance(databases) as instance:
-        report = run_job(job, instance, _progress(as_json))
+        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", _progress(as_json))
     if not report.is_success:
         if as_json:
             out.print_json(json.dumps(_as_dict(report), default=str))
@@ -245,6 +246,8 @@ def _progress(as_json: bool) -> Callable[["DagsterEvent"], None]:
     def show(event: "DagsterEvent") -> None:
         if event.event_type is DagsterEventType.STEP_START:
             _say(f"  {event.step_key}", as_json)
+        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION and event.asset_key and event.asset_key.path[0] == "analytics":
+            _say(f"    {event.asset_key.to_user_string()}", as_json)
 
     return show
 
@@ -268,14 +271,14 @@ def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _show_rows(report: "RunReport") -> None:
-    table = Table(Column("raw table", no_wrap=True), "rows", "inserted", "updated", "deleted", "seconds")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for key, data in sorted(report.assets.items()):
-        if "rows_read" in data:
-            counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
-            table.add_row(key, *counts, f"{data['seconds']:.2f}")
-    out.print(table)
+    raw = {key: data for key, data in sorted(report.assets.items()) if "rows_read" in data}
+    for system in dict.fromkeys(key.partition("/")[0] for key in raw):
+        table = _table(f"raw_{system}", "rows", "inserted", "updated", "deleted", "seconds")
+        for key, data in raw.items():
+            if key.startswith(f"{system}/"):
+                counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
+                table.add_row(key.partition("/")[2], *counts, f"{data['seconds']:.2f}")
+        out.print(table)
 
 
 def _show_verdict(report: "RunReport") -> None:
@@ -285,6 +288,10 @@ def _show_verdict(report: "RunReport") -> None:
         rows = one.metadata.get("failing_rows")
         detail = f": {rows.value} rows" if rows else ""
         out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{detail}")
+
+
+def _table(first: str, *others: str) -> Table:
+    return Table(Column(first, no_wrap=True), *(Column(name, justify="right") for name in others), box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def _number(value: float | None) -> str:

@@ -3,9 +3,13 @@
 Belongs here: starting a job and telling how it went. Does not belong here: what the job does (`defs/`) and how its report is shown (`cli`).
 """
 
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
@@ -46,12 +50,13 @@ class RunReport:
     errors: list[str] = field(default_factory=list)
 
 
-def run_job(job_name: str, instance: DagsterInstance, on_event: Callable[[DagsterEvent], None] = lambda _: None) -> RunReport:
+def run_job(job_name: str, instance: DagsterInstance, log: Path, on_event: Callable[[DagsterEvent], None] = lambda _: None) -> RunReport:
     """Run one job to its end.
 
     Args:
         job_name: A job of `defs.automation`.
         instance: Where the run is recorded.
+        log: File that takes what the job's tools print; the UI shows it with each step too.
         on_event: Called with every event, for progress.
     """
     # Loading the definitions imports dbt and every asset; commands that run no job never pay for it.
@@ -61,11 +66,28 @@ def run_job(job_name: str, instance: DagsterInstance, on_event: Callable[[Dagste
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
     run = instance.create_run_for_job(job, run_config=_QUIET, remote_job_origin=origin)
     report, started = RunReport(job_name, run.run_id), time.monotonic()
-    for event in execute_run_iterator(InMemoryJob(job), run, instance):
-        _note(report, event)
-        on_event(event)
+    with _output_to(log):
+        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+            _note(report, event)
+            on_event(event)
     report.seconds = round(time.monotonic() - started, 1)
     return report
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send file descriptor 1 to a file: dbt is a process of its own and would print hundreds of lines between ours."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    terminal = os.dup(1)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(terminal, 1)
+        os.close(terminal)
 
 
 def _note(report: RunReport, event: DagsterEvent) -> None:

@@ -41,6 +41,9 @@ def apply_incoming(cursor: Cursor, contract: SystemContract, table: str, batch: 
     cursor.execute("analyze pg_temp.incoming")
     inserted, updated = _upsert(cursor, contract, table, batch)
     deleted = _mark_deleted(cursor, contract, table, batch) if is_exhaustive else 0
+    if inserted + updated + deleted:
+        # What reads raw next must not plan with the statistics of an empty table; autovacuum comes too late.
+        cursor.execute(sql.SQL("analyze {}").format(raw_table(contract, table)))
     return Applied(inserted, updated, deleted)
 
 
