@@ -8,10 +8,11 @@ import pytest
 from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from dagster_project.resources.databases import engine
 from dagster_project.resources.embedded import EmbeddedServer
-from migrations.forecast_tracking.models import Base
+from migrations.forecast_tracking.models import Base, Experiment, Metric, Model, Run
 from migrations.run import config, downgrade, upgrade
 from tests.integration.migrations.conftest import ONE_ROW_EACH, Database
 
@@ -367,3 +368,30 @@ def test_times_are_utc_whatever_the_session_says(database: Database) -> None:
     database.rows("insert into experiments (experiment_name) values ('tokyo')")
     database.rows("set time zone 'UTC'")
     assert database.value("select abs(extract(epoch from localtimestamp - created_at)) < 3600 from experiments") is True
+
+
+def test_models_write_and_delete_what_the_database_keeps(own: Database) -> None:
+    connection = engine(own.url)
+    with Session(connection) as session:
+        model = Model(
+            model_name="theta", model_type="Theta", framework="statsmodels", model_config={"period": 12}, model_file_path="theta.pickle"
+        )
+        run = Run(run_name="second", run_fingerprint="b" * 64, models=[model], metrics=[Metric(metric_name="mae", metric_value=11.5)])
+        experiment = Experiment(experiment_name="orm", metadata_={"source": "test"}, runs=[run])
+        session.add(experiment)
+        session.commit()
+        written = own.rows(
+            "select e.tags, e.metadata, r.status, m.model_config, x.metric_value, e.experiment_id"
+            " from experiments e join runs r using (experiment_id) join models m using (run_id) join metrics x using (run_id)"
+            " where experiment_name = 'orm'"
+        )
+        assert written == [({}, {"source": "test"}, "running", {"period": 12}, 11.5, experiment.experiment_id)]
+        created_at = run.updated_at
+        run.status = "completed"
+        session.commit()
+        assert run.updated_at > created_at
+        session.delete(experiment)
+        session.commit()
+    connection.dispose()
+    assert own.rows("select experiment_name from experiments") == [("airline passengers",)]
+    assert own.value("select count(*) from metrics") == 1
