@@ -68,7 +68,7 @@ class Series:
 
 
 def _co2(frame: pd.DataFrame) -> pd.Series:
-    weekly = frame["co2"].set_axis(pd.to_datetime(frame["date"], format="%Y%m%d"))
+    weekly = frame["co2"].set_axis(pd.to_datetime(frame["date"].astype(str), format="%Y%m%d"))
     return weekly.resample("MS").mean()
 
 

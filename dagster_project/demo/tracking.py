@@ -210,7 +210,7 @@ def add_artifact(session: Session, run: Run, file: StoredFile, *, kind: str, rel
 
 def create_partitions(engine: Engine, dates: Iterable[pd.Timestamp]) -> None:
     """Create the partitions of the calendar quarters that predictions fall in; commits, since it locks the table until then."""
-    quarters = sorted({pd.Timestamp(date).to_period("Q").start_time.date() for date in dates})
+    quarters = sorted({date.date().replace(month=(date.month - 1) // 3 * 3 + 1, day=1) for date in dates})
     statement = text("select create_partitions('predictions', day, day) from unnest(cast(:days as date[])) as day")
     with engine.begin() as connection:
         connection.execute(statement, {"days": quarters})

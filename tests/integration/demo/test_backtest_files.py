@@ -1,0 +1,139 @@
+"""Importing files of forecasts: what is in the file is in the database, once, and all of it or nothing."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psycopg2
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from dagster_project.demo.backtest_files import BacktestFileError, import_backtest
+from tests.integration.demo.conftest import Filled, query
+
+COUNTS = "select (select count(*) from runs) as runs, (select count(*) from models) as models, (select count(*) from predictions) as rows"
+
+
+def frame() -> pd.DataFrame:
+    """Two series, three cutoffs, three steps; a hyphenated model with two levels and a quantile model."""
+    rows = [(uid, cutoff + step, cutoff) for uid in ("a", "b") for cutoff in (100, 103, 106) for step in (1, 2, 3)]
+    keys = pd.DataFrame(rows, columns=["unique_id", "ds", "cutoff"])
+    rng = np.random.default_rng(3)
+    actual = rng.normal(50, 10, len(keys))
+    actual[keys["cutoff"] == 106] = np.nan
+    point = actual * 0 + rng.normal(50, 10, len(keys))
+    point[np.isnan(point)] = 55.5
+    spread = {"Auto-ARIMA-lo-80": -5.0, "Auto-ARIMA-hi-80": 5.0, "Auto-ARIMA-lo-95": -9.0, "Auto-ARIMA-hi-95": 9.0}
+    return keys.assign(y=actual, **{"TFT-median": point + 1, "Auto-ARIMA": point, **{name: point + by for name, by in spread.items()}})
+
+
+def written(folder: Path, content: pd.DataFrame, name: str = "mine.parquet") -> Path:
+    path = folder / name
+    content.to_parquet(path) if name.endswith("parquet") else content.to_csv(path, index=False)
+    return path
+
+
+def test_what_is_in_the_file_is_in_the_database(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url, content = new_database("forecast_tracking"), frame()
+    summary = import_backtest(url, written(tmp_path, content), "mine", framework="statsforecast")
+    assert (set(summary.models), summary.predictions, summary.skipped, summary.is_new) == ({"TFT", "Auto-ARIMA"}, 18 + 36, 0, True)
+    stored = query(
+        url,
+        "select model_type, framework, confidence_level, unique_id, (p.metadata->>'ds_integer')::int as ds, "
+        "(p.metadata->>'cutoff_integer')::int as cutoff, p.metadata->>'cutoff' as cutoff_time, prediction_date, horizon, actual_value, "
+        "predicted_value, lower_bound, upper_bound from predictions as p join models using (model_id) join runs using (run_id) "
+        "order by unique_id, cutoff, ds",
+    )
+    assert set(stored["framework"]) == {"statsforecast"}
+    assert (stored["horizon"] == stored["ds"] - stored["cutoff"]).all()
+    assert (stored["prediction_date"] == pd.Timestamp(0) + pd.to_timedelta(stored["ds"], unit="D")).all()
+    assert (pd.to_datetime(stored["cutoff_time"]) == pd.Timestamp(0) + pd.to_timedelta(stored["cutoff"], unit="D")).all()
+    for model, point, level in (("Auto-ARIMA", "Auto-ARIMA", 80), ("Auto-ARIMA", "Auto-ARIMA", 95), ("TFT", "TFT-median", None)):
+        has_level = stored["confidence_level"].isna() if level is None else stored["confidence_level"] == level / 100
+        part = stored[(stored["model_type"] == model) & has_level]
+        np.testing.assert_array_equal(part["predicted_value"], content[point])
+        np.testing.assert_array_equal(part["actual_value"], content["y"])
+        if level is None:
+            assert part[["lower_bound", "upper_bound"]].isna().all(axis=None)
+        else:
+            np.testing.assert_array_equal(part["lower_bound"], content[f"{model}-lo-{level}"])
+            np.testing.assert_array_equal(part["upper_bound"], content[f"{model}-hi-{level}"])
+
+
+def test_metrics_of_the_last_known_cutoff_are_the_test(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url, content = new_database("forecast_tracking"), frame()
+    import_backtest(url, written(tmp_path, content, "mine.csv"), "mine")
+    metrics = query(url, "select * from metrics join models using (model_id) where model_type = 'Auto-ARIMA'")
+    stored = metrics.set_index(["dataset_type", "metric_step", "metric_name"])["metric_value"]
+    for split, step, cutoff in (("validation", 1, 100), ("test", 2, 103)):
+        part = content[content["cutoff"] == cutoff]
+        assert stored[split, step, "mae"] == pytest.approx((part["y"] - part["Auto-ARIMA"]).abs().mean())
+        inside = part["y"].between(part["Auto-ARIMA-lo-80"], part["Auto-ARIMA-hi-80"])
+        assert stored[split, step, "coverage_80"] == pytest.approx(inside.mean())
+    assert set(metrics["dataset_type"]) == {"validation", "test"}
+
+
+def test_the_same_file_twice_is_one_run(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url, path = new_database("forecast_tracking"), written(tmp_path, frame())
+    first = import_backtest(url, path, "mine")
+    before = query(url, COUNTS)
+    second = import_backtest(url, path, "mine")
+    assert (second.run_id, second.predictions, second.is_new) == (first.run_id, 0, False)
+    pd.testing.assert_frame_equal(query(url, COUNTS), before)
+    assert import_backtest(url, path, "another").is_new
+    changed = frame()
+    changed.loc[0, "Auto-ARIMA"] += 1
+    assert import_backtest(url, written(tmp_path, changed), "mine").is_new
+
+
+def test_a_file_that_was_deleted_from_the_tracker_may_be_imported_again(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url, path = new_database("forecast_tracking"), written(tmp_path, frame())
+    first = import_backtest(url, path, "mine")
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("update runs set deleted_at = now()")
+    connection.close()
+    assert import_backtest(url, path, "mine").run_id != first.run_id
+
+
+def test_a_bad_file_leaves_nothing(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    url = new_database("forecast_tracking")
+    with pytest.raises(BacktestFileError, match="columns cutoff are missing"):
+        import_backtest(url, written(tmp_path, frame().drop(columns="cutoff")), "mine")
+    with pytest.raises(BacktestFileError, match="framework 'My Library' is no name of a library"):
+        import_backtest(url, written(tmp_path, frame()), "mine", framework="My Library")
+    # The name of the second model does not fit its column: the first one must go with it.
+    too_long = frame().rename(columns={"TFT-median": "T" * 300})
+    with pytest.raises(DBAPIError):
+        import_backtest(url, written(tmp_path, too_long), "mine")
+    assert query(url, COUNTS).iloc[0].tolist() == [0, 0, 0]
+    assert query(url, "select count(*) from experiments").iloc[0, 0] == 0
+
+
+def test_forecasts_of_the_workload_survive_the_way_through_a_file(filled: Filled, new_database: Callable[[str], str]) -> None:
+    source = filled.query(
+        "select run_id, storage_path from artifacts join runs using (run_id) join experiments using (experiment_id) "
+        "where artifact_name = 'forecasts.csv' and experiment_name = 'quarterly'"
+    ).iloc[0]
+    url = new_database("forecast_tracking")
+    import_backtest(url, Path(str(source["storage_path"]).removeprefix("file://")), "again")
+    columns = (
+        "unique_id, prediction_date, horizon, predicted_value, actual_value, lower_bound, upper_bound, confidence_level, "
+        "metadata->>'cutoff' as cutoff"
+    )
+    order = "order by 1, 2, 3, 8"
+    there = filled.query(f"select {columns} from predictions where run_id = {source['run_id']} {order}")
+    pd.testing.assert_frame_equal(query(url, f"select {columns} from predictions {order}"), there, check_exact=True)
+    assert set(there["confidence_level"]) == {0.8, 0.9}
+
+
+def test_many_rows_are_imported(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    keys = pd.MultiIndex.from_product([range(1000), pd.date_range("2025-01-01", periods=20)], names=["unique_id", "ds"]).to_frame(
+        index=False
+    )
+    content = keys.assign(cutoff=pd.Timestamp("2024-12-31"), y=1.0, M=2.0, **{"M-lo-90": 0.0, "M-hi-90": 3.0})
+    url = new_database("forecast_tracking")
+    assert import_backtest(url, written(tmp_path, content), "large").predictions == 20_000
+    stored = query(url, "select count(*) as n, max(horizon) as last, max(confidence_level) as level from predictions").iloc[0]
+    assert (stored["n"], stored["last"], Decimal(str(stored["level"]))) == (20_000, 20, Decimal("0.9"))
