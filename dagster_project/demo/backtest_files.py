@@ -32,6 +32,7 @@ _KEYS = ("unique_id", "ds", "cutoff")
 _BOUND = re.compile(r"(?P<model>.+)-(?P<side>lo|hi)-(?P<level>\d+(\.\d+)?)")
 _MEDIAN = re.compile(r"(?P<model>.+)-median")
 _UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
+_LONGEST_NAME = 100
 _FRAMEWORK = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
 _INTEGER = re.compile(r"[+-]?\d+")
 
@@ -155,6 +156,8 @@ def model_columns(columns: Iterable[str]) -> dict[str, ModelColumns]:
             medians[median["model"]] = name
         elif name not in (*_KEYS, "y"):
             points[name] = name
+    if too_long := [model for model in (*points, *medians) if len(model) > _LONGEST_NAME]:
+        raise BacktestFileError(f"the model name {too_long[0]} is longer than {_LONGEST_NAME} characters; rename its columns")
     points = {model: points.get(model, medians.get(model, model)) for model in dict.fromkeys([*points, *medians])}
     _check_bounds(points, bounds, names)
     return {model: ModelColumns(point, _pairs(bounds.get(model, {"lo": {}, "hi": {}}))) for model, point in points.items()}

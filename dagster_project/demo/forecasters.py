@@ -147,7 +147,7 @@ class ETS(Forecaster):
         )
         fit = model.fit(disp=False, maxiter=self.iteration_budget + 1, callback=watch.callback)
         first, last = sample.steps
-        prediction = fit.get_prediction(start=first, end=last, random_state=0)
+        prediction = fit.get_prediction(start=first, end=last, rng=np.random.default_rng(0))
         intervals = {level: _bounds(prediction.pred_int(alpha=1 - level)) for level in sample.levels}
         parameters = _parameters(model.param_names, fit.params)
         return Forecast(_array(prediction.predicted_mean), intervals, parameters, tuple(watch.log_likelihoods))

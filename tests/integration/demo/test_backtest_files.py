@@ -43,7 +43,7 @@ def test_what_is_in_the_file_is_in_the_database(new_database: Callable[[str], st
         url,
         "select model_type, framework, confidence_level, unique_id, (p.metadata->>'ds_integer')::int as ds, "
         "(p.metadata->>'cutoff_integer')::int as cutoff, p.metadata->>'cutoff' as cutoff_time, prediction_date, horizon, actual_value, "
-        "predicted_value, lower_bound, upper_bound from predictions as p join models using (model_id) join runs using (run_id) "
+        "predicted_value, lower_bound, upper_bound from predictions as p join models using (model_id) "
         "order by unique_id, cutoff, ds",
     )
     assert set(stored["framework"]) == {"statsforecast"}
@@ -103,10 +103,10 @@ def test_a_bad_file_leaves_nothing(new_database: Callable[[str], str], tmp_path:
         import_backtest(url, written(tmp_path, frame().drop(columns="cutoff")), "mine")
     with pytest.raises(BacktestFileError, match="framework 'My Library' is no name of a library"):
         import_backtest(url, written(tmp_path, frame()), "mine", framework="My Library")
-    # The name of the second model does not fit its column: the first one must go with it.
-    too_long = frame().rename(columns={"TFT-median": "T" * 300})
+    # Together with the experiment's, the name of the second model does not fit its column: the first one must go with it.
+    too_long = frame()[["unique_id", "ds", "cutoff", "Auto-ARIMA"]].assign(**{"T" * 100: 1.0})
     with pytest.raises(DBAPIError):
-        import_backtest(url, written(tmp_path, too_long), "mine")
+        import_backtest(url, written(tmp_path, too_long), "e" * 200)
     assert query(url, COUNTS).iloc[0].tolist() == [0, 0, 0]
     assert query(url, "select count(*) from experiments").iloc[0, 0] == 0
 

@@ -177,6 +177,7 @@ def test_an_interval_with_one_bound_has_none(tmp_path: Path) -> None:
         (lambda f: f.assign(ds=[1, 2, 2, 3]), "one holds integers and the other dates"),
         (lambda f: f.assign(ds=20240101, cutoff=20231231), "ds 20240101 is no number of days since 1970-01-01"),
         (lambda f: f.assign(Naive=np.nan), "no forecast in the file is a finite number"),
+        (lambda f: f.assign(**{"M" * 101: 1.0}), "is longer than 100 characters; rename its columns"),
         (lambda f: f.head(0), "columns but no rows"),
     ],
 )
