@@ -115,12 +115,13 @@ def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
     """Verdicts by check: Great Expectations returns them in an order of its own, not in the suite's."""
     context = _context()
     from great_expectations import ExpectationSuite  # noqa: PLC0415
+    from great_expectations.datasource.fluent.interfaces import GxDatasourceWarning  # noqa: PLC0415
 
-    # A data source of its own per run: nothing that an earlier run knew about a table can be out of date.
-    source = context.data_sources.add_or_update_sql(
-        name="warehouse",
-        connection_string=_connection_string(url),
-    )
+    with warnings.catch_warnings():
+        # It recommends add_postgres, which refuses a Unix socket.
+        warnings.simplefilter("ignore", GxDatasourceWarning)
+        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date.
+        source = context.data_sources.add_or_update_sql(name="warehouse", connection_string=_connection_string(url))
     try:
         batch = source.add_query_asset(name=suite.name, query=suite.rows_query).add_batch_definition_whole_table("rows").get_batch()
         verdicts = batch.validate(ExpectationSuite(**suite.model_dump(mode="json")), result_format="BASIC").results
@@ -143,10 +144,7 @@ def _context() -> "EphemeralDataContext":
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations  # noqa: PLC0415
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
-    from great_expectations.datasource.fluent.interfaces import GxDatasourceWarning  # noqa: PLC0415
 
-    # It recommends add_postgres, which refuses a Unix socket.
-    warnings.simplefilter("ignore", GxDatasourceWarning)
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context

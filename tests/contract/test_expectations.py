@@ -5,7 +5,8 @@ import re
 import pytest
 
 from dagster_project.components.contract import load_contracts
-from dagster_project.quality.suites import Severity, Suite, load_suites
+from dagster_project.quality.suites import MARTS, Severity, Suite, load_suites
+from dagster_project.settings import PROJECT_ROOT
 from tests.integration.quality.corruptions import corruptions
 
 CONTRACTS = load_contracts()
@@ -17,6 +18,11 @@ ROW_QUERY = re.compile(r"with this as \(select \* from \{batch\}\) select [\w, ]
 def test_every_declared_table_has_a_suite() -> None:
     declared = {f"{system}.{table}" for system, contract in CONTRACTS.items() for table in contract.tables}
     assert declared == {suite.name for suite in RAW_SUITES}
+
+
+def test_every_mart_has_a_suite() -> None:
+    marts = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql")}
+    assert marts == {suite.table for suite in SUITES.values() if suite.system == MARTS}
 
 
 @pytest.mark.parametrize("suite", RAW_SUITES, ids=lambda suite: suite.name)
@@ -53,7 +59,7 @@ def test_joins_alias_the_batch(suite: Suite) -> None:
         assert bool(re.search(r"\bjoin\b", query)) == ("{batch} as " in query), expectation.meta.check
 
 
-@pytest.mark.parametrize("suite", RAW_SUITES, ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
 def test_every_expectation_has_a_corruption(suite: Suite) -> None:
     corrupted = {corruption.check for corruption in corruptions(suite)}
     assert corrupted == {suite.check_name(expectation) for expectation in suite.expectations}

@@ -1,4 +1,4 @@
-"""A warehouse with the clean small source in it, synced twice, and copies of it to corrupt.
+"""A warehouse with the clean small source in it, synced, and copies of it to corrupt.
 
 Belongs here: databases that the quality tests share. Does not belong here: the corruptions (`corruptions`).
 """
@@ -9,14 +9,48 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import yaml
 from sqlalchemy import make_url
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 
 CONTRACT = load_contracts()["forecast_tracking"]
+MARTS_YAML = PROJECT_ROOT / "dbt_project" / "models" / "marts" / "_marts__models.yml"
+
+# An hour before, with the same counts: what a check of growth compares with.
+_AN_EARLIER_SYNC = (
+    "insert into ops.batches overriding system value select 0, system, run_id, capture, snapshot, started_at, committed_at "
+    "from ops.batches",
+    "insert into ops.table_syncs select 0, system, table_name, synced_at - interval '1 hour', source_rows, rows_read, rows_inserted, "
+    "rows_updated, rows_deleted, seconds from ops.table_syncs",
+)
+
+# Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say stands below.
+_VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '2025-01-01' + number", "timestamp": "timestamp '2025-01-01'",
+    "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5"}  # fmt: skip
+_SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
+    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0"}  # fmt: skip
+# As many rows as the clean source has of what the mart must have.
+_ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
+    "mv_experiment_summary": 1, "mv_model_performance": 1}  # fmt: skip
+
+
+def candidates() -> Iterator[str]:
+    """Statements that make every mart's candidate as its contract says, with rows that break no expectation."""
+    for mart in yaml.safe_load(MARTS_YAML.read_text(encoding="utf-8"))["models"]:
+        types = {column["name"]: column["data_type"] for column in mart["columns"]}
+        definitions = ", ".join(f"{column} {kind}" for column, kind in types.items())
+        values = (
+            _SPECIAL_VALUES.get(column) or _VALUES[kind.removeprefix("pg_catalog.").partition("(")[0]] for column, kind in types.items()
+        )
+        name, rows = f"analytics_next.{mart['name']}", _ROWS.get(mart["name"], 4)
+        yield f"create table {name} ({definitions})"
+        yield f"insert into {name} select {', '.join(values)} from generate_series(1, {rows}) as number"
+        yield f"grant select on {name} to runmart_transform"
 
 
 def execute(url: str, *statements: str) -> None:
@@ -69,12 +103,12 @@ def copy_database(server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture(scope="session")
 def clean_warehouse(template_database: Callable[[str], str], copy_database: Callable[[str], str]) -> str:
-    """URL of a warehouse that equals a clean source after two syncs. Nobody may change it."""
+    """URL of a warehouse that equals a clean source after its second sync. Nobody may change it."""
     source_url = copy_database(template_database("forecast_tracking"))
     execute(source_url, (Path(__file__).parent / "clean_source.sql").read_text(encoding="utf-8"))
     warehouse_url = copy_database(template_database("empty"))
     # Rights on a database are not copied with it: this one is migrated itself.
     upgrade("warehouse", warehouse_url)
-    for _ in range(2):
-        sync(CONTRACT, source_url, warehouse_url)
+    sync(CONTRACT, source_url, warehouse_url)
+    execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *candidates())
     return warehouse_url

@@ -1,6 +1,6 @@
-"""Every way in which the tests corrupt raw tables, and the check that must see it.
+"""Every way in which the tests corrupt raw tables and marts, and the check that must see it.
 
-Belongs here: one corruption or more for every expectation of every raw suite (a contract test counts them), and the list of headline
+Belongs here: one corruption or more for every expectation of every suite (a contract test counts them), and the list of headline
 corruptions with every check that they fail. Does not belong here: running them.
 """
 
@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dagster_project.quality.suites import Expectation, Suite
+from dagster_project.components.contract import load_contracts
+from dagster_project.quality.suites import CANDIDATE_SCHEMA, Expectation, Suite
 
-RAW = "raw_forecast_tracking"
+CONTRACT = load_contracts()["forecast_tracking"]
+RAW = CONTRACT.raw_schema
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,17 @@ class Corruption:
 
     @property
     def table(self) -> str:
-        """The raw table that the check is about."""
+        """The raw table or mart that the check is about."""
         return self.check.partition("__")[0]
 
 
+def qualified(table: str) -> str:
+    """A raw table or the candidate of a mart, with its schema."""
+    return f"{RAW if table in CONTRACT.tables else CANDIDATE_SCHEMA}.{table}"
+
+
 def _update(table: str, assignments: str, row: str = "true") -> str:
-    return f"update {RAW}.{table} set {assignments} where ctid = (select min(ctid) from {RAW}.{table} where {row})"
+    return f"update {qualified(table)} set {assignments} where ctid = (select min(ctid) from {qualified(table)} where {row})"
 
 
 def _set(check: str, assignments: str, row: str = "true") -> Corruption:
@@ -43,8 +50,8 @@ def _set(check: str, assignments: str, row: str = "true") -> Corruption:
 
 # Expectations written as SQL of their own: a corruption each, by hand.
 _BY_HAND = [
-    _set("runs__parent_run_id_is_another_run", "parent_run_id = run_id", "parent_run_id is distinct from -1"),
-    _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'completed'"),
+    _set("runs__parent_run_id_is_another_run", "parent_run_id = run_id", "parent_run_id is distinct from -1 and run_id is not null"),
+    _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'completed' and end_time >= start_time"),
     _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'failed'"),
     _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'killed'"),
     _set("runs__fingerprint_is_unique_in_experiment", "run_fingerprint = repeat('b', 64)", "run_id = 3"),
@@ -91,6 +98,17 @@ _BY_HAND = [
     _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5"),
     _set("predictions__intervals_are_complete", "upper_bound = null"),
     _set("predictions__intervals_are_complete", "confidence_level = null"),
+    _set("metric_summary__error_metrics_are_not_negative", "metric_name = 'rmse', min_value = -0.1"),
+    _set("metric_summary__coverage_is_a_fraction", "metric_name = 'coverage_90', min_value = -0.1"),
+    _set("metric_summary__coverage_is_a_fraction", "metric_name = 'coverage', max_value = 1.1"),
+    _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'lower', best_value = 2, worst_value = 1"),
+    _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'higher', best_value = 1, worst_value = 2"),
+    _set("forecast_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
+    _set("forecast_interval_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
+    _set("registry_timeline__entries_have_one_current_stage", "is_current = false"),
+    _set("registry_timeline__entries_have_one_current_stage", "registry_id = 2", "registry_id = 1"),
+    Corruption("dim_date__days_are_without_gaps", "a day lost", "delete from analytics_next.dim_date where date_day = '2025-01-03'"),
+    _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
 ]
 
 
@@ -105,20 +123,19 @@ def corruptions(suite: Suite) -> Iterator[Corruption]:
 def _by_rule(suite: Suite, expectation: Expectation) -> Iterator[tuple[str, str]]:
     for assignments in _bad_values(expectation):
         yield f"set {assignments}", _update(suite.table, assignments)
-    raw_table = f"{RAW}.{suite.table}"
+    relation = qualified(suite.table)
     syncs = f"system = 'forecast_tracking' and table_name = '{suite.table}'"
     newest = f"{syncs} and batch_id = (select max(batch_id) from ops.table_syncs)"
     check = expectation.meta.check
     if "unique" in expectation.type:
-        copy = f"insert into {raw_table} select * from {raw_table} where ctid = (select min(ctid) from {raw_table})"
-        yield "a row twice", copy
+        yield "every row twice", f"insert into {relation} select * from {relation}"
     elif check == "columns_are_as_declared":
-        yield "an extra column", f"alter table {raw_table} add column surprise text"
-        yield "a column renamed", f"alter table {raw_table} rename column {suite.meta.key[0]} to renamed"
-        yield "a column of another type", f"alter table {raw_table} alter column {suite.meta.key[0]} type numeric"
+        yield "an extra column", f"alter table {relation} add column surprise text"
+        yield "a column renamed", f"alter table {relation} rename column {suite.meta.key[0]} to renamed"
+        yield "a column of another type", f"alter table {relation} alter column {suite.meta.key[0]} type numeric"
     elif check == "row_count_equals_source":
         yield "rows lost", f"update ops.table_syncs set source_rows = source_rows + 100 where {newest}"
-        tombstone = f"update {raw_table} set _deleted_at = now() where ctid = (select min(ctid) from {raw_table})"
+        tombstone = f"update {relation} set _deleted_at = now() where ctid = (select min(ctid) from {relation})"
         yield "a row taken for deleted", tombstone
     elif check == "row_count_did_not_collapse":
         yield (
@@ -126,6 +143,14 @@ def _by_rule(suite: Suite, expectation: Expectation) -> Iterator[tuple[str, str]
             f"update ops.table_syncs set source_rows = source_rows * 2 + 201 where {syncs} and not ({newest})",
         )
         yield "no row left", f"update ops.table_syncs set source_rows = 0 where {newest}"
+    elif re.fullmatch(r"every_\w+_is_(there|counted)", check):
+        yield "a row lost", f"delete from {relation} where ctid = (select min(ctid) from {relation})"
+        yield "no row left", f"delete from {relation}"
+    elif check == "rows_are_of_one_refresh":
+        yield "a row of an earlier batch", _update(suite.table, "source_batch_id = source_batch_id - 1")
+        yield "a row of an earlier refresh", _update(suite.table, "refreshed_at = refreshed_at - interval '1 hour'")
+    elif check == "refreshed_within_24_hours":
+        yield "an old refresh", f"update {relation} set refreshed_at = now() - interval '24 hours 1 second'"
     elif check.startswith("synced_within_"):
         hours = int(re.sub(r"\D", "", check))
         yield "a stale source", f"update ops.table_syncs set synced_at = now() - interval '{hours} hours 1 second' where {syncs}"
@@ -142,11 +167,14 @@ def _bad_values(expectation: Expectation) -> Iterator[str]:
         yield from (f"{kwargs['column']} = {value}" for value in limits)
     elif expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
         yield f"{kwargs['column_A']} = '2025-01-01 11:59:59', {kwargs['column_B']} = '2025-01-01 12:00:00'"
+    elif expectation.meta.check.endswith("_not_negative") and "metric_name" not in query:
+        yield from (f"{column} = -1" for column in re.findall(r"(\w+) < 0", query))
+    elif expectation.meta.check == "smape_is_within_its_convention" and "metric_name" not in query:
+        yield from (f"{column} = 200.5" for column in re.findall(r"(\w+) > 200", query))
     elif expectation.meta.check.endswith("_has_parent"):
         yield f"{expectation.meta.check.removesuffix('_has_parent')} = -1"
     elif expectation.meta.check == "required_values_are_present":
-        # The key comes last: a row that has none cannot be a duplicate as well.
-        yield from (f"{column} = null" for column in reversed(re.findall(r"(\w+) is null", query)))
+        yield from (f"{column} = null" for column in re.findall(r"(\w+) is null", query))
     elif expectation.meta.check == "values_are_finite":
         yield from (f"{column} = 'NaN'" for column in re.findall(r"cast\((\w+) as double precision\) in", query))
 
@@ -158,6 +186,11 @@ class Headline:
     what: str
     statement: str
     fails: frozenset[str]
+
+    @property
+    def tables(self) -> set[str]:
+        """The tables that are changed or checked."""
+        return {check.partition("__")[0] for check in self.fails} | set(re.findall(rf"{RAW}\.(\w+)", self.statement))
 
 
 def _headline(what: str, statement: str, *fails: str) -> Headline:
@@ -273,4 +306,30 @@ HEADLINES = [
         "tags: a column of the wrong type", f"alter table {RAW}.tags alter column tag_name type text", "tags__columns_are_as_declared"
     ),
     _headline("tags: a column too many", f"alter table {RAW}.tags add column secret text", "tags__columns_are_as_declared"),
+    _headline(
+        "model_performance: a negative mae",
+        _update("model_performance", "test_mae_best = -1"),
+        "model_performance__errors_are_not_negative",
+    ),
+    _headline("model_performance: NaN", _update("model_performance", "test_mae = 'NaN'"), "model_performance__values_are_finite"),
+    _headline(
+        "forecast_accuracy: a coverage of 1.2",
+        _update("forecast_accuracy", "interval_coverage = 1.2"),
+        "forecast_accuracy__interval_coverage_is_a_fraction",
+    ),
+    _headline(
+        "experiment_summary: a success rate of 1.5",
+        _update("experiment_summary", "success_rate = 1.5"),
+        "experiment_summary__success_rate_is_a_fraction",
+    ),
+    _headline(
+        "fct_runs: two refreshes in one mart",
+        _update("fct_runs", "refreshed_at = refreshed_at - interval '1 hour'"),
+        "fct_runs__rows_are_of_one_refresh",
+    ),
+    _headline(
+        "mv_model_performance: no row",
+        "delete from analytics_next.mv_model_performance",
+        "mv_model_performance__every_evaluated_model_is_there",
+    ),
 ]

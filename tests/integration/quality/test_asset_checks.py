@@ -1,0 +1,96 @@
+"""Checks as Dagster runs them: what they say, what they stop, what they leave behind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dagster_project.defs.quality import expectation_checks
+from dagster_project.quality.suites import load_suites
+from dagster_project.resources.warehouse import Warehouse
+from tests.integration.quality.conftest import database_of, execute, fetch
+
+SUITE = load_suites()["forecast_tracking.tags"]
+
+
+@dg.asset(key=["forecast_tracking", "tags"])
+def tags() -> None:
+    """Stands for the sync: the rows are there already."""
+
+
+@dg.asset(deps=[tags])
+def downstream() -> None:
+    """Must not be built from tags that failed a critical check."""
+
+
+@pytest.fixture
+def warehouse_url(clean_warehouse: str, copy_database: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("RUNMART_HOME", str(tmp_path))
+    return copy_database(database_of(clean_warehouse))
+
+
+def _run(url: str) -> dg.ExecuteInProcessResult:
+    definitions = dg.Definitions(
+        assets=[tags, downstream],
+        asset_checks=[expectation_checks(SUITE)],
+        jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
+        resources={"warehouse": Warehouse(fixed_url=url)},
+    )
+    return definitions.get_job_def("everything").execute_in_process(raise_on_error=False)
+
+
+def _evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_clean_table_passes_every_check_and_downstream_is_built(warehouse_url: str, tmp_path: Path) -> None:
+    result = _run(warehouse_url)
+    evaluations = _evaluations(result)
+    assert result.success
+    assert len(evaluations) == len(SUITE.expectations)
+    assert all(evaluation.passed for evaluation in evaluations.values())
+    assert result.asset_materializations_for_node("downstream")
+    recorded = fetch(warehouse_url, "select run_id, asset_key, expectation, is_success, batch_id from quality.validation_results")
+    assert sorted(recorded) == sorted((result.run_id, "forecast_tracking/tags", name, True, 1) for name in evaluations)
+    assert (tmp_path / "data_docs" / "index.html").is_file()
+
+
+def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse_url: str) -> None:
+    execute(warehouse_url, "update raw_forecast_tracking.tags set usage_count = -tag_id")
+    result = _run(warehouse_url)
+    failed = {name: evaluation for name, evaluation in _evaluations(result).items() if not evaluation.passed}
+    assert not result.success
+    assert set(failed) == {"tags__usage_count_is_not_negative"}
+    assert not result.asset_materializations_for_node("downstream")
+    evaluation = failed["tags__usage_count_is_not_negative"]
+    assert evaluation.severity is dg.AssetCheckSeverity.ERROR
+    metadata = evaluation.metadata
+    assert metadata["failing_rows"].value == 2
+    assert metadata["evaluated_rows"].value == 2
+    sample = metadata["failing_sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert sorted(json.dumps(dict(record.data)) for record in sample.records) == [
+        '{"tag_id": "1", "usage_count": "-1"}',
+        '{"tag_id": "2", "usage_count": "-2"}',
+    ]
+    query = str(metadata["failing_query"].value).removeprefix("```sql\n").removesuffix("\n```")
+    assert sorted(fetch(warehouse_url, query)) == [(1, -1), (2, -2)]
+    page = Path(str(metadata["data_docs"].value))
+    assert "tags__usage_count_is_not_negative" in page.read_text(encoding="utf-8")
+    recorded = fetch(
+        warehouse_url,
+        "select expectation, column_name, severity, evaluated_rows, failing_rows, jsonb_array_length(failing_sample) "
+        "from quality.validation_results where not is_success",
+    )
+    assert recorded == [("tags__usage_count_is_not_negative", "usage_count", "critical", 2, 2, 2)]
+
+
+def test_failed_warning_is_shown_and_stops_nothing(warehouse_url: str) -> None:
+    execute(warehouse_url, "update raw_forecast_tracking.tags set updated_at = created_at - interval '1 day' where tag_id = 1")
+    result = _run(warehouse_url)
+    failed = {name: evaluation.severity for name, evaluation in _evaluations(result).items() if not evaluation.passed}
+    assert failed == {"tags__updated_at_is_not_before_created_at": dg.AssetCheckSeverity.WARN}
+    assert result.success
+    assert result.asset_materializations_for_node("downstream")
