@@ -81,17 +81,16 @@ def demo(as_json: AsJson = False) -> None:
         )
         return
     _show_rows(report)
-    table = Table(
-        "experiment", "model", "mae", "skill vs seasonal naive", "series x cutoffs", title="The five best models", title_justify="left"
-    )
+    table = _table("best models", "experiment", "mae", "skill*", "series x cutoffs")
     for leader in leaders:
-        table.add_row(leader.experiment, leader.model, _number(leader.mae), _number(leader.skill), str(leader.common_pairs))
+        table.add_row(leader.model, leader.experiment, _number(leader.mae), _number(leader.skill), str(leader.common_pairs))
     out.print(table)
+    out.print("* share of seasonal naive's mean absolute error that the model saves, over the series and cutoffs that all models have\n")
     _show_verdict(report)
     out.print(
         "\nWhere to look next\n"
         "  runmart up                          the Dagster UI: assets, runs, checks\n"
-        '  psql "$(runmart url analyst)"       the marts, as an analyst sees them: select * from analytics.model_leaderboard\n'
+        '  psql "$(runmart url analyst)"       the marts: select * from analytics.model_leaderboard\n'
         "  runmart status                      rows, age and checks of every raw table\n"
         f"  {databases.settings.home / 'data_docs' / 'index.html'}   the validations as pages"
     )

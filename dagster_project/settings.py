@@ -32,11 +32,13 @@ class Settings:
         home: Folder for the state of the embedded default (server, logs, Data Docs).
         warehouse_url: PostgreSQL URL of the warehouse, or None for the embedded server.
         source_urls: PostgreSQL URL by system, for the systems that are not on the embedded server.
+        instance_url: PostgreSQL URL of the Dagster instance, or None for the embedded server.
         alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
     """
 
     home: Path
     warehouse_url: str | None = None
+    instance_url: str | None = None
     source_urls: Mapping[str, str] = field(default_factory=dict)
     alert_urls: tuple[str, ...] = ()
 
@@ -58,13 +60,18 @@ class Settings:
             for key, value in environment.items()
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
-        warehouse_url = environment.get("RUNMART_WAREHOUSE_URL")
         return cls(
             home=Path(environment.get("RUNMART_HOME") or PROJECT_ROOT / ".runmart").expanduser().resolve(),
-            warehouse_url=_postgres_url("RUNMART_WAREHOUSE_URL", warehouse_url) if warehouse_url else None,
+            warehouse_url=_optional_url("RUNMART_WAREHOUSE_URL", environment),
+            instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
         )
+
+
+def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
+    value = environment.get(name)
+    return _postgres_url(name, value) if value else None
 
 
 def _postgres_url(name: str, value: str) -> str:

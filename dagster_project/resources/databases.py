@@ -28,7 +28,8 @@ class Databases:
 
     def external_url(self, name: str) -> str | None:
         """The URL that the user gave for a database, or None when it lives on the embedded server."""
-        return self.settings.warehouse_url if name == WAREHOUSE else self.settings.source_urls.get(name)
+        urls = {**self.settings.source_urls, WAREHOUSE: self.settings.warehouse_url, INSTANCE: self.settings.instance_url}
+        return urls.get(name)
 
     def url(self, name: str, user: str | None = None) -> str:
         """A libpq URL of a database; starts the embedded server and creates the database there if that is where it lives.

@@ -1,0 +1,51 @@
+# Needs Python 3.11 or newer, git and make; everything else is installed into .venv/ from uv.lock.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+export UV_PYTHON_DOWNLOADS := never
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test unit check format dev clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## Create .venv/ from the lock file
+
+$(INSTALLED): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed: make PYTHON=python3.11 …"; exit 1; }
+	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	.uv/bin/uv sync --quiet --frozen --compile-bytecode --python $(PYTHON)
+	@touch $@
+
+demo: install  ## Set up, run real backtests, sync, build, check, publish; then show where to look
+	$(BIN)/runmart demo
+
+test: demo  ## The demo, then all tests
+	$(BIN)/pytest
+
+unit: install  ## Only the tests that need no database
+	$(BIN)/pytest tests/unit
+
+check: install  ## Linters, types, SQL style, definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	eval "$$($(BIN)/runmart env)" && PATH="$(CURDIR)/$(BIN):$$PATH" && sqlfluff lint --quiet dbt_project && dg check defs && dagster definitions validate
+
+format: install  ## Format Python and SQL
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff fix --quiet dbt_project
+
+dev: install  ## The Dagster UI with the code reloaded on change
+	$(BIN)/runmart migrate
+	eval "$$($(BIN)/runmart env)" && $(BIN)/dagster dev
+
+clean:  ## Stop the embedded server and remove .venv/ and .runmart/
+	-test -x $(BIN)/runmart && $(BIN)/runmart down
+	rm -rf .venv .uv .runmart dbt_project/target dbt_project/logs
