@@ -84,7 +84,7 @@ def test_the_same_file_twice_is_one_run(new_database: Callable[[str], str], tmp_
     pd.testing.assert_frame_equal(query(url, COUNTS), before)
     assert import_backtest(url, path, "another").is_new
     changed = frame()
-    changed.loc[0, "Auto-ARIMA"] += 1
+    changed["Auto-ARIMA"] += 1
     assert import_backtest(url, written(tmp_path, changed), "mine").is_new
 
 

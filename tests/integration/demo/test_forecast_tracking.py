@@ -128,7 +128,7 @@ def test_metrics_follow_from_the_predictions(filled: Filled) -> None:
     points["fold"] = points.groupby("unique_id")["cutoff"].rank(method="dense").astype(int)
     points["split"] = np.where(points["fold"] == 4, "test", "validation")
     metrics = filled.query("select * from metrics where model_id is not null and dataset_type <> 'train'")
-    stored = metrics.set_index(["model_id", "dataset_type", "metric_step", "metric_name"])["metric_value"]
+    stored = metrics.set_index(["model_id", "dataset_type", "metric_step", "metric_name"])["metric_value"].to_dict()
     checked = 0
     for (model, split, fold), part in points.groupby(["model_id", "split", "fold"]):
         y, p = part["actual_value"].to_numpy(), part["predicted_value"].to_numpy()
@@ -148,9 +148,11 @@ def test_metrics_follow_from_the_predictions(filled: Filled) -> None:
         "from predictions where actual_value is not null group by 1, 2"
     )
     # Folds are of equal size, so the mean of their coverages is the coverage of all.
-    folds = metrics[metrics["metric_name"].str.startswith("coverage_")].groupby(["model_id", "metric_name"])["metric_value"].mean()
-    for row in levels.itertuples():
-        assert folds[row.model_id, f"coverage_{row.confidence_level * 100:.0f}"] == pytest.approx(float(row.share))
+    folds = (
+        metrics[metrics["metric_name"].str.startswith("coverage_")].groupby(["model_id", "metric_name"])["metric_value"].mean().to_dict()
+    )
+    for row in levels.to_dict("records"):
+        assert folds[row["model_id"], f"coverage_{row['confidence_level'] * 100:.0f}"] == pytest.approx(float(row["share"]))
 
 
 def test_scales_are_the_seasonal_naive_errors_of_the_training_sample(filled: Filled) -> None:
@@ -172,13 +174,13 @@ def test_summaries_follow_from_the_metrics(filled: Filled) -> None:
     keys = ["run_id", "model_id", "metric_name", "dataset_type"]
     values = {tuple(key): part.to_numpy() for key, part in metrics.fillna({"model_id": 0}).groupby(keys)["metric_value"]}
     assert len(values) == len(summaries)
-    for row in summaries.fillna({"model_id": 0}).itertuples():
-        sample = values[row.run_id, row.model_id, row.metric_name, row.dataset_type]
-        assert row.sample_count == len(sample)
+    for row in summaries.fillna({"model_id": 0}).to_dict("records"):
+        sample = values[tuple(row[key] for key in keys)]
+        assert row["sample_count"] == len(sample)
         quartiles = np.percentile(sample, [0, 25, 50, 75, 100])
-        assert [row.min_value, row.q1_value, row.median_value, row.q3_value, row.max_value] == pytest.approx(quartiles.tolist())
-        assert row.mean_value == pytest.approx(sample.mean())
-        assert (np.isnan(row.std_value) and len(sample) == 1) or row.std_value == pytest.approx(sample.std(ddof=1))
+        assert [row[f"{name}_value"] for name in ("min", "q1", "median", "q3", "max")] == pytest.approx(quartiles.tolist())
+        assert row["mean_value"] == pytest.approx(sample.mean())
+        assert (np.isnan(row["std_value"]) and len(sample) == 1) or row["std_value"] == pytest.approx(sample.std(ddof=1))
 
 
 def test_files_are_there_with_their_size_and_hash(filled: Filled) -> None:
@@ -196,8 +198,8 @@ def test_data_sets_lead_from_the_panel_to_the_file_of_statsmodels(filled: Filled
         "from datasets as child join datasets as parent on parent.dataset_id = child.parent_dataset_id"
     ).set_index("dataset_name")
     assert set(lineage.index) == {one.unique_id for one in CATALOG}
-    assert lineage.loc["nile"].tolist() == ["YS", 100, "1", "statsmodels/datasets/nile/nile.csv"]
-    assert lineage.loc["real_gdp"].tolist() == ["QS", 203, "4", "statsmodels/datasets/macrodata/macrodata.csv"]
+    assert list(lineage.loc["nile"]) == ["YS", 100, "1", "statsmodels/datasets/nile/nile.csv"]
+    assert list(lineage.loc["real_gdp"]) == ["QS", 203, "4", "statsmodels/datasets/macrodata/macrodata.csv"]
     nile = filled.query(
         "select f.* from dataset_features as f join datasets using (dataset_id) where dataset_name = 'nile' and feature_role = 'target'"
     )
@@ -212,7 +214,7 @@ def test_the_version_in_production_has_the_lowest_test_mase(filled: Filled) -> N
     )
     assert len(registry) == 15
     for _, versions in registry.groupby("registered_model_name"):
-        assert versions.loc[versions["mase"].idxmin(), "current_stage"] == "production"
+        assert versions.sort_values("mase")["current_stage"].iloc[0] == "production"
         assert (versions["current_stage"] == "production").sum() == 1
         assert (versions.loc[versions["current_stage"] == "archived", "previous_stage"] == "production").all()
         assert versions.loc[versions["current_stage"] == "staging", "stage_transition_at"].isna().all()
@@ -229,7 +231,7 @@ def test_trials_are_children_and_the_best_one_is_used(filled: Filled) -> None:
     ).set_index("run_id")
     assert trials.groupby("parent_run_id").size().tolist() == [3, 3, 3]
     for parent, group in trials.groupby("parent_run_id"):
-        assert used.loc[parent, "param_value"] == group.loc[group["mase"].idxmin(), "param_value"]
+        assert used["param_value"].to_dict()[parent] == group.sort_values("mase")["param_value"].iloc[0]
 
 
 def test_fingerprints_are_the_hashes_of_the_configurations(filled: Filled) -> None:
