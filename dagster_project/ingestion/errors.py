@@ -49,8 +49,6 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
     """
     text = _first_line(error)
     if isinstance(error, errors.InsufficientPrivilege):
-        if "row-level security" in text:
-            return AccessDenied(f"{database}: {text}; it would hide rows from the reader: grant the role of its URL BYPASSRLS")
         return AccessDenied(
             f"{database}: {text}; grant the role of its URL that right (a source needs SELECT on it and USAGE on its schema)"
         )

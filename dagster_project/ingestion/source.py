@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import SourceNotSupported
+from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported
 
 _OLDEST_VERSION = 140000
 
@@ -22,7 +22,7 @@ _OLDEST_VERSION = 140000
 _LIMITS = {"lock_timeout": 10_000, "statement_timeout": 3_600_000, "idle_in_transaction_session_timeout": 600_000}
 
 # Values must not depend on how the source's role or database is configured.
-_FORMATS = {"timezone": "UTC", "datestyle": "ISO, YMD", "extra_float_digits": "1", "bytea_output": "hex", "row_security": "off"}
+_FORMATS = {"timezone": "UTC", "datestyle": "ISO, YMD", "extra_float_digits": "1", "bytea_output": "hex"}
 
 _COLUMNS = """
 select
@@ -40,6 +40,24 @@ inner join pg_catalog.pg_type as element
     on element.oid = case when column_type.typcategory = 'A' then column_type.typelem else column_type.oid end
 where attribute.attrelid = %s::regclass and attribute.attnum > 0 and not attribute.attisdropped
 order by attribute.attnum
+"""
+
+# Tables whose row level security applies to us, unless a policy shows us every row and none takes some away again.
+_HIDING = """
+select hidden.relation
+from unnest(%s) as hidden (relation)
+where row_security_active(hidden.relation) and not (
+    exists (
+        select from pg_catalog.pg_policy as policy
+        where policy.polrelid = hidden.relation::regclass and policy.polpermissive and policy.polcmd in ('r', '*')
+            and pg_get_expr(policy.polqual, policy.polrelid) = 'true'
+            and exists (select from unnest(policy.polroles) as role where role = 0 or pg_has_role(role, 'usage'))
+    )
+    and not exists (
+        select from pg_catalog.pg_policy as policy
+        where policy.polrelid = hidden.relation::regclass and not policy.polpermissive and policy.polcmd in ('r', '*')
+    )
+)
 """
 
 _POSITION = """
@@ -92,6 +110,7 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
 
     Raises:
         SourceNotSupported: The server is older than PostgreSQL 14.
+        AccessDenied: Row level security may hide rows of a table from this role.
         psycopg2.Error: Anything else; `errors.from_driver` says what it means.
     """
     connection = psycopg2.connect(url, connect_timeout=10, application_name=f"runmart sync {contract.system}")
@@ -106,6 +125,7 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
             # Before the first SELECT: a snapshot older than a rewrite or TRUNCATE would see an empty table.
             for table in contract.tables:
                 cursor.execute(sql.SQL("lock table {} in access share mode").format(source_table(contract, table)))
+            _refuse_hidden_rows(cursor, contract)
             cursor.execute(_POSITION)
             position = Position(*one_row(cursor))
             columns = {table: _columns(cursor, contract, table) for table in contract.tables}
@@ -117,6 +137,17 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
 def source_table(contract: SystemContract, table: str) -> sql.Identifier:
     """The qualified name of a declared table in its source."""
     return sql.Identifier(contract.source_schema(table), table)
+
+
+def _refuse_hidden_rows(cursor: psycopg2.extensions.cursor, contract: SystemContract) -> None:
+    """A reader that silently sees fewer rows would mark the others as deleted."""
+    cursor.execute(_HIDING, ([source_table(contract, table).as_string(cursor) for table in contract.tables],))
+    hiding = ", ".join(relation for (relation,) in cursor.fetchall())
+    if hiding:
+        raise AccessDenied(
+            f"the source {contract.system}: row level security may hide rows of {hiding} from this role; "
+            "give it a policy `for select using (true)` or the BYPASSRLS attribute"
+        )
 
 
 def _columns(cursor: psycopg2.extensions.cursor, contract: SystemContract, table: str) -> dict[str, str]:

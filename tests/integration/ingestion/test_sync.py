@@ -272,8 +272,19 @@ def test_missing_right_names_the_table(pair: Pair, as_role: Callable[[str], str]
 
 
 def test_row_level_security_never_hides_rows(pair: Pair, as_role: Callable[[str], str]) -> None:
-    pair.at_source("alter table parent enable row level security; create policy few on parent using (parent_id < 3)")
     url = as_role("grant select on all tables in schema public to {role}")
+    pair.at_source("alter table parent enable row level security; create policy few on parent using (parent_id < 3)")
+    with pytest.raises(errors.AccessDenied, match=r'may hide rows of "public"\."parent" from this role'):
+        sync_as(pair, url)
+    pair.at_source("create policy readers on parent for select to small_reader using (true)")
+    sync_as(pair, url)
+    pair.assert_equal()
+
+
+def test_restrictive_policy_is_refused_until_row_security_is_bypassed(pair: Pair, as_role: Callable[[str], str]) -> None:
+    url = as_role("grant select on all tables in schema public to {role}")
+    pair.at_source("alter table parent enable row level security; create policy every on parent using (true)")
+    pair.at_source("create policy less on parent as restrictive using (parent_id < 3)")
     with pytest.raises(errors.AccessDenied, match="BYPASSRLS"):
         sync_as(pair, url)
     pair.at_source("alter role small_reader bypassrls")
