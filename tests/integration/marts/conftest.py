@@ -126,4 +126,3 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         result = house.dbt("build")
         assert result.success, messages(result)
         yield house
-

@@ -1,0 +1,152 @@
+"""Rules of the dbt project, held against its manifest: nothing here needs a database.
+
+Belongs here: layering, naming, documentation, contracts, and agreement with the source contract. Does not belong here: what models compute.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.settings import PROJECT_ROOT
+
+PROJECT = PROJECT_ROOT / "dbt_project"
+BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at"}
+PREFIXES = {"staging": "stg_", "intermediate": "int_"}
+
+Node = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The manifest, parsed without a database."""
+    work = tmp_path_factory.mktemp("dbt")
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    result = dbtRunner().invoke(["parse", *folders, "--target-path", str(work), "--log-path", str(work), "--quiet"])
+    assert result.success, result.exception
+    parsed: dict[str, Any] = json.loads((work / "manifest.json").read_text(encoding="utf-8"))
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def models(manifest: dict[str, Any]) -> dict[str, Node]:
+    """Models by name."""
+    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+
+
+def layer(model: Node) -> str:
+    return str(Path(model["path"]).parts[0])
+
+
+def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
+    return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
+
+
+def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
+    schemas = {(layer(model), model["schema"]) for model in models.values()}
+    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
+
+
+def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
+    promised = {
+        *("experiment_summary", "model_performance", "metric_summary", "model_leaderboard", "forecast_accuracy"),
+        *("forecast_interval_accuracy", "registry_timeline", "fct_runs", "dim_date", "mv_experiment_summary", "mv_model_performance"),
+    }
+    assert {name for name, model in models.items() if layer(model) == "marts"} == promised
+
+
+def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
+    assert [name for name, model in models.items() if not name.startswith(PREFIXES.get(layer(model), ""))] == []
+    assert [name for name, model in models.items() if layer(model) == "marts" and name.startswith(tuple(PREFIXES.values()))] == []
+
+
+def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    described = [*models.values(), *manifest["sources"].values()]
+    undescribed = [node["name"] for node in described if not node["description"]]
+    undescribed += [f"{node['name']}.{name}" for node in described for name, column in node["columns"].items() if not column["description"]]
+    assert undescribed == []
+    assert [node["name"] for node in described if not node["columns"]] == []
+
+
+def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
+    marts = [model for model in models.values() if layer(model) == "marts"]
+    assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
+    assert [f"{mart['name']}.{name}" for mart in marts for name, column in mart["columns"].items() if not column["data_type"]] == []
+
+
+def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
+    tables = [model for model in models.values() if model["config"]["materialized"] == "mart"]
+    assert [mart["name"] for mart in tables if not {"refreshed_at", "source_batch_id"} <= set(mart["columns"])] == []
+
+
+def test_marts_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    marts = [model for model in models.values() if layer(model) == "marts"]
+    untested = [mart["name"] for mart in marts if not {"unique", "unique_grain"} & {test["name"] for test in data_tests_of(manifest, mart)}]
+    assert untested == []
+
+
+def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    tested = {test["model"] for test in manifest["unit_tests"].values()}
+    # These only roll up what int_forecast_*_scored computed; their aggregates are held against a peer.
+    rolled_up = {"forecast_accuracy", "forecast_interval_accuracy"}
+    tables = {name for name, model in models.items() if model["config"]["materialized"] == "mart"}
+    assert tables - rolled_up - tested == set()
+
+
+def test_only_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[str, Node]) -> None:
+    for name, model in models.items():
+        if layer(model) == "staging":
+            assert len(model["sources"]) == 1, name
+            assert model["refs"] == [], name
+            assert model["sources"][0][0] == "ops" or "live_rows(source(" in model["raw_code"], name
+        else:
+            assert model["sources"] == [], name
+
+
+def test_staging_has_one_shape(models: dict[str, Node]) -> None:
+    shape = re.compile(
+        r"with source as \(.+?\),\n\nrenamed as \(\n\n    select\n        -- ids\n.+?\n    from source\n\n\)\n\nselect \* from renamed$",
+        re.S,
+    )
+    assert [name for name, model in models.items() if layer(model) == "staging" and not shape.match(model["raw_code"].strip())] == []
+
+
+@pytest.mark.parametrize("system", sorted(load_contracts()))
+def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: dict[str, Node], system: str) -> None:
+    contract = load_contracts()[system]
+    sources = {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == system}
+    assert set(sources) == set(contract.tables)
+    assert {name for name in models if name.startswith(f"stg_{system}__")} == {f"stg_{system}__{table}" for table in contract.tables}
+    for table, declared in contract.tables.items():
+        assert sources[table]["schema"] == contract.raw_schema
+        assert set(sources[table]["columns"]) == {*declared.columns, *BATCH_COLUMNS}
+        model = models[f"stg_{system}__{table}"]
+        selected = selected_columns(model["raw_code"])
+        assert set(selected) == {*declared.columns, "_batch_id", "_synced_at"}
+        assert list(selected.values()) == list(model["columns"])
+
+
+@pytest.mark.parametrize("system", sorted(load_contracts()))
+def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str) -> None:
+    freshness = load_contracts()[system].freshness
+    for node in manifest["sources"].values():
+        if node["source_name"] == system:
+            assert node["freshness"]["warn_after"] == {"count": freshness.warn_after_hours, "period": "hour"}
+            assert node["freshness"]["error_after"] == {"count": freshness.error_after_hours, "period": "hour"}
+            assert "ops.table_syncs" in node["loaded_at_query"]
+
+
+def test_sql_is_portable(models: dict[str, Node]) -> None:
+    foreign = re.compile(r"::|distinct on|cast\([^()]* as numeric\)|->>", re.IGNORECASE)
+    assert [name for name, model in models.items() if foreign.search(model["raw_code"])] == []
+
+
+def selected_columns(code: str) -> dict[str, str]:
+    """Staged name by source column of the `renamed` CTE."""
+    renamed = code.partition("renamed as (")[2].partition("from source")[0]
+    pairs = re.findall(r"^        (\w+)(?: as (\w+))?,?$", renamed, re.MULTILINE)
+    return {column: name or column for column, name in pairs}

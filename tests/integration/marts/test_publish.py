@@ -1,0 +1,165 @@
+"""Publishing: readers never notice it, what users built survives it, and what failed is never published."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.integration.marts.conftest import House, messages
+
+PART = ("--select", "dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
+TOTAL = "select experiment_id, total_runs from analytics.experiment_summary order by 1"
+
+
+def rows(runs: int, **experiment: object) -> dict[str, list[dict[str, Any]]]:
+    """One experiment with so many runs."""
+    started = datetime(2025, 1, 1, tzinfo=UTC)
+    return {
+        "experiments": [{"experiment_id": 1, "experiment_name": "e", "created_at": started, **experiment}],
+        "runs": [
+            {"run_id": n, "experiment_id": 1, "run_name": "r", "run_fingerprint": f"{n:064x}", "status": "completed", "start_time": started}
+            for n in range(1, runs + 1)
+        ],
+    }
+
+
+@pytest.fixture
+def published(house: House) -> Iterator[House]:
+    """A house that has published one run, and is back at that afterwards."""
+    house.fill(rows(1))
+    house.build(*PART)
+    yield house
+    house.warehouse("drop schema if exists work cascade")
+
+
+def test_what_users_built_survives_builds(published: House) -> None:
+    published.warehouse("create schema work; create view work.mine as select experiment_id, total_runs from analytics.experiment_summary")
+    published.warehouse("create view work.old as select * from analytics.mv_experiment_summary")
+    for runs in (2, 3):
+        published.fill(rows(runs))
+        published.build(*PART)
+        assert published.warehouse("select * from work.mine") == [(1, runs)]
+        assert published.warehouse("select total_runs from work.old") == [(runs,)]
+
+
+def test_open_readers_neither_block_nor_see_a_publish(published: House) -> None:
+    reader = psycopg2.connect(published.warehouse_url)
+    try:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        with reader.cursor() as cursor:
+            cursor.execute("set lock_timeout = '1s'")
+            cursor.execute("select total_runs from analytics.mv_experiment_summary")
+            assert cursor.fetchall() == [(1,)]
+            published.fill(rows(2))
+            published.build(*PART)
+            cursor.execute("select total_runs from analytics.experiment_summary")
+            assert cursor.fetchall() == [(1,)]
+            reader.commit()
+            cursor.execute("select total_runs from analytics.mv_experiment_summary")
+            assert cursor.fetchall() == [(2,)]
+    finally:
+        reader.close()
+
+
+def test_readers_do_not_wait_for_an_open_publish(published: House) -> None:
+    """A reader of each mart goes on while a publish, held up by an uncommitted row of another writer, is under way."""
+    names = [
+        name
+        for (name,) in published.warehouse(
+            "select relname from pg_class where relnamespace = 'analytics'::regnamespace and relkind in ('r', 'v')"
+        )
+    ]
+    writer = psycopg2.connect(published.warehouse_url)
+    try:
+        with writer.cursor() as cursor:
+            cursor.execute("delete from analytics.experiment_summary")
+            for name in names:
+                published.warehouse(f"set lock_timeout = '1s'; select * from analytics.{name} limit 1")
+    finally:
+        writer.rollback()
+        writer.close()
+
+
+def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
+    broken = rows(2)
+    published.fill(broken)
+    # A status that no test of the source lets in, as it would look after the source changed its vocabulary.
+    published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 2")
+    result = published.dbt("build", "--exclude-resource-type", "unit_test", *PART)
+    assert not result.success
+    assert "total_runs" in messages(result)
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
+    published.warehouse("update raw_forecast_tracking.runs set status = 'completed'")
+
+
+def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    published.fill(rows(2))
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.build(*PART)
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    assert published.dbt("run-operation", "publish").success
+    assert published.warehouse(TOTAL) == [(1, 2)]
+
+
+def test_part_of_the_marts_can_be_published(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    published.fill(rows(2))
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.build(*PART)
+    assert published.dbt("run-operation", "publish", "--args", "{marts: [fct_runs]}").success
+    assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
+    assert published.warehouse(TOTAL) == [(1, 1)]
+
+
+def test_unknown_mart_is_named(published: House) -> None:
+    result = published.dbt("run-operation", "publish", "--args", "{marts: [no_such_mart]}")
+    assert not result.success
+
+
+def test_departed_column_stops_everything_until_it_is_accepted(published: House) -> None:
+    published.warehouse("alter table analytics.model_performance add column departed text")
+    published.fill(rows(2))
+    result = published.dbt("build", "--exclude-resource-type", "unit_test", *PART)
+    assert not result.success
+    # experiment_summary comes before model_performance: had each mart a transaction of its own, it would show two runs.
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    published.build(*PART, "--full-refresh")
+    assert published.warehouse(TOTAL) == [(1, 2)]
+    assert (
+        published.warehouse("select 1 from information_schema.columns where column_name = 'departed' and table_schema = 'analytics'") == []
+    )
+
+
+def test_new_column_is_added(published: House) -> None:
+    published.warehouse("drop view analytics.mv_experiment_summary; alter table analytics.experiment_summary drop column killed_runs")
+    published.build(*PART)
+    assert published.warehouse("select killed_runs from analytics.experiment_summary") == [(0,)]
+
+
+def test_analyst_reads_published_marts_and_nothing_else(published: House) -> None:
+    published.warehouse("set role runmart_analyst; select * from analytics.mv_experiment_summary, analytics.experiment_summary")
+    for schema, relation in (("analytics_next", "experiment_summary"), ("staging", "stg_forecast_tracking__runs")):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            published.warehouse(f"set role runmart_analyst; select * from {schema}.{relation}")
+
+
+def test_rows_say_which_batch_they_reflect(published: House) -> None:
+    batch = published.sync()
+    published.build(*PART)
+    for mart in ("fct_runs", "experiment_summary"):
+        assert published.warehouse(f"select distinct source_batch_id from analytics.{mart}") == [(batch,)]
+    assert (
+        len(published.warehouse("select refreshed_at from analytics.fct_runs union select refreshed_at from analytics.experiment_summary"))
+        == 1
+    )
+
+
+def test_published_columns_are_documented(published: House) -> None:
+    undocumented = published.warehouse(
+        "select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
+        " where c.relnamespace = 'analytics'::regnamespace and c.relkind in ('r', 'v') and attnum > 0 and not attisdropped"
+        " and (col_description(c.oid, attnum) is null or obj_description(c.oid) is null)"
+    )
+    assert undocumented == []
