@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from dagster_project.demo import accuracy, tracking
 from dagster_project.demo.tracking import Stopwatch, StoredFile
+from dagster_project.errors import RunmartError
 from dagster_project.resources.databases import engine
 from migrations.forecast_tracking.models import Experiment, Model
 
@@ -37,7 +38,7 @@ _FRAMEWORK = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
-class BacktestFileError(Exception):
+class BacktestFileError(RunmartError):
     """A file cannot be imported; the message names the file, the column or value, and what is expected instead."""
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from dagster_project.errors import RunmartError
 
-class UnknownNameError(Exception):
+
+class UnknownNameError(RunmartError):
     """A series or method was asked for that does not exist; the message names it and those that do."""
 
 

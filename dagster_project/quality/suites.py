@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from dagster_project.errors import RunmartError
 from dagster_project.settings import PROJECT_ROOT
 
 EXPECTATIONS_ROOT = PROJECT_ROOT / "expectations"
@@ -27,7 +28,7 @@ CANDIDATE_SCHEMA = "analytics_next"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class SuiteError(Exception):
+class SuiteError(RunmartError):
     """A suite file cannot be used; the message starts with the file."""
 
 

@@ -1,0 +1,109 @@
+"""What Dagster loads: every asset and every job carries its checks, and loading touches nothing outside the project."""
+
+import socket
+from collections.abc import Iterator
+
+import dagster as dg
+import psycopg2
+import pytest
+from dagster._core.definitions.automation_condition_sensor_definition import AutomationConditionSensorDefinition
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.quality.suites import Severity, load_suites
+
+
+class OutsideWorldError(Exception):
+    """Something reached for a network or a database."""
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise OutsideWorldError
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Iterator[dg.Definitions]:
+    """The project's definitions, loaded with every way out closed."""
+    from dagster_project.definitions import defs  # noqa: PLC0415
+    from dagster_project.resources.dbt import ensure_manifest  # noqa: PLC0415
+
+    ensure_manifest()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _refuse)
+        patch.setattr(socket, "getaddrinfo", _refuse)
+        patch.setattr(psycopg2, "connect", _refuse)
+        loaded = defs()
+        loaded.resolve_asset_graph()
+    yield loaded
+
+
+def test_the_ways_out_were_closed() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _refuse)
+        with pytest.raises(OutsideWorldError):
+            socket.create_connection(("127.0.0.1", 1))
+
+
+def test_every_declared_table_is_an_asset_in_the_group_of_its_system(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for system, contract in load_contracts().items():
+        grouped = {tuple(key.path) for key in graph.get_all_asset_keys() if graph.get(key).group_name == system}
+        assert grouped == {(system, table) for table in contract.tables}
+
+
+def test_every_expectation_is_a_check_and_critical_ones_block(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for suite in load_suites().values():
+        for expectation in suite.expectations:
+            key = dg.AssetCheckKey(dg.AssetKey(suite.asset_key), suite.check_name(expectation))
+            assert graph.get(key).blocking is (expectation.severity is Severity.CRITICAL), key
+
+
+def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    checked = {key.asset_key for key in graph.asset_check_keys if "__" in key.name}
+    wanted = {key for key in graph.get_all_asset_keys() if key.path[0] in {*load_contracts(), "analytics"}}
+    assert wanted - checked == {dg.AssetKey(["analytics", "publication"])}
+
+
+@pytest.mark.parametrize("job_name", ["sync_and_refresh", "refresh", "check", "sync_forecast_tracking", "__ASSET_JOB"])
+def test_every_job_carries_the_checks_of_what_it_builds(definitions: dg.Definitions, job_name: str) -> None:
+    graph = definitions.resolve_asset_graph()
+    layer = definitions.resolve_job_def(job_name).asset_layer
+    built = graph.get_all_asset_keys() if job_name == "check" else set(layer.selected_asset_keys)
+    wanted = {key for key in graph.asset_check_keys if key.asset_key in built}
+    assert wanted
+    assert wanted - set(layer.asset_graph.asset_check_keys) == set()
+
+
+def test_nothing_is_published_before_every_mart(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    publication = graph.get(dg.AssetKey(["analytics", "publication"]))
+    marts = {key for key in graph.get_all_asset_keys() if key.path[0] == "analytics"} - {publication.key}
+    assert publication.parent_keys == marts
+
+
+def test_marts_refresh_by_themselves_and_say_when_they_are_stale(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        if key.path[0] in ("staging", "analytics"):
+            assert graph.get(key).automation_condition is not None, key
+        if key.path[0] == "analytics" and key.path[1] != "publication":
+            assert graph.get(key).freshness_policy is not None, key
+
+
+def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    assert {schedule.name: (schedule.job_name, schedule.cron_schedule) for schedule in repository.schedule_defs} == {
+        "hourly_sync_and_refresh": ("sync_and_refresh", "0 * * * *"),
+        "daily_check": ("check", "30 3 * * *"),
+    }
+    assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
+    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks"}
+    assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
+    assert any(isinstance(sensor, AutomationConditionSensorDefinition) for sensor in repository.sensor_defs)
+
+
+def test_each_sync_has_a_pool_of_its_own_and_marts_share_one(definitions: dg.Definitions) -> None:
+    layer = definitions.resolve_job_def("sync_and_refresh").nodes
+    pools = {node.definition.name: node.definition.pool for node in layer if getattr(node.definition, "pool", None)}
+    assert pools == {"raw_forecast_tracking": "sync_forecast_tracking", "transformation": "marts", "analytics__publication": "marts"}
