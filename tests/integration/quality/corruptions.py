@@ -107,7 +107,10 @@ _BY_HAND = [
     _set("forecast_interval_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
     _set("registry_timeline__entries_have_one_current_stage", "is_current = false"),
     _set("registry_timeline__entries_have_one_current_stage", "registry_id = 2", "registry_id = 1"),
-    Corruption("dim_date__days_are_without_gaps", "a day lost", "delete from analytics_next.dim_date where date_day = '2025-01-03'"),
+    _set("dim_date__days_are_without_gaps", "date_day = '2026-01-01'"),
+    Corruption(
+        "registry_timeline__every_entry_is_there", "one entry for all", "update analytics_next.registry_timeline set registry_id = 1"
+    ),
     _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
 ]
 
@@ -167,9 +170,9 @@ def _bad_values(expectation: Expectation) -> Iterator[str]:
         yield from (f"{kwargs['column']} = {value}" for value in limits)
     elif expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
         yield f"{kwargs['column_A']} = '2025-01-01 11:59:59', {kwargs['column_B']} = '2025-01-01 12:00:00'"
-    elif expectation.meta.check.endswith("_not_negative") and "metric_name" not in query:
+    elif expectation.meta.check.endswith("_not_negative") and "lower(metric_name)" not in query:
         yield from (f"{column} = -1" for column in re.findall(r"(\w+) < 0", query))
-    elif expectation.meta.check == "smape_is_within_its_convention" and "metric_name" not in query:
+    elif expectation.meta.check == "smape_is_within_its_convention" and "lower(metric_name)" not in query:
         yield from (f"{column} = 200.5" for column in re.findall(r"(\w+) > 200", query))
     elif expectation.meta.check.endswith("_has_parent"):
         yield f"{expectation.meta.check.removesuffix('_has_parent')} = -1"

@@ -38,7 +38,7 @@ def _run(url: str) -> dg.ExecuteInProcessResult:
         jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
         resources={"warehouse": Warehouse(fixed_url=url)},
     )
-    return definitions.get_job_def("everything").execute_in_process(raise_on_error=False)
+    return definitions.resolve_job_def("everything").execute_in_process(raise_on_error=False)
 
 
 def _evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

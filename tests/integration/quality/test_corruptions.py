@@ -33,10 +33,10 @@ def uncommitted(corruptible: str) -> Iterator[Connection]:
     connection.close()
 
 
-def _restore(table: str) -> list[str]:
+def _restore(table: str, copies: int = 1) -> list[str]:
     return [
         f"drop table {qualified(table)}",
-        f"create table {qualified(table)} as table saved.{table}",
+        f"create table {qualified(table)} as select clean.* from saved.{table} as clean, generate_series(1, {copies})",
         f"grant select on {qualified(table)} to runmart_transform",
         "delete from ops.table_syncs",
         "insert into ops.table_syncs table saved.table_syncs",
@@ -75,8 +75,7 @@ def test_every_check_fails_on_a_table_with_every_corruption(corruptible: str, su
     for corruption in corruptions(suite):
         first_of_each.setdefault(corruption.check, corruption.statement)
     # Many copies of each row, so that every corruption finds a row that no other one has changed.
-    many = f"insert into {qualified(suite.table)} select clean.* from {qualified(suite.table)} as clean, generate_series(1, 20)"
-    execute(corruptible, many, *first_of_each.values())
+    execute(corruptible, *_restore(suite.table, copies=20), *first_of_each.values())
     try:
         results = validate(corruptible, suite).results
         found = {result.check_name: len(fetch(corruptible, result.failing_query)) for result in results}
