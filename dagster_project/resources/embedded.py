@@ -5,6 +5,9 @@ and what is in them (`resources.databases`). It listens on a Unix socket only, i
 port can be busy and no password is needed.
 """
 
+import re
+import shlex
+import shutil
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import fasteners
+import psutil
 import psycopg2
 from psycopg2 import sql
 
@@ -26,6 +30,9 @@ with warnings.catch_warnings():
 
 SUPERUSER = "postgres"
 _START_SECONDS = 60
+
+# The server needs a whole segment of its write-ahead log to start.
+_FEW_BYTES = 16 * 2**20
 
 _SERVER_SETTINGS = {
     "timezone": "'UTC'",
@@ -58,30 +65,38 @@ class EmbeddedServer:
         """Create the server if it is new and start it if it is down; does nothing when it runs.
 
         Raises:
-            EmbeddedServerError: The folder cannot be written, the disk is full, or the server refuses to start.
+            EmbeddedServerError: The folder cannot be written, the disk is full, or the server refuses to start. A server that could not be
+                created leaves nothing behind.
         """
         if self.is_running():
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        if "," in str(self.folder):
+            raise EmbeddedServerError(
+                f"the embedded PostgreSQL cannot live under {self.folder}: a client reads a comma as the end of a host; "
+                "set RUNMART_HOME to a folder without one"
+            )
+        with self._explained("start"):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 if not self.is_running():
-                    self._create_and_start()
-        except (OSError, subprocess.SubprocessError) as error:
-            raise EmbeddedServerError(f"the embedded PostgreSQL under {self.folder} did not start: {self._last_words(error)}") from error
+                    self._create_or_adopt()
+                    self._pg_ctl("start", "-o", f'-h "" -k {_shell_directory(self._socket_folder())}', "-l", self._log.name)
 
     def stop(self) -> None:
-        """Stop the server and wait until it is down; does nothing when it is not running."""
+        """Stop the server and wait until it is down; does nothing when it is not running.
+
+        Raises:
+            EmbeddedServerError: It refuses to stop.
+        """
         if not self.is_running():
             return
-        with self._locked():
+        with self._explained("stop"), self._locked():
             if self.is_running():
                 self._pg_ctl("stop", "-m", "fast")
 
     def is_running(self) -> bool:
         """Whether the server accepts connections."""
-        info = self._postmaster()
-        return info is not None and info.is_running() and info.status == "ready"
+        return self._postmaster() is not None
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
         """A libpq URL of one database on the running server."""
@@ -104,48 +119,87 @@ class EmbeddedServer:
         finally:
             connection.close()
 
-    def _create_and_start(self) -> None:
-        server = self._server()
-        is_new = not (self.folder / "PG_VERSION").exists()
-        server.ensure_pgdata_inited()
-        if is_new:
-            with (self.folder / "postgresql.conf").open("a", encoding="utf-8") as conf:
+    def _create_or_adopt(self) -> None:
+        if (self.folder / "PG_VERSION").exists():
+            self._server(self.folder).ensure_pgdata_inited()
+            return
+        # Made beside and renamed when it is whole: one that is half made would never start.
+        new = self.folder.with_name(f"{self.folder.name}.new")
+        try:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            self._server(new).ensure_pgdata_inited()
+            with (new / "postgresql.conf").open("a", encoding="utf-8") as conf:
                 conf.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
-        socket_dir = find_suitable_socket_dir(self.folder, PostgresServer.runtime_path)
-        if server.system_user is not None and socket_dir != self.folder:
-            socket_dir.chmod(0o777)
-        self._pg_ctl("start", "-o", f'-h "" -k {socket_dir}', "-l", str(self._log))
+            new.replace(self.folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _socket_folder(self) -> Path:
+        """The data folder, or where its path is too long for a socket a folder that is as private."""
+        folder = Path(find_suitable_socket_dir(self.folder, PostgresServer.runtime_path))
+        if folder != self.folder:
+            user = self._server(self.folder).system_user
+            if user is not None:
+                shutil.chown(folder, user)
+            folder.chmod(0o700)
+        return folder
 
     def _pg_ctl(self, action: str, *arguments: str) -> None:
-        server = self._server()
+        # Called from within the folder: pg_ctl hands the paths that it is given to a shell, which some names of folders would not survive.
+        server = self._server(self.folder)
         subprocess.run(
-            [server.bin_path / "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", self.folder, *arguments, action],
+            [server.bin_path / "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", ".", *arguments, action],
             check=True,
             capture_output=True,
             text=True,
             user=server.system_user,
-            cwd="/",
+            cwd=self.folder,
         )
 
-    def _server(self) -> PostgresServer:
-        return PostgresServer(self.folder, cleanup_mode=None)
+    @staticmethod
+    def _server(folder: Path) -> PostgresServer:
+        return PostgresServer(folder, cleanup_mode=None)
 
     def _postmaster(self) -> PostmasterInfo | None:
+        """What the running server says of itself; None when it is not ready."""
         try:
-            return PostmasterInfo.read_from_pgdata(self.folder)
-        except (OSError, AssertionError):
+            info = PostmasterInfo.read_from_pgdata(self.folder)
+            if info is None or info.process is None or info.status != "ready":
+                return None
+            # A server that was killed leaves the file behind, and its number may be another process's by now.
+            is_ours = info.process.name() == "postgres" and info.process.status() != psutil.STATUS_ZOMBIE
+        except (OSError, AssertionError, ValueError, psutil.Error):
             # The server writes the file in two steps while it starts and removes it while it stops.
             return None
+        return info if is_ours else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with fasteners.InterProcessLock(self.folder.parent / f"{self.folder.name}.lock"):
             yield
 
-    def _last_words(self, error: Exception) -> str:
-        if isinstance(error, subprocess.CalledProcessError) and self._log.exists():
-            fatal = [
-                line for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines() if "FATAL" in line or "PANIC" in line
-            ]
-            return fatal[-1] if fatal else str(error.stderr).strip()
-        return str(error)
+    @contextmanager
+    def _explained(self, action: str) -> Iterator[None]:
+        old_log = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            yield
+        except (OSError, subprocess.SubprocessError) as error:
+            cause = self._cause(error, old_log)
+            raise EmbeddedServerError(f"the embedded PostgreSQL under {self.folder} did not {action}: {cause}") from error
+
+    def _cause(self, error: Exception, old_log: int) -> str:
+        """The server's own last words since the log had that size; else what the operating system says."""
+        if not isinstance(error, subprocess.SubprocessError):
+            return str(error)
+        if shutil.disk_usage(self.folder.parent).free < _FEW_BYTES:
+            return "no space left on the device; free some and repeat"
+        log = self._log.read_bytes()[old_log:].decode(errors="replace") if self._log.exists() else ""
+        words = re.findall(r"(?:FATAL|PANIC|DETAIL|HINT): +(.*)", log[max(log.rfind("FATAL:"), log.rfind("PANIC:"), 0) :])
+        said = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
+        return "; ".join(words) or " ".join((said or str(error)).split())
+
+
+def _shell_directory(path: Path) -> str:
+    """A path as `-k` takes it, which reads a list of directories, in words that a shell hands on unchanged."""
+    return shlex.quote('"' + str(path).replace('"', '""') + '"')
