@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import fasteners
 import psutil
 
 from dagster_project.commands.runs import CODE_LOCATION
@@ -100,6 +102,25 @@ def _signal(process: psutil.Process, number: int) -> None:
         return
 
 
+@contextmanager
+def claimed(home: Path, port: int) -> Iterator[None]:
+    """Hold a home for one `runmart up`; to be entered before anything is started, since what ends it also stops the home's server.
+
+    Raises:
+        ConfigurationError: The port is taken, or another `runmart up` runs on this home.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    lock = fasteners.InterProcessLock(home / "up.lock")
+    if not lock.acquire(blocking=False):
+        raise ConfigurationError(f"`runmart up` runs already on {home}; stop that one first, or set RUNMART_HOME to another folder")
+    try:
+        if not _is_free(port):
+            raise ConfigurationError(f"port {port} is in use; stop what listens there or choose another one: runmart up --port {port + 1}")
+        yield
+    finally:
+        lock.release()
+
+
 def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None]) -> None:
     """Run code server, UI and daemon until a signal or until one of them ends.
 
@@ -110,11 +131,8 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         on_ready: Called with the address of the UI once it answers.
 
     Raises:
-        ConfigurationError: The port is taken.
         ProcessEndedError: A process ended by itself.
     """
-    if not _is_free(port):
-        raise ConfigurationError(f"port {port} is in use; stop what listens there or choose another one: runmart up --port {port + 1}")
     code_port = _free_port()
     workspace = home / "workspace.yaml"
     workspace.write_text(

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
@@ -37,7 +38,7 @@ class RunReport:
         assets: Keys of the materialized assets, each `system/table` or `schema/model`, with the metadata of its materialization.
         passed_checks: Number of checks that passed.
         failed_checks: The checks that did not.
-        errors: First line of every failed step's cause.
+        errors: The cause of every failed step, in one line.
     """
 
     job: str
@@ -59,10 +60,7 @@ def run_job(job_name: str, instance: DagsterInstance, log: Path, on_event: Calla
         log: File that takes what the job's tools print; the UI shows it with each step too.
         on_event: Called with every event, for progress.
     """
-    # Loading the definitions imports dbt and every asset; commands that run no job never pay for it.
-    from dagster_project.definitions import defs  # noqa: PLC0415
-
-    job = defs().resolve_job_def(job_name)
+    job = loaded_definitions().resolve_job_def(job_name)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
     run = instance.create_run_for_job(job, run_config=_QUIET, remote_job_origin=origin)
     report, started = RunReport(job_name, run.run_id), time.monotonic()
@@ -72,6 +70,14 @@ def run_job(job_name: str, instance: DagsterInstance, log: Path, on_event: Calla
             on_event(event)
     report.seconds = round(time.monotonic() - started, 1)
     return report
+
+
+@cache
+def loaded_definitions() -> Definitions:
+    """The project's definitions, loaded once per process: it imports dbt and every asset, which takes seconds."""
+    from dagster_project.definitions import defs  # noqa: PLC0415
+
+    return defs()
 
 
 @contextmanager
@@ -103,13 +109,13 @@ def _note(report: RunReport, event: DagsterEvent) -> None:
     elif event.event_type is DagsterEventType.STEP_FAILURE:
         data = event.step_failure_data
         description = data.user_failure_data.description if data.user_failure_data else None
-        report.errors.append(description or (_first_line(data.error) if data.error else str(event.message)))
+        report.errors.append(description or (_in_one_line(data.error) if data.error else str(event.message)))
     elif event.event_type is DagsterEventType.RUN_SUCCESS:
         report.is_success = True
 
 
-def _first_line(error: SerializableErrorInfo) -> str:
+def _in_one_line(error: SerializableErrorInfo) -> str:
     while error.cause is not None:
         error = error.cause
-    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
-    return lines[0].partition(": ")[2] or lines[0] if lines else "unknown error"
+    # Dagster writes the class of the error in front of its message.
+    return " ".join(error.message.partition(": ")[2].split()) or " ".join(error.message.split())

@@ -3,13 +3,13 @@
 Belongs here: reading the operational tables. Does not belong here: drawing (`cli`).
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg2
-from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.ingestion.errors import from_driver
 
 _TABLES = """
 select
@@ -51,13 +51,14 @@ class TableStatus:
 
 
 def table_statuses(warehouse_url: str) -> list[TableStatus]:
-    """Every raw table that has been synced, ordered by system and name."""
-    with _cursor(warehouse_url) as cursor:
-        cursor.execute(_TABLES)
-        return [TableStatus(*row) for row in cursor.fetchall()]
+    """Every raw table that has been synced, ordered by system and name.
 
-
-@contextmanager
-def _cursor(url: str) -> Iterator[Cursor]:
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        yield cursor
+    Raises:
+        SyncError: The warehouse cannot be read; the message says why.
+    """
+    try:
+        with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
+            cursor.execute(_TABLES)
+            return [TableStatus(*row) for row in cursor.fetchall()]
+    except psycopg2.Error as error:
+        raise from_driver(error, "the warehouse") from error

@@ -48,6 +48,8 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
         database: What the user calls the database: `the warehouse`, or `the source <system>`.
     """
     text = _first_line(error)
+    if re.search(r'role "runmart_\w+" does not exist|(relation|table|schema) "(ops|quality|analytics)\b', text):
+        return SchemaDrift(f"{database}: {text}; bring it to the newest revision: runmart migrate")
     if isinstance(error, errors.InsufficientPrivilege):
         return AccessDenied(
             f"{database}: {text}; grant the role of its URL that right (a source needs SELECT on it and USAGE on its schema)"

@@ -156,6 +156,9 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
                     raise SyncInProgress(f"a sync of {system} is already running; wait for it to end and repeat if needed")
             connection.autocommit = False
             yield connection
+            # The server notices a closed connection in its own time; the next sync shall not find the lock still held.
+            with connection, connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock_all()")
         finally:
             connection.close()
 

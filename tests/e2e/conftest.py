@@ -1,0 +1,82 @@
+"""The whole platform on databases of its own: a small real workload, synced, refreshed, checked and published once for all tests.
+
+Belongs here: the environment, as a user with databases of his own would set it. Does not belong here: what is expected of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from dagster import DagsterInstance
+
+from dagster_project.commands.runs import RunReport, run_job
+from dagster_project.commands.setup import migrate
+from dagster_project.demo.forecast_tracking import fill
+from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.instance import open_instance
+from dagster_project.settings import Settings
+
+SYSTEM = "forecast_tracking"
+
+
+@dataclass
+class Platform:
+    """A running platform.
+
+    Attributes:
+        databases: Where everything is.
+        instance: Where its runs are recorded.
+        first: Report of the first full run.
+    """
+
+    databases: Databases
+    instance: DagsterInstance
+    first: RunReport | None = None
+
+    def run(self, job: str) -> RunReport:
+        """Run a job to its end."""
+        return run_job(job, self.instance, self.databases.settings.home / "runs.log")
+
+    def source(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement at the source, committed."""
+        return _run(self.databases.url(SYSTEM), statement)
+
+    def warehouse(self, statement: str, user: str | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement in the warehouse, committed."""
+        return _run(self.databases.url(WAREHOUSE, user), statement)
+
+
+def _run(url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def platform(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform after its first full run."""
+    home = tmp_path_factory.mktemp("home")
+    urls = {name: server.url(f"e2e_{name}") for name in ("warehouse", "dagster", SYSTEM)}
+    for name in urls:
+        server.ensure_database(f"e2e_{name}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNMART_HOME", str(home))
+        patch.setenv("RUNMART_WAREHOUSE_URL", urls["warehouse"])
+        patch.setenv("RUNMART_DAGSTER_URL", urls["dagster"])
+        patch.setenv(f"RUNMART_SOURCE_{SYSTEM.upper()}_URL", urls[SYSTEM])
+        databases = Databases(Settings.from_environment())
+        migrate(databases)
+        migrate(databases, [SYSTEM])
+        fill(urls[SYSTEM], Path(home), lambda _: None, series=["nile", "real_gdp"], methods=["SeasonalNaive", "AutoReg"])
+        with open_instance(databases) as instance:
+            platform = Platform(databases, instance)
+            platform.first = platform.run("sync_and_refresh")
+            yield platform

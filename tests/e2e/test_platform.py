@@ -1,0 +1,266 @@
+"""From source to published mart: what a full run does, what a failed check stops, who may read what, and who is told."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import dagster as dg
+import psycopg2
+import pytest
+
+from dagster_project.commands.runs import RunReport, loaded_definitions
+from dagster_project.components.contract import load_contracts
+from dagster_project.components.source_system import raw_assets
+from dagster_project.quality.suites import load_suites
+from dagster_project.resources.alerts import Alerts
+from dagster_project.resources.warehouse import Sources, Warehouse
+from tests.e2e.conftest import SYSTEM, Platform
+
+MARTS = [
+    *("dim_date", "experiment_summary", "fct_runs", "forecast_accuracy", "forecast_interval_accuracy", "metric_summary"),
+    *("model_leaderboard", "model_performance", "mv_experiment_summary", "mv_model_performance", "registry_timeline"),
+]
+
+
+@pytest.fixture
+def first(platform: Platform) -> RunReport:
+    """Report of the first full run."""
+    assert platform.first is not None
+    return platform.first
+
+
+def published(platform: Platform) -> dict[str, list[tuple[object, ...]]]:
+    """Every published row, as text."""
+    return {mart: sorted(platform.warehouse(f"select m::text from analytics.{mart} as m")) for mart in MARTS}
+
+
+def test_first_run_builds_every_asset_and_passes_every_check(first: RunReport) -> None:
+    graph = loaded_definitions().resolve_asset_graph()
+    assert first.errors == []
+    assert first.failed_checks == []
+    assert first.is_success
+    assert set(first.assets) == {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_materializable}
+    assert first.passed_checks == len(graph.asset_check_keys)
+
+
+def test_materialization_of_a_raw_table_says_what_happened(platform: Platform, first: RunReport) -> None:
+    ((rows,),) = platform.source("select count(*) from metrics")
+    metadata = first.assets[f"{SYSTEM}/metrics"]
+    assert {name: metadata[name] for name in ("dagster/row_count", "rows_read", "rows_inserted", "rows_updated", "rows_deleted")} == {
+        "dagster/row_count": rows,
+        "rows_read": rows,
+        "rows_inserted": rows,
+        "rows_updated": 0,
+        "rows_deleted": 0,
+    }
+    assert platform.warehouse("select snapshot from ops.batches where batch_id = {}".format(metadata["batch"])) == [
+        (metadata["watermark"],)
+    ]
+
+
+def test_published_rows_are_those_that_were_checked(platform: Platform) -> None:
+    for mart in MARTS:
+        both = [platform.warehouse(f"select m::text from {schema}.{mart} as m order by 1") for schema in ("analytics", "analytics_next")]
+        assert both[0] == both[1], mart
+    assert platform.warehouse("select count(*) from analytics.model_leaderboard where model_rank = 1") == [(2,)]
+
+
+def test_drop_in_views_equal_the_source(platform: Platform) -> None:
+    for view in ("mv_experiment_summary", "mv_model_performance"):
+        platform.source(f"refresh materialized view {view}")
+        rows = platform.source(f"select v::text from {view} as v order by 1")
+        assert rows
+        assert platform.warehouse(f"select v::text from analytics.{view} as v order by 1") == rows
+
+
+def test_every_result_is_kept_with_the_run_and_the_batch(platform: Platform, first: RunReport) -> None:
+    ((expectations, batches),) = platform.warehouse(
+        f"select count(*), count(distinct batch_id) from quality.validation_results where run_id = '{first.run_id}'"
+    )
+    assert expectations == sum(len(suite.expectations) for suite in load_suites().values())
+    assert batches == 1
+
+
+def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) -> None:
+    relations = platform.warehouse(
+        """
+        select n.nspname, c.relname from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+        """
+    )
+    assert {schema for schema, _ in relations} == {f"raw_{SYSTEM}", "staging", "analytics", "analytics_next", "quality", "ops", "public"}
+    for schema, relation in relations:
+        if schema in ("analytics", "quality"):
+            platform.warehouse(f"select * from {schema}.{relation} limit 1", user="runmart_analyst")
+        else:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                platform.warehouse(f"select * from {schema}.{relation} limit 1", user="runmart_analyst")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from analytics.experiment_summary",
+        "update quality.validation_results set is_success = true",
+        "create table analytics.mine (n integer)",
+        "create table public.mine (n integer)",
+        "create schema mine",
+        "set role runmart_transform",
+        "set role runmart_ingest",
+    ],
+)
+def test_analyst_changes_nothing(platform: Platform, statement: str) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        platform.warehouse(statement, user="runmart_analyst")
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A local HTTP server in the place of a chat service; gives its Apprise URL and the messages that it got."""
+    messages: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"json://127.0.0.1:{server.server_port}", messages
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> str:
+    repository = loaded_definitions().get_repository_def()
+    context = dg.build_sensor_context(
+        instance=platform.instance, repository_def=repository, cursor=cursor, resources={"alerts": Alerts(fixed_urls=[url])}
+    )
+    repository.get_sensor_def("failed_checks")(context)
+    assert context.cursor is not None
+    return context.cursor
+
+
+def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(platform: Platform) -> None:
+    before = published(platform)
+    with receiver() as (url, messages):
+        cursor = evaluate_failed_checks(platform, url, None)
+        assert messages == []
+
+        platform.source("update metrics set metric_value = 'NaN' where metric_id = (select min(metric_id) from metrics)")
+        report = platform.run("sync_and_refresh")
+        assert not report.is_success
+        assert "metrics__values_are_finite" in {check.check_name for check in report.failed_checks}
+        assert [error for error in report.errors if "metrics__values_are_finite" in error]
+        assert not any(key.startswith(("staging/", "analytics/")) for key in report.assets)
+        assert published(platform) == before
+
+        failing = next(check for check in report.failed_checks if check.check_name == "metrics__values_are_finite")
+        ((metric_id,),) = platform.source("select min(metric_id) from metrics")
+        assert failing.metadata["failing_rows"].value == 1
+        query = str(failing.metadata["failing_query"].value).removeprefix("```sql\n").removesuffix("\n```")
+        assert [row[0] for row in platform.warehouse(query)] == [metric_id]
+
+        cursor = evaluate_failed_checks(platform, url, cursor)
+        assert len(messages) == 1
+        assert "forecast_tracking/metrics, metrics__values_are_finite: 1 failing rows" in messages[0]["message"]
+        evaluate_failed_checks(platform, url, cursor)
+        assert len(messages) == 1
+
+    platform.source("update metrics set metric_value = 1 where metric_value = 'NaN'")
+    assert platform.run("sync_and_refresh").is_success
+    assert published(platform) != before
+
+
+def test_failed_blocking_check_of_a_mart_publishes_nothing(platform: Platform) -> None:
+    """The candidate is spoilt as it is built, so that raw and every model are right and only the mart's own check can see it."""
+    before = published(platform)
+    platform.source("update runs set execution_duration_seconds = 1e8 where run_id = (select min(run_id) from runs)")
+    assert platform.run(f"sync_{SYSTEM}").is_success
+    platform.warehouse(
+        """
+        create function public.spoil() returns event_trigger language plpgsql security definer as $$
+        begin
+            if to_regclass('analytics_next.model_leaderboard') is not null then
+                update analytics_next.model_leaderboard set mae = -1;
+            end if;
+        end $$;
+        create event trigger spoil on ddl_command_end when tag in ('CREATE TABLE', 'CREATE VIEW') execute function public.spoil()
+        """
+    )
+    try:
+        report = platform.run("refresh")
+    finally:
+        platform.warehouse("drop event trigger spoil; drop function public.spoil()")
+    assert not report.is_success
+    assert {check.asset_key.path[-1] for check in report.failed_checks} >= {"model_leaderboard"}
+    assert "analytics/publication" not in report.assets
+    assert published(platform) == before
+    assert platform.run("refresh").is_success
+
+
+def test_failed_run_is_reported_with_its_cause(platform: Platform) -> None:
+    platform.source("alter table tags rename to labels")
+    try:
+        report = platform.run(f"sync_{SYSTEM}")
+    finally:
+        platform.source("alter table labels rename to tags")
+    assert not report.is_success
+    assert len(report.errors) == 1
+    assert 'relation "public.tags" does not exist' in report.errors[0]
+    run = platform.instance.get_run_by_id(report.run_id)
+    assert run is not None
+    failure = platform.instance.get_records_for_run(report.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records[0]
+    assert failure.event_log_entry.dagster_event is not None
+    with receiver() as (url, messages):
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_instance=platform.instance,
+            dagster_run=run,
+            dagster_event=failure.event_log_entry.dagster_event,
+            resources={"alerts": Alerts(fixed_urls=[url])},
+        ).for_run_failure()
+        loaded_definitions().get_repository_def().get_sensor_def("failed_runs")(context)
+    assert [message["title"] for message in messages] == [f"Runmart: run of sync_{SYSTEM} failed"]
+
+
+def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:
+    resources = {"warehouse": Warehouse(), "sources": sources}
+    return dg.materialize([raw_assets(load_contracts()[SYSTEM])], instance=platform.instance, resources=resources, raise_on_error=False)
+
+
+def test_lost_connection_is_tried_again(platform: Platform) -> None:
+    result = materialize_raw(platform, Sources(fixed_urls={SYSTEM: "postgresql://nobody@127.0.0.1:1/nothing"}))
+    assert not result.success
+    retries = [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    assert [event.step_retry_data.seconds_to_wait for event in retries] == [1, 2, 4]
+
+
+def test_drift_is_not_tried_again(platform: Platform) -> None:
+    platform.source("alter table tags rename column tag_name to name")
+    try:
+        result = materialize_raw(platform, Sources())
+    finally:
+        platform.source("alter table tags rename column name to tag_name")
+    assert not result.success
+    assert not [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    (failure,) = [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE]
+    assert failure.step_failure_data.user_failure_data is not None
+    assert "no column tags.tag_name" in str(failure.step_failure_data.user_failure_data.description)
+
+
+def test_check_job_builds_nothing_and_runs_every_check(platform: Platform) -> None:
+    report = platform.run("check")
+    assert report.is_success
+    assert report.assets == {}
+    assert report.passed_checks == len(loaded_definitions().resolve_asset_graph().asset_check_keys)
