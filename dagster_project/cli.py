@@ -5,6 +5,7 @@ runs that the UI shows too. Modules that take long to import are imported by the
 """
 
 import json
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict
@@ -42,6 +43,8 @@ Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none 
 
 def main() -> None:
     """Run the command; a failure that a user can act on ends with one line and exit code 1."""
+    # A server that accepts a connection and then says nothing would hold a command for ever.
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
     try:
         app()
     except (RunmartError, psycopg2.Error, DBAPIError, OSError) as error:
@@ -99,16 +102,18 @@ def demo(as_json: AsJson = False) -> None:
 @app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
     """Start the server, the Dagster UI and the daemon; Ctrl-C ends all of it."""
-    from dagster_project.commands.processes import serve  # noqa: PLC0415
+    from dagster_project.commands.processes import claimed, serve  # noqa: PLC0415
     from dagster_project.resources.instance import environment  # noqa: PLC0415
 
     databases = _databases()
-    try:
-        setup.migrate(databases)
-        err.print("starting code server, UI and daemon …")
-        serve(environment(databases), databases.settings.home, port, lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"))
-    finally:
-        databases.server.stop()
+    home = databases.settings.home
+    with claimed(home, port):
+        try:
+            setup.migrate(databases)
+            err.print("starting code server, UI and daemon …")
+            serve(environment(databases), home, port, lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"))
+        finally:
+            databases.server.stop()
     err.print("stopped")
 
 
@@ -224,6 +229,8 @@ def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
     from dagster_project.commands.runs import run_job  # noqa: PLC0415
     from dagster_project.resources.instance import open_instance  # noqa: PLC0415
 
+    setup.known_systems(())
+    setup.check_connections(databases)
     _say(f"running {job}", as_json)
     with open_instance(databases) as instance:
         report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", _progress(as_json))

@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg2
 from dotenv import dotenv_values
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from dagster_project.errors import RunmartError
 
@@ -50,13 +54,13 @@ class Settings:
             environment: Replaces both, for tests.
 
         Raises:
-            ConfigurationError: A URL is not a PostgreSQL URL.
+            ConfigurationError: A URL is not a PostgreSQL URL, or a variable names a system that there is not.
         """
         if environment is None:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
             environment = {**from_file, **os.environ}
         source_urls = {
-            key.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower(): _postgres_url(key, value)
+            _system(key): _postgres_url(key, value)
             for key, value in environment.items()
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
@@ -74,8 +78,27 @@ def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
     return _postgres_url(name, value) if value else None
 
 
+def _system(name: str) -> str:
+    system = name.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower()
+    known = sorted(path.parent.name for path in SOURCES_ROOT.glob("*/defs.yaml"))
+    if system not in known:
+        variables = ", ".join(f"{_SOURCE_PREFIX}{each.upper()}{_SOURCE_SUFFIX}" for each in known)
+        raise ConfigurationError(f"{name}: there is no system {system!r}; the variables are: {variables}")
+    return system
+
+
 def _postgres_url(name: str, value: str) -> str:
+    # The value may hold a password: no message repeats it.
+    expected = "a PostgreSQL URL such as postgresql://user:password@host:5432/database"
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in ("postgresql", "postgres"):
-        raise ConfigurationError(f"{name} must be a PostgreSQL URL such as postgresql://user@host:5432/database, not {scheme!r}")
+    if not separator:
+        raise ConfigurationError(f"{name} must be {expected}")
+    if scheme not in ("postgresql", "postgres"):
+        raise ConfigurationError(f"{name} must be {expected}, not one of {scheme!r}")
+    try:
+        # Both readers of the URL must agree that it is one: libpq's own and SQLAlchemy's, which lets more pass.
+        int(parse_dsn(f"postgresql://{rest}").get("port", 0))
+        make_url(f"postgresql://{rest}")
+    except (psycopg2.Error, ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"{name} must be {expected}; percent-encode special characters of the password") from error
     return f"postgresql://{rest}"

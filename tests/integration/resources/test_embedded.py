@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg2
@@ -38,7 +37,7 @@ def new_server(tmp_path: Path) -> Iterator[NewServer]:
         server.stop()
 
 
-def query(server: EmbeddedServer, statement: str) -> Any:
+def query(server: EmbeddedServer, statement: str) -> object:
     with closing(psycopg2.connect(server.url("postgres"))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement)
         row = cursor.fetchone() if cursor.description else None
@@ -105,7 +104,7 @@ def test_any_folder_name_works_and_its_url_works_with_psql(new_server: NewServer
     with database.connect() as connection:
         assert connection.execute(text("select 6 * 7")).scalar() == 42
     database.dispose()
-    socket_folder = Path(query(server, "select trim(both '\"' from current_setting('unix_socket_directories'))").replace('""', '"'))
+    socket_folder = Path(str(query(server, "select trim(both '\"' from current_setting('unix_socket_directories'))")).replace('""', '"'))
     assert (socket_folder / ".s.PGSQL.5432").is_socket()
     assert socket_folder.stat().st_mode & 0o077 == 0, "no password protects the server; its socket must not be reachable by others"
 
@@ -119,7 +118,7 @@ def test_folder_that_no_client_could_name_is_refused(new_server: NewServer) -> N
 
 def test_file_in_place_of_the_folder_is_one_line(new_server: NewServer, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("in the way", encoding="utf-8")
-    with pytest.raises(EmbeddedServerError, match="did not start: .*home") as caught:
+    with pytest.raises(EmbeddedServerError, match=r"did not start: .*home") as caught:
         new_server("home").start()
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,88 @@
+"""Settings: what the environment may say, and one line for what it may not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from dagster_project.settings import PROJECT_ROOT, ConfigurationError, Settings
+
+
+def test_nothing_set_is_the_embedded_default() -> None:
+    assert Settings.from_environment({}) == Settings(home=PROJECT_ROOT / ".runmart")
+
+
+def test_empty_variables_count_as_unset() -> None:
+    names = (
+        *("RUNMART_HOME", "RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_ALERT_URLS"),
+        "RUNMART_SOURCE_FORECAST_TRACKING_URL",
+    )
+    assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({})
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    environment = {
+        "RUNMART_HOME": f"{tmp_path}/a/../home",
+        "RUNMART_WAREHOUSE_URL": "postgres://owner@host/warehouse",
+        "RUNMART_DAGSTER_URL": "postgresql://dagster@host:6432/dagster",
+        "RUNMART_SOURCE_FORECAST_TRACKING_URL": "postgresql:///tracking?host=%2Ftmp",
+        "RUNMART_ALERT_URLS": " slack://a/b/c , ,mailto://x:y@z.org",
+        "OTHER_URL": "no matter",
+    }
+    assert Settings.from_environment(environment) == Settings(
+        home=tmp_path / "home",
+        warehouse_url="postgresql://owner@host/warehouse",
+        instance_url="postgresql://dagster@host:6432/dagster",
+        source_urls={"forecast_tracking": "postgresql:///tracking?host=%2Ftmp"},
+        alert_urls=("slack://a/b/c", "mailto://x:y@z.org"),
+    )
+
+
+def test_home_of_the_user_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings.from_environment({"RUNMART_HOME": "~/runmart"}).home == tmp_path / "runmart"
+
+
+def test_process_environment_is_read_without_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNMART_WAREHOUSE_URL", "postgresql://of-the-process/warehouse")
+    assert Settings.from_environment().warehouse_url == "postgresql://of-the-process/warehouse"
+
+
+URL_VARIABLES = ("RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_SOURCE_FORECAST_TRACKING_URL")
+
+WRONG_URLS = {
+    "another server": "mysql://user:secret@host/db",
+    "driver in the scheme": "postgresql+psycopg2://user:secret@host/db",
+    "keywords": "host=example.org password=secret",
+    "port that is no number": "postgresql://user:secret@host:port/db",
+    "password with a slash": "postgresql://user:secret/word@host:5432/db",
+    "nothing but a word": "secret",
+}
+
+
+@pytest.mark.parametrize("name", URL_VARIABLES)
+@pytest.mark.parametrize("case", WRONG_URLS)
+def test_wrong_url_is_one_line_that_names_the_variable_and_keeps_the_secret(name: str, case: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({name: WRONG_URLS[case]})
+    message = str(caught.value)
+    assert message.startswith(f"{name} must be a PostgreSQL URL such as postgresql://")
+    assert "\n" not in message
+    assert "secret" not in message
+
+
+@given(password=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1))
+def test_any_percent_encoded_password_is_kept(password: str) -> None:
+    url = make_url("postgresql://host:5432/db").set(username="user", password=password).render_as_string(hide_password=False)
+    read = Settings.from_environment({"RUNMART_WAREHOUSE_URL": url}).warehouse_url
+    assert read is not None
+    assert make_url(read).password == password
+
+
+def test_url_for_a_system_that_there_is_not_names_the_ones_that_there_are() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"RUNMART_SOURCE_FORECASTS_URL: there is no system 'forecasts'.*RUNMART_SOURCE_FORECAST_TRACKING_URL"
+    ):
+        Settings.from_environment({"RUNMART_SOURCE_FORECASTS_URL": "postgresql://host/db"})
