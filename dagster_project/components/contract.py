@@ -92,14 +92,10 @@ def load_contract(path: Path) -> SystemContract:
     Raises:
         ContractError: The file is missing, is not YAML, or breaks a rule; names the file, the line and the way out.
     """
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError as error:
-        raise ContractError(f"{path}: there is no contract; every system needs a defs.yaml") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ContractError(f"{path}:{line}: not valid YAML: {error.problem}") from error
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    root, document = _parse(path)
+    repeated = [f"{path}:{line}: {key!r} is declared twice; keep one of them" for line, key in _repeated_keys(root, set())]
+    if repeated:
+        raise ContractError("\n".join(repeated))
     if not isinstance(document, dict) or not isinstance(document.get("attributes"), dict):
         raise ContractError(f"{path}:1: a contract needs the two entries 'type' and 'attributes'")
     problems = _problems(document["attributes"], path.parent.name)
@@ -112,6 +108,39 @@ def load_contract(path: Path) -> SystemContract:
 def load_contracts(root: Path = SOURCES_ROOT) -> dict[str, SystemContract]:
     """Every system's contract by name, from `<root>/<system>/defs.yaml`."""
     return {path.parent.name: load_contract(path) for path in sorted(root.glob("*/defs.yaml"))}
+
+
+def _parse(path: Path) -> tuple[yaml.Node | None, object]:
+    """The file as nodes, which know their lines, and as values."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise ContractError(f"{path}: there is no contract; every system needs a defs.yaml") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ContractError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        # Bytes that are no text, or a value that is none of its type, such as a thirteenth month.
+        raise ContractError(f"{path}:1: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _repeated_keys(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, str]]:
+    """Line and name of every key that its mapping already has; a YAML parser would silently keep the last one."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        names: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in names:
+                    yield key.start_mark.line + 1, key.value
+                names.add(key.value)
+            yield from _repeated_keys(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item, seen)
 
 
 def _problems(attributes: dict[str, Any], folder: str) -> list[tuple[_Location, str]]:
@@ -132,14 +161,19 @@ def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[_L
 def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Location, str]]:
     table = contract.tables[name]
     here = ("tables", name)
-    for column in sorted({column for column in table.columns if table.columns.count(column) > 1}):
-        yield (*here, "columns"), f"column {column!r} is listed twice"
-    for column in table.key:
+    for listed, names in (("columns", table.columns), ("key", table.key)):
+        for index, column in enumerate(names):
+            if column in names[:index]:
+                yield (*here, listed, index), f"column {column!r} is listed twice"
+    for index, column in enumerate(table.key):
         if column not in table.columns:
-            yield (*here, "key"), f"key column {column!r} is not among the table's columns"
-    for column in table.columns:
+            yield (*here, "key", index), f"key column {column!r} is not among the table's columns"
+    for index, column in enumerate(table.columns):
         if column in ("_batch_id", "_synced_at", "_deleted_at"):
-            yield (*here, "columns"), f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name"
+            yield (
+                (*here, "columns", index),
+                f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name",
+            )
     for column, target in table.foreign_keys.items():
         yield from ((((*here, "foreign_keys", column)), what) for what in _foreign_key_problems(contract, table, column, target))
 
