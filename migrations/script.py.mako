@@ -9,8 +9,10 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
+    """Say here what it brings."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
+    """Say here what it takes away, and what happens to the rows."""
     ${downgrades if downgrades else "pass"}

@@ -54,10 +54,12 @@ class EmbeddedServer:
     Args:
         folder: Its data folder; created on the first start.
         server_settings: postgresql.conf entries that replace or extend the defaults, applied when the folder is created.
+        version: Major version of PostgreSQL; the wheel carries 16 and 18.
     """
 
-    def __init__(self, folder: Path, server_settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, server_settings: Mapping[str, str] | None = None, version: int = 18) -> None:
         self.folder = folder
+        self._version = version
         self._settings = {**_SERVER_SETTINGS, **(server_settings or {})}
         self._log = folder / "log"
 
@@ -157,9 +159,8 @@ class EmbeddedServer:
             cwd=self.folder,
         )
 
-    @staticmethod
-    def _server(folder: Path) -> PostgresServer:
-        return PostgresServer(folder, cleanup_mode=None)
+    def _server(self, folder: Path) -> PostgresServer:
+        return PostgresServer(folder, cleanup_mode=None, postgres_version=self._version)
 
     def _postmaster(self) -> PostmasterInfo | None:
         """What the running server says of itself; None when it is not ready."""

@@ -1,7 +1,6 @@
 """What Dagster loads: every asset and every job carries its checks, and loading touches nothing outside the project."""
 
 import socket
-from collections.abc import Iterator
 
 import dagster as dg
 import psycopg2
@@ -21,7 +20,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def definitions() -> Iterator[dg.Definitions]:
+def definitions() -> dg.Definitions:
     """The project's definitions, loaded with every way out closed."""
     from dagster_project.definitions import defs  # noqa: PLC0415
     from dagster_project.resources.dbt import ensure_manifest  # noqa: PLC0415
@@ -33,7 +32,7 @@ def definitions() -> Iterator[dg.Definitions]:
         patch.setattr(psycopg2, "connect", _refuse)
         loaded = defs()
         loaded.resolve_asset_graph()
-    yield loaded
+    return loaded
 
 
 def test_the_ways_out_were_closed() -> None:
@@ -104,6 +103,8 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
 
 
 def test_each_sync_has_a_pool_of_its_own_and_marts_share_one(definitions: dg.Definitions) -> None:
-    layer = definitions.resolve_job_def("sync_and_refresh").nodes
-    pools = {node.definition.name: node.definition.pool for node in layer if getattr(node.definition, "pool", None)}
+    nodes = definitions.resolve_job_def("sync_and_refresh").nodes
+    pools = {
+        node.definition.name: node.definition.pool for node in nodes if isinstance(node.definition, dg.OpDefinition) if node.definition.pool
+    }
     assert pools == {"raw_forecast_tracking": "sync_forecast_tracking", "transformation": "marts", "analytics__publication": "marts"}

@@ -33,7 +33,7 @@ def upgrade() -> None:
     )
     op.execute("create index validation_results_by_asset on quality.validation_results (asset_key, validated_at desc)")
     op.execute("create index validation_results_by_run on quality.validation_results (run_id)")
-    op.execute("comment on table quality.validation_results is 'One row per expectation and run: verdict, counts, a sample and the query for all'")
+    op.execute("comment on table quality.validation_results is 'One row per expectation and run: verdict, counts, sample, query'")
     op.execute("grant select, insert, delete on quality.validation_results to runmart_transform")
     op.execute("grant select on quality.validation_results to runmart_analyst")
 

