@@ -10,6 +10,8 @@
         {{ get_create_table_as_sql(False, candidate, sql) }}
     {%- endcall %}
     {% do create_indexes(candidate) %}
+    {# The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. #}
+    {% do run_query('analyze ' ~ candidate) %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do adapter.commit() %}
