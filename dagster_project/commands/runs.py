@@ -21,6 +21,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 CODE_LOCATION = "runmart"
 _REPOSITORY = "__repository__"
+_DBT_ERRORS = "Errors parsed from dbt logs:"
 
 # The events go to the instance; the console shows the progress that `on_event` makes of them.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -38,7 +39,7 @@ class RunReport:
         assets: Keys of the materialized assets, each `system/table` or `schema/model`, with the metadata of its materialization.
         passed_checks: Number of checks that passed.
         failed_checks: The checks that did not.
-        errors: The cause of every failed step, in one line.
+        errors: The causes of the failed steps, one line each, none twice.
     """
 
     job: str
@@ -109,13 +110,21 @@ def _note(report: RunReport, event: DagsterEvent) -> None:
     elif event.event_type is DagsterEventType.STEP_FAILURE:
         data = event.step_failure_data
         description = data.user_failure_data.description if data.user_failure_data else None
-        report.errors.append(description or (_in_one_line(data.error) if data.error else str(event.message)))
+        line = _one_line(description) if description else _in_one_line(data.error) if data.error else str(event.message)
+        if line not in report.errors:
+            report.errors.append(line)
     elif event.event_type is DagsterEventType.RUN_SUCCESS:
         report.is_success = True
 
 
+def _one_line(description: str) -> str:
+    """A failure's own description; of dbt's, the part behind its command line."""
+    return " ".join((description.partition(_DBT_ERRORS)[2] or description).split())
+
+
 def _in_one_line(error: SerializableErrorInfo) -> str:
-    while error.cause is not None:
+    """What the code that failed said, without what Dagster wrapped around it."""
+    while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "RetryRequested")):
         error = error.cause
     # Dagster writes the class of the error in front of its message.
     return " ".join(error.message.partition(": ")[2].split()) or " ".join(error.message.split())

@@ -133,7 +133,7 @@ def test_unreachable_source_is_tried_again_then_reported(
 ) -> None:
     monkeypatch.setattr(source_system, "_MAX_RETRIES", 1)
     outcome = runmart("sync", **{**own_databases, _SOURCE_URL: _NOWHERE})
-    assert "Connection refused" in outcome.line
+    assert outcome.line.startswith("error: the source forecast_tracking cannot be reached: connection to server")
     assert "failed; what was published before is unchanged" in outcome.err
     assert_nothing_written(own_databases)
 
