@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import psycopg2
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 from psycopg2.extras import Json, execute_values
@@ -52,7 +53,14 @@ class House:
     source_url: str
     warehouse_url: str
     work: Path
-    _runner: dbtRunner = field(default_factory=dbtRunner)
+    _runner: dbtRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Parse the project once; every command of this house starts from that."""
+        self._runner = dbtRunner()
+        parsed = self.dbt("parse")
+        assert isinstance(parsed.result, Manifest), parsed.exception
+        self._runner = dbtRunner(manifest=parsed.result)
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
@@ -96,11 +104,14 @@ class House:
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
 
-    def build(self, *arguments: str) -> dbtRunnerResult:
-        """Run `dbt build` without unit tests, which the first build has run; it must succeed."""
-        result = self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+    def try_build(self, *models: str, flags: Sequence[str] = ()) -> dbtRunnerResult:
+        """Build these models without unit tests, which the first build has run, and test them where all that a test reads is among them."""
+        return self.dbt("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious", *flags, "--select", *models)
+
+    def build(self, *models: str, flags: Sequence[str] = ()) -> None:
+        """As `try_build`; it must succeed."""
+        result = self.try_build(*models, flags=flags)
         assert result.success, messages(result)
-        return result
 
 
 def messages(result: dbtRunnerResult) -> str:
@@ -116,13 +127,13 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
     for kind in (SYSTEM, "warehouse"):
         server.ensure_database(f"marts_{kind}")
         upgrade(kind, server.url(f"marts_{kind}"))
-    house = House(server.url(f"marts_{SYSTEM}"), server.url("marts_warehouse"), tmp_path_factory.mktemp("dbt"))
-    house.sync()
     with pytest.MonkeyPatch.context() as environment:
-        parts = parse_dsn(house.warehouse_url)
+        parts = parse_dsn(server.url("marts_warehouse"))
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
         environment.delenv("RUNMART_PUBLISH", raising=False)
+        house = House(server.url(f"marts_{SYSTEM}"), server.url("marts_warehouse"), tmp_path_factory.mktemp("dbt"))
+        house.sync()
         result = house.dbt("build")
         assert result.success, messages(result)
         yield house

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.marts.conftest import House, messages
 
-PART = ("--select", "dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
+PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
 TOTAL = "select experiment_id, total_runs from analytics.experiment_summary order by 1"
 
 
@@ -87,7 +87,7 @@ def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
     published.fill(broken)
     # A status that no test of the source lets in, as it would look after the source changed its vocabulary.
     published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 2")
-    result = published.dbt("build", "--exclude-resource-type", "unit_test", *PART)
+    result = published.try_build(*PART)
     assert not result.success
     assert "total_runs" in messages(result)
     assert published.warehouse(TOTAL) == [(1, 1)]
@@ -121,11 +121,11 @@ def test_unknown_mart_is_named(published: House) -> None:
 def test_departed_column_stops_everything_until_it_is_accepted(published: House) -> None:
     published.warehouse("alter table analytics.model_performance add column departed text")
     published.fill(rows(2))
-    result = published.dbt("build", "--exclude-resource-type", "unit_test", *PART)
+    result = published.try_build(*PART)
     assert not result.success
     # experiment_summary comes before model_performance: had each mart a transaction of its own, it would show two runs.
     assert published.warehouse(TOTAL) == [(1, 1)]
-    published.build(*PART, "--full-refresh")
+    published.build(*PART, flags=["--full-refresh"])
     assert published.warehouse(TOTAL) == [(1, 2)]
     assert (
         published.warehouse("select 1 from information_schema.columns where column_name = 'departed' and table_schema = 'analytics'") == []
