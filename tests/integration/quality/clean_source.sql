@@ -34,7 +34,8 @@ insert into metrics (metric_id, run_id, model_id, metric_name, metric_value, met
 insert into metric_summaries (summary_id, run_id, model_id, metric_name, dataset_type, min_value, q1_value, median_value, q3_value, max_value, mean_value,
     std_value, sample_count, created_at, updated_at) values
     (1, 1, 1, 'mae', 'validation', 1, 2, 3, 4, 5, 3, 1.5, 5, '2025-01-02', '2025-01-02'),
-    (2, 1, null, 'mae', 'test', 1, 1, 1, 1, 1, 1, null, 1, '2025-01-02', '2025-01-02');
+    (2, 1, null, 'mae', 'test', 1, 1, 1, 1, 1, 1, null, 1, '2025-01-02', '2025-01-02'),
+    (3, 1, 2, 'mae', 'validation', 1, 2, 3, 4, 5, 3, 1.5, 5, '2025-01-02', '2025-01-02');
 insert into hyperparameters (hyperparameter_id, run_id, param_key, param_value, param_type) values
     (1, 1, 'season_length', '12', 'integer'), (2, 1, 'alpha', '1.5e-3', 'float'), (3, 1, 'damped', 'True', 'boolean'), (4, 1, 'note', 'any', 'string');
 insert into hyperparameter_search_spaces (search_space_id, space_name, model_type, framework, search_space_definition, created_at, updated_at) values

@@ -90,6 +90,8 @@ _BY_HAND = [
     _set("metric_summaries__statistics_are_ordered", "median_value = 4.5"),
     _set("metric_summaries__statistics_are_ordered", "max_value = 3.5"),
     _set("metric_summaries__statistics_are_ordered", "min_value = 6, q1_value = null, median_value = null, q3_value = null"),
+    _set("metric_summaries__metric_is_unique_in_run_model_and_split", "model_id = 1, dataset_type = 'validation'", "summary_id = 2"),
+    _set("metric_summaries__metric_is_unique_in_run_model_and_split", "model_id = null, dataset_type = 'test'", "summary_id = 1"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = '12.5'", "param_type = 'integer'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'about 1'", "param_type = 'float'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'maybe'", "param_type = 'boolean'"),
