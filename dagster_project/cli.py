@@ -7,7 +7,6 @@ runs that the UI shows too. Modules that take long to import are imported by the
 import json
 import os
 import shlex
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,8 +25,6 @@ from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import ConfigurationError, Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent
-
     from dagster_project.commands.runs import RunReport
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
@@ -74,7 +71,7 @@ def demo(as_json: AsJson = False) -> None:
         )
     _say("starting PostgreSQL and migrating", as_json)
     setup.migrate(databases)
-    _say("running backtests and tracking them", as_json)
+    _say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
     workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
     report = _run("sync_and_refresh", databases, as_json)
     leaders = best_models(databases.url(WAREHOUSE, ANALYST))
@@ -92,22 +89,23 @@ def demo(as_json: AsJson = False) -> None:
     _show_verdict(report)
     out.print(
         "\nWhere to look next\n"
-        "  runmart up                          the Dagster UI: assets, runs, checks\n"
-        '  psql "$(runmart url analyst)"       the marts: select * from analytics.model_leaderboard\n'
-        "  runmart status                      rows, age and checks of every raw table\n"
-        f"  {databases.settings.home / 'data_docs' / 'index.html'}   the validations as pages"
+        "  runmart up                       the Dagster UI: assets, runs, checks\n"
+        '  psql "$(runmart url analyst)"    the marts, such as analytics.model_leaderboard\n'
+        "  runmart status                   rows, age and checks of every raw table\n"
+        f"  the validations as pages: {databases.settings.home / 'data_docs' / 'index.html'}",
+        soft_wrap=True,
     )
 
 
 @app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
     """Start the server, the Dagster UI and the daemon; Ctrl-C ends all of it."""
-    from dagster_project.commands.processes import claimed, serve  # noqa: PLC0415
+    from dagster_project.commands.processes import claimed, ended_by_signals, serve  # noqa: PLC0415
     from dagster_project.resources.instance import environment  # noqa: PLC0415
 
     databases = _databases()
     home = databases.settings.home
-    with claimed(home, port):
+    with claimed(home, port), ended_by_signals():
         try:
             setup.migrate(databases)
             err.print("starting code server, UI and daemon …")
@@ -226,14 +224,16 @@ def _one_job(job: str, as_json: bool) -> None:
 
 def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
     """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
+    from dagster_project.commands.progress import Progress  # noqa: PLC0415
     from dagster_project.commands.runs import run_job  # noqa: PLC0415
     from dagster_project.resources.instance import open_instance  # noqa: PLC0415
 
     setup.known_systems(())
     setup.check_connections(databases)
     _say(f"running {job}", as_json)
+    progress = Progress(lambda line: _say(line, as_json))
     with open_instance(databases) as instance:
-        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", _progress(as_json))
+        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress.show)
     if not report.is_success:
         if as_json:
             out.print_json(json.dumps(_as_dict(report), default=str))
@@ -244,18 +244,6 @@ def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
         err.print(f"run {report.run_id} failed; what was published before is unchanged")
         raise SystemExit(1)
     return report
-
-
-def _progress(as_json: bool) -> Callable[["DagsterEvent"], None]:
-    from dagster import DagsterEventType  # noqa: PLC0415
-
-    def show(event: "DagsterEvent") -> None:
-        if event.event_type is DagsterEventType.STEP_START:
-            _say(f"  {event.step_key}", as_json)
-        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION and event.asset_key and event.asset_key.path[0] == "analytics":
-            _say(f"    {event.asset_key.to_user_string()}", as_json)
-
-    return show
 
 
 def _say(line: str, as_json: bool) -> None:
@@ -269,11 +257,7 @@ def _as_dict(report: "RunReport") -> dict[str, Any]:
         {"asset": check.asset_key.to_user_string(), "check": check.check_name, "severity": check.severity.value}
         for check in report.failed_checks
     ]
-    return {**asdict(report, dict_factory=_plain), "failed_checks": failed}
-
-
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name != "failed_checks"}
+    return {**vars(report), "failed_checks": failed}
 
 
 def _show_rows(report: "RunReport") -> None:

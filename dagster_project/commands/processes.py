@@ -27,6 +27,7 @@ _BIN = Path(sys.executable).parent
 _READY_SECONDS = 120
 _STOP_SECONDS = 15
 _POLL_SECONDS = 0.2
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessEndedError(RunmartError):
@@ -121,8 +122,21 @@ def claimed(home: Path, port: int) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end what is within at any moment, and leave without an error once all of it has been cleaned up."""
+    previous = {number: signal.signal(number, _interrupt) for number in _ENDING}
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None]) -> None:
-    """Run code server, UI and daemon until a signal or until one of them ends.
+    """Run code server, UI and daemon until one of them ends or an interrupt, after which all of them have ended.
 
     Args:
         environment: See `resources.instance.environment`.
@@ -139,7 +153,6 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {CODE_LOCATION}}}\n", encoding="utf-8"
     )
     processes = Processes(environment, home / "logs")
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         module = ("-m", "dagster_project.definitions", "-d", str(PROJECT_ROOT), "--location-name", CODE_LOCATION)
         processes.start("code-server", "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(code_port), *module)
@@ -151,19 +164,20 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         while True:
             processes.check()
             time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        return
     finally:
         # A second Ctrl-C must not leave half of them behind.
-        for number in previous:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         processes.stop()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _is_free(port: int) -> bool:
