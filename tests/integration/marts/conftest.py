@@ -24,6 +24,8 @@ from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 
 SYSTEM = "forecast_tracking"
+SOURCE = "marts_source"
+WAREHOUSE = "marts_warehouse"
 PROJECT = PROJECT_ROOT / "dbt_project"
 
 Row: TypeAlias = Mapping[str, object]
@@ -47,11 +49,13 @@ class House:
     Attributes:
         source_url: libpq URL of the source.
         warehouse_url: libpq URL of the warehouse.
+        server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
     """
 
     source_url: str
     warehouse_url: str
+    server_url: str
     work: Path
     _runner: dbtRunner = field(init=False)
 
@@ -69,6 +73,26 @@ class House:
     def warehouse(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse."""
         return run(self.warehouse_url, statement, parameters or None)
+
+    def keep(self) -> None:
+        """Keep the warehouse as it is now, for `reset`."""
+        self._copy_database(WAREHOUSE, f"{WAREHOUSE}_kept")
+
+    def reset(self) -> None:
+        """Bring the warehouse back to what it was at `keep`."""
+        self._copy_database(f"{WAREHOUSE}_kept", WAREHOUSE)
+
+    def _copy_database(self, template: str, name: str) -> None:
+        connection = psycopg2.connect(self.server_url)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"drop database if exists {name} with (force)")
+            cursor.execute(f"create database {name} template {template}")
+            # A clone has the template's contents but not the rights on the database itself.
+            cursor.execute(
+                f"update pg_database set datacl = (select datacl from pg_database where datname = '{template}') where datname = '{name}'"
+            )
+        connection.close()
 
     def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Replace all rows of the source by these, in this order of tables, and sync."""
@@ -124,15 +148,15 @@ def messages(result: dbtRunnerResult) -> str:
 @pytest.fixture(scope="session")
 def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house whose marts have been built once, with all data and unit tests, from an empty source."""
-    for kind in (SYSTEM, "warehouse"):
-        server.ensure_database(f"marts_{kind}")
-        upgrade(kind, server.url(f"marts_{kind}"))
+    for kind, name in ((SYSTEM, SOURCE), ("warehouse", WAREHOUSE)):
+        server.ensure_database(name)
+        upgrade(kind, server.url(name))
     with pytest.MonkeyPatch.context() as environment:
-        parts = parse_dsn(server.url("marts_warehouse"))
+        parts = parse_dsn(server.url(WAREHOUSE))
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
         environment.delenv("RUNMART_PUBLISH", raising=False)
-        house = House(server.url(f"marts_{SYSTEM}"), server.url("marts_warehouse"), tmp_path_factory.mktemp("dbt"))
+        house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
         house.sync()
         result = house.dbt("build")
         assert result.success, messages(result)

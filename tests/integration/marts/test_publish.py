@@ -1,6 +1,7 @@
 """Publishing: readers never notice it, what users built survives it, and what failed is never published."""
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ TOTAL = "select experiment_id, total_runs from analytics.experiment_summary orde
 
 
 def rows(runs: int, **experiment: object) -> dict[str, list[dict[str, Any]]]:
-    """One experiment with so many runs."""
+    """One experiment with one model and so many runs."""
     started = datetime(2025, 1, 1, tzinfo=UTC)
     return {
         "experiments": [{"experiment_id": 1, "experiment_name": "e", "created_at": started, **experiment}],
@@ -22,16 +23,36 @@ def rows(runs: int, **experiment: object) -> dict[str, list[dict[str, Any]]]:
             {"run_id": n, "experiment_id": 1, "run_name": "r", "run_fingerprint": f"{n:064x}", "status": "completed", "start_time": started}
             for n in range(1, runs + 1)
         ],
+        "models": [
+            {
+                "model_id": 1,
+                "run_id": 1,
+                "model_name": "m",
+                "model_type": "AutoETS",
+                "framework": "statsmodels",
+                "model_config": {},
+                "model_file_path": "/dev/null",
+                "status": "evaluated",
+                "created_at": started,
+            }
+        ],
     }
 
 
-@pytest.fixture
-def published(house: House) -> Iterator[House]:
-    """A house that has published one run, and is back at that afterwards."""
+@pytest.fixture(scope="module")
+def published_once(house: House) -> House:
+    """A house that keeps a warehouse in which one run is published."""
     house.fill(rows(1))
     house.build(*PART)
-    yield house
-    house.warehouse("drop schema if exists work cascade")
+    house.keep()
+    return house
+
+
+@pytest.fixture
+def published(published_once: House) -> House:
+    """A house that has published one run."""
+    published_once.reset()
+    return published_once
 
 
 def test_what_users_built_survives_builds(published: House) -> None:
@@ -63,23 +84,66 @@ def test_open_readers_neither_block_nor_see_a_publish(published: House) -> None:
         reader.close()
 
 
-def test_readers_do_not_wait_for_an_open_publish(published: House) -> None:
-    """A reader of each mart goes on while a publish, held up by an uncommitted row of another writer, is under way."""
-    names = [
-        name
-        for (name,) in published.warehouse(
-            "select relname from pg_class where relnamespace = 'analytics'::regnamespace and relkind in ('r', 'v')"
+def on_insert(house: House, mart: str, action: str) -> None:
+    """Let the publish do this in its transaction, after the rows of a mart."""
+    house.warehouse(
+        f"create schema work; create function work.act() returns trigger language plpgsql as 'begin {action}; return null; end';"
+        f" create trigger act after insert on analytics.{mart} for each statement execute function work.act()"
+    )
+
+
+def test_readers_notice_nothing_of_a_publish_under_way(published: House) -> None:
+    """A publish is stopped between two marts: readers go on with the earlier refresh, in every mart, and then change over at once."""
+    published.fill(rows(2))
+    on_insert(published, "fct_runs", "perform pg_advisory_xact_lock(7)")
+
+    def read() -> tuple[int, object]:
+        """The runs and the one refresh that readers see."""
+        seen = published.warehouse(
+            "set lock_timeout = '100ms';"
+            " select distinct s.total_runs, v.total_runs, s.refreshed_at, r.refreshed_at, m.refreshed_at, d.refreshed_at"
+            " from analytics.experiment_summary s join analytics.mv_experiment_summary v using (experiment_id)"
+            " join analytics.fct_runs r on r.group_id = s.experiment_id::text join analytics.mv_model_performance using (experiment_id)"
+            " join analytics.model_performance m using (experiment_id) join analytics.dim_date d on d.date_day = r.started_on"
         )
-    ]
-    writer = psycopg2.connect(published.warehouse_url)
-    try:
-        with writer.cursor() as cursor:
-            cursor.execute("delete from analytics.experiment_summary")
-            for name in names:
-                published.warehouse(f"set lock_timeout = '1s'; select * from analytics.{name} limit 1")
-    finally:
-        writer.rollback()
-        writer.close()
+        assert len(seen) == 1
+        (summary, view, *refreshes), *_ = seen
+        assert summary == view
+        assert len(set(refreshes)) == 1
+        return summary, refreshes[0]
+
+    before = read()
+    assert before[0] == 1
+    holder = psycopg2.connect(published.warehouse_url)
+    with ThreadPoolExecutor() as pool, closing(holder), holder.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(7)")
+        publish = pool.submit(published.build, *PART)
+        while not published.warehouse("select 1 from pg_locks where locktype = 'advisory' and objid = 7 and not granted"):
+            assert not publish.done(), publish.result()
+        for _ in range(10):
+            assert read() == before
+        cursor.execute("select pg_advisory_unlock(7)")
+        while not publish.done():
+            assert read()[0] in (1, 2)
+        publish.result()
+    after = read()
+    assert after[0] == 2
+    assert after[1] != before[1]
+
+
+def test_error_halfway_leaves_all_marts_as_they_were(published: House) -> None:
+    published.fill(rows(2))
+    on_insert(published, "model_performance", "raise exception ''the disk is full''")
+
+    def contents() -> list[list[tuple[Any, ...]]]:
+        return [published.warehouse(f"select m::text from analytics.{mart} as m order by 1") for mart in PART]
+
+    before = contents()
+    assert not published.try_build(*PART).success
+    assert contents() == before
+    published.warehouse("drop schema work cascade")
+    published.build(*PART)
+    assert published.warehouse(TOTAL) == [(1, 2)]
 
 
 def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
@@ -92,7 +156,6 @@ def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
     assert "total_runs" in messages(result)
     assert published.warehouse(TOTAL) == [(1, 1)]
     assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
-    published.warehouse("update raw_forecast_tracking.runs set status = 'completed'")
 
 
 def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +179,7 @@ def test_part_of_the_marts_can_be_published(published: House, monkeypatch: pytes
 def test_unknown_mart_is_named(published: House) -> None:
     result = published.dbt("run-operation", "publish", "--args", "{marts: [no_such_mart]}")
     assert not result.success
+    assert "no_such_mart" in messages(result)
 
 
 def test_departed_column_stops_everything_until_it_is_accepted(published: House) -> None:
