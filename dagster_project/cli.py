@@ -209,8 +209,11 @@ def import_(
     if as_json:
         out.print_json(json.dumps(asdict(summary), default=str))
         return
-    for name, value in asdict(summary).items():
-        out.print(f"{name.replace('_', ' ')}: {value}")
+    if summary.is_new:
+        out.print(f"tracked as run {summary.run_id}: {summary.predictions:,} forecasts of {', '.join(summary.models)}", markup=False)
+        out.print(f"skipped: {summary.skipped:,} forecasts that are not finite numbers")
+    else:
+        out.print(f"nothing to do: the experiment has this file already, as run {summary.run_id}")
     out.print("next: runmart sync && runmart refresh")
 
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions, MetadataValue, TableMetadataValue
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
@@ -36,7 +37,8 @@ class RunReport:
         run_id: Identity of the run, as the UI shows it.
         is_success: Whether every step ended well; a failed blocking check is a failed step.
         seconds: Time taken.
-        assets: Keys of the materialized assets, each `system/table` or `schema/model`, with the metadata of its materialization.
+        assets: Keys of the materialized assets, each `system/table` or `schema/model`, with the texts, numbers and tables (lists of rows)
+            that its materialization says of itself.
         passed_checks: Number of checks that passed.
         failed_checks: The checks that did not.
         errors: The causes of the failed steps, one line each, none twice.
@@ -100,7 +102,10 @@ def _output_to(log: Path) -> Iterator[None]:
 def _note(report: RunReport, event: DagsterEvent) -> None:
     if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
         materialization = event.step_materialization_data.materialization
-        report.assets[materialization.asset_key.to_user_string()] = {name: value.value for name, value in materialization.metadata.items()}
+        plain = {name: _plain(value) for name, value in materialization.metadata.items()}
+        report.assets[materialization.asset_key.to_user_string()] = {
+            name: value for name, value in plain.items() if isinstance(value, str | int | float | list)
+        }
     elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
         evaluation = event.asset_check_evaluation_data
         if evaluation.passed:
@@ -120,6 +125,10 @@ def _note(report: RunReport, event: DagsterEvent) -> None:
 def _one_line(description: str) -> str:
     """A failure's own description; of dbt's, the part behind its command line."""
     return " ".join((description.partition(_DBT_ERRORS)[2] or description).split())
+
+
+def _plain(value: MetadataValue[Any]) -> object:
+    return [record.data for record in value.records] if isinstance(value, TableMetadataValue) else value.value
 
 
 def _in_one_line(error: SerializableErrorInfo) -> str:

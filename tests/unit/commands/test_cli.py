@@ -1,0 +1,192 @@
+"""The command line without its work: formats, exit codes, and a help that lists what there is."""
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetMaterialization,
+    DagsterEvent,
+    DagsterEventType,
+    MetadataValue,
+    TableRecord,
+    TableSchema,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from dagster_project import cli
+from dagster_project.commands import runs
+from dagster_project.commands.progress import Progress
+from dagster_project.commands.runs import RunReport
+from dagster_project.errors import RunmartError
+
+OPTIONS = {
+    "demo": {"--json"},
+    "up": {"--port"},
+    "down": set(),
+    "migrate": set(),
+    "sync": {"--json"},
+    "refresh": {"--json"},
+    "check": {"--json"},
+    "status": {"--json"},
+    "url": set(),
+    "env": set(),
+    "import": {"--experiment", "--json"},
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172799, "47 h"), (172800, "2 d"), (864000, "10 d")],
+)
+def test_age_is_told_in_the_largest_unit_of_which_there_are_two(seconds: int, text: str) -> None:
+    assert cli._age(seconds) == text
+
+
+@given(st.integers(0, 10**9))
+def test_age_is_never_told_as_older_than_it_is(seconds: int) -> None:
+    number, unit = cli._age(seconds).split()
+    size = {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit]
+    assert 0 <= seconds - int(number) * size < size
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0.000"), (-0.25, "-0.250"), (1234.5678, "1,234.568")])
+def test_number_has_three_decimals_and_a_dash_where_there_is_none(value: float | None, text: str) -> None:
+    assert cli._number(value) == text
+
+
+def test_every_command_is_listed_with_its_options() -> None:
+    runner = CliRunner()
+    command: Any = get_command(cli.app)
+    assert set(command.commands) == set(OPTIONS)
+    shown = runner.invoke(cli.app, ["--help"]).output
+    for name, options in OPTIONS.items():
+        assert f" {name} " in shown
+        result = runner.invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"})
+        assert result.exit_code == 0
+        assert {word for word in result.output.split() if word.startswith("--")} == {*options, "--help"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["nosuch", "up --port 0", "up --port 70000", "url", "import /nowhere.csv --experiment e", "import", "sync --nosuch", "status extra"],
+)
+def test_wrong_usage_ends_with_code_2(line: str) -> None:
+    assert CliRunner().invoke(cli.app, line.split()).exit_code == 2
+
+
+def test_failure_that_a_user_can_act_on_ends_with_one_line_and_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RunmartError("the value [x] is wrong; set another one")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "error: the value [x] is wrong; set another one\n")
+
+
+def evaluation(*, passed: bool) -> AssetCheckEvaluation:
+    return AssetCheckEvaluation(
+        asset_key=AssetKey(["shop", "orders"]),
+        check_name="orders__key_is_unique",
+        passed=passed,
+        metadata={"failing_rows": MetadataValue.int(3)},
+        severity=AssetCheckSeverity.ERROR,
+    )
+
+
+def test_failed_check_is_told_as_json_with_code_and_as_text_with_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    report = RunReport("sync_shop", "r1", seconds=1.5, passed_checks=2, failed_checks=[evaluation(passed=False)], errors=["broken"])
+    document = json.loads(json.dumps(cli._as_dict(report)))
+    assert document["failed_checks"] == [{"asset": "shop/orders", "check": "orders__key_is_unique", "severity": "ERROR"}]
+    assert (document["run_id"], document["is_success"], document["errors"]) == ("r1", False, ["broken"])
+    cli._show_verdict(report)
+    assert capsys.readouterr().out == (
+        "sync_shop: 0 assets, 2 checks passed, 1 failed, 1.5 s\n  ERROR shop/orders orders__key_is_unique: 3 rows\n"
+    )
+
+
+def event(kind: DagsterEventType, step: str = "step", **details: object) -> DagsterEvent:
+    """As much of an event as its readers look at."""
+    return cast("DagsterEvent", SimpleNamespace(event_type=kind, step_key=step, **details))
+
+
+def materialized(*key: str, **metadata: MetadataValue[Any]) -> DagsterEvent:
+    materialization = AssetMaterialization(AssetKey(key), metadata=metadata)
+    return event(DagsterEventType.ASSET_MATERIALIZATION, step_materialization_data=SimpleNamespace(materialization=materialization))
+
+
+def checked(*, passed: bool) -> DagsterEvent:
+    return event(DagsterEventType.ASSET_CHECK_EVALUATION, asset_check_evaluation_data=evaluation(passed=passed))
+
+
+@pytest.mark.parametrize(
+    ("step", "events", "lines"),
+    [
+        (
+            "raw_shop",
+            [
+                materialized("shop", "orders", rows_read=MetadataValue.int(999)),
+                materialized("shop", "users", rows_read=MetadataValue.int(1)),
+            ],
+            ["  reading shop", "  synced shop: 2 tables, 1,000 rows read, 0.0 s"],
+        ),
+        (
+            "shop_orders_expectations",
+            [checked(passed=True), checked(passed=False), checked(passed=True)],
+            ["  checked shop/orders: 2 passed, 1 failed, 0.0 s"],
+        ),
+        (
+            "transformation",
+            [materialized("staging", "stg_shop__orders"), materialized("analytics", "sales"), checked(passed=True)],
+            ["  running dbt", "    built analytics/sales", "  built 2 models, checks on them: 1 passed, 0.0 s"],
+        ),
+        (
+            "analytics__publication",
+            [materialized("analytics", "publication", marts=MetadataValue.int(11))],
+            ["  published 11 marts, 0.0 s"],
+        ),
+        ("anything_else", [], ["  anything else done, 0.0 s"]),
+    ],
+)
+def test_progress_names_what_each_step_did(
+    step: str, events: list[DagsterEvent], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagster_project.commands.progress.time", SimpleNamespace(monotonic=lambda: 7.0))
+    said: list[str] = []
+    told = Progress(said.append)
+    for each in (event(DagsterEventType.STEP_START, step), *events, event(DagsterEventType.STEP_SUCCESS, step)):
+        told.show(each)
+    assert said == lines
+
+
+def test_progress_tells_retries_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagster_project.commands.progress.time", SimpleNamespace(monotonic=lambda: 7.0))
+    said: list[str] = []
+    told = Progress(said.append)
+    told.show(event(DagsterEventType.STEP_START, "raw_shop"))
+    told.show(event(DagsterEventType.STEP_UP_FOR_RETRY, "raw_shop", step_retry_data=SimpleNamespace(seconds_to_wait=2)))
+    told.show(event(DagsterEventType.STEP_FAILURE, "raw_shop"))
+    assert said == ["  reading shop", "  raw shop did not succeed; trying again in 2 s", "  raw shop failed, 0.0 s"]
+
+
+def test_report_keeps_what_json_can_hold() -> None:
+    report = RunReport("refresh", "r1")
+    table = MetadataValue.table([TableRecord({"mart": "sales", "rows": 2})])
+    runs._note(
+        report,
+        materialized(
+            "analytics", "publication", rows=table, marts=MetadataValue.int(1), schema=MetadataValue.table_schema(TableSchema([]))
+        ),
+    )
+    assert json.loads(json.dumps(report.assets)) == {"analytics/publication": {"rows": [{"mart": "sales", "rows": 2}], "marts": 1}}
