@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dagster_project.components.contract import load_contracts
+from dagster_project.defs.soundness import last_verdicts
 from dagster_project.resources.alerts import Alerts
 
 _SYSTEMS = sorted(load_contracts())
@@ -61,7 +62,7 @@ def failed_checks(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.Sen
 
 def _failing(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str]]:
     keys = list(context.repository_def.asset_graph.asset_check_keys) if context.repository_def else []
-    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    latest = last_verdicts(context.instance, keys)
     for key in sorted(latest):
         event = latest[key].event
         evaluation = event.asset_check_evaluation if event else None
@@ -82,7 +83,11 @@ def automation() -> dg.Definitions:
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
-                "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30
+                "automation",
+                target=_MODELS.without_checks(),
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                minimum_interval_seconds=30,
+                use_user_code_server=True,
             ),
             failed_runs,
             failed_checks,

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 import psycopg2
 import pytest
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.contract import load_contracts
@@ -151,8 +152,16 @@ def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> 
     return context.cursor
 
 
+def requested(platform: Platform, cursor: AssetDaemonCursor | None) -> tuple[set[str], AssetDaemonCursor]:
+    """What the automation asks for since a cursor, and the next cursor."""
+    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=cursor)
+    return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result.cursor
+
+
 def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(platform: Platform) -> None:
     before = published(platform)
+    wanted, automation = requested(platform, None)
+    assert wanted == set()
     with receiver() as (url, messages):
         cursor = evaluate_failed_checks(platform, url, None)
         assert messages == []
@@ -177,8 +186,18 @@ def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(pla
         evaluate_failed_checks(platform, url, cursor)
         assert len(messages) == 1
 
+    by_hand = platform.run("refresh")
+    assert by_hand.errors == ["nothing was built: forecast_tracking/metrics fails metrics__values_are_finite"]
+    assert published(platform) == before
+    wanted, automation = requested(platform, automation)
+    assert {"analytics/dim_date", "staging/stg_forecast_tracking__runs"} <= wanted
+    assert wanted & {"staging/stg_forecast_tracking__metrics", "analytics/metric_summary", "analytics/publication"} == set()
+
     platform.source("update metrics set metric_value = 1 where metric_value = 'NaN'")
-    assert platform.run("sync_and_refresh").is_success
+    assert platform.run(f"sync_{SYSTEM}").is_success
+    wanted, _ = requested(platform, automation)
+    assert {"staging/stg_forecast_tracking__metrics", "analytics/metric_summary", "analytics/publication"} <= wanted
+    assert platform.run("refresh").is_success
     assert published(platform) != before
 
 
