@@ -95,6 +95,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
     assert {schedule.name: (schedule.job_name, schedule.cron_schedule) for schedule in repository.schedule_defs} == {
         "hourly_sync_and_refresh": ("sync_and_refresh", "0 * * * *"),
         "daily_check": ("check", "30 3 * * *"),
+        "daily_retention": ("retention", "0 4 * * *"),
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
     assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks"}
