@@ -16,6 +16,7 @@ from typing import Any
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions, MetadataValue, TableMetadataValue
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster_shared.error import SerializableErrorInfo
@@ -135,5 +136,7 @@ def _in_one_line(error: SerializableErrorInfo) -> str:
     """What the code that failed said, without what Dagster wrapped around it."""
     while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "RetryRequested")):
         error = error.cause
+    if error.cls_name == DagsterExecutionInterruptedError.__name__:
+        return "the run was interrupted"
     # Dagster writes the class of the error in front of its message.
     return " ".join(error.message.partition(": ")[2].split()) or " ".join(error.message.split())

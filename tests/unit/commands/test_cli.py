@@ -1,6 +1,7 @@
 """The command line without its work: formats, exit codes, and a help that lists what there is."""
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from dagster import (
     TableRecord,
     TableSchema,
 )
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._utils.error import serializable_error_info_from_exc_info
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.main import get_command
@@ -190,3 +193,13 @@ def test_report_keeps_what_json_can_hold() -> None:
         ),
     )
     assert json.loads(json.dumps(report.assets)) == {"analytics/publication": {"rows": [{"mart": "sales", "rows": 2}], "marts": 1}}
+
+
+def test_interrupted_run_is_told_in_words() -> None:
+    try:
+        raise DagsterExecutionInterruptedError
+    except DagsterExecutionInterruptedError:
+        error = serializable_error_info_from_exc_info(sys.exc_info())
+    report = RunReport("refresh", "r1")
+    runs._note(report, event(DagsterEventType.STEP_FAILURE, step_failure_data=SimpleNamespace(error=error, user_failure_data=None)))
+    assert report.errors == ["the run was interrupted"]
