@@ -1,0 +1,67 @@
+"""A system's contract agrees with its migrations, and declares nothing that may be a secret.
+
+That it agrees with dbt and with the expectations is held in the files beside this one.
+"""
+
+import re
+from configparser import ConfigParser
+from importlib import import_module
+
+import pytest
+from sqlalchemy import MetaData
+
+from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.settings import PROJECT_ROOT
+
+CONTRACTS = load_contracts()
+
+# Names that secrets and personal data go by; `is_secret` only says that a value, which is not read, is one.
+_SECRET = re.compile(r"password|passwd|secret|token|api_?key|key_hash|credential|private_key|webhook|config_value|email|user_ip|session_id")
+_NO_SECRET = {"is_secret"}
+
+
+def metadata(system: str) -> MetaData:
+    """Tables of a system as its models have them."""
+    tables: MetaData = import_module(f"migrations.{system}.models").Base.metadata
+    return tables
+
+
+def secrets(contract: SystemContract) -> list[str]:
+    """Declared columns that have the name of a secret."""
+    columns = [(table, column) for table, declared in contract.tables.items() for column in declared.columns]
+    return [f"{table}.{column}" for table, column in columns if _SECRET.search(column) and column not in _NO_SECRET]
+
+
+@pytest.mark.parametrize("system", CONTRACTS)
+def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
+    contract = CONTRACTS[system]
+    models = {table.name: table for table in metadata(system).tables.values()}
+    assert set(contract.tables) == set(models)
+    for name, declared in contract.tables.items():
+        model = models[name]
+        assert (model.schema or "public") == contract.source_schema(name), name
+        assert set(declared.columns) <= set(model.columns.keys()), name
+        assert declared.key == tuple(column.name for column in model.primary_key), name
+        references = {
+            foreign_key.parent.name: f"{foreign_key.column.table.name}.{foreign_key.column.name}" for foreign_key in model.foreign_keys
+        }
+        assert declared.foreign_keys == {column: target for column, target in references.items() if column in declared.columns}, name
+
+
+@pytest.mark.parametrize("system", [*CONTRACTS, "warehouse"])
+def test_every_database_can_be_migrated_from_a_shell(system: str) -> None:
+    sections = ConfigParser()
+    sections.read(PROJECT_ROOT / "alembic.ini", encoding="utf-8")
+    assert sections.get(system, "version_locations", raw=True) == f"%(here)s/migrations/{system}/versions"
+    assert list((PROJECT_ROOT / "migrations" / system / "versions").glob("*.py"))
+
+
+@pytest.mark.parametrize("system", CONTRACTS)
+def test_no_secret_is_declared(system: str) -> None:
+    assert secrets(CONTRACTS[system]) == []
+
+
+def test_a_declared_secret_is_seen() -> None:
+    contract = CONTRACTS["forecast_tracking"]
+    users = contract.tables["users"].model_copy(update={"columns": (*contract.tables["users"].columns, "email")})
+    assert secrets(contract.model_copy(update={"tables": {**contract.tables, "users": users}})) == ["users.email"]
