@@ -15,10 +15,10 @@
     case when abs({{ value }}) < 1e-100 then 0 else {{ value }} * {{ value }} end
 {%- endmacro %}
 
-{# A quotient of doubles; null if the divisor is zero, where anything below 1e-100 counts as zero. #}
+{# A quotient of doubles; null if the divisor is null or zero, where anything below 1e-100 counts as zero. #}
 {% macro ratio(dividend, divisor) -%}
     case
-        when abs({{ divisor }}) < 1e-100 then null
+        when coalesce(abs({{ divisor }}), 0) < 1e-100 then null
         when abs({{ dividend }}) < 1e-100 then 0
         else {{ dividend }} / {{ divisor }}
     end
