@@ -43,6 +43,7 @@
     {# dbt leaves its connection outside a transaction and without the role of the profile. #}
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
+    {% do refuse_unsound_raw() %}
     {% set candidate_columns = columns_by_relation('analytics_next') %}
     {% set published_columns = columns_by_relation('analytics') %}
     {% for node in nodes if node.name not in candidate_columns %}
@@ -64,6 +65,24 @@
     {% endfor %}
     {% do run_query('commit') %}
     {% do log('Published ' ~ (nodes | length) ~ ' marts.', info=true) %}
+{% endmacro %}
+
+{#
+    Stops where a raw table failed a blocking expectation when it was last checked: what was built on it must not reach analysts, whoever
+    started dbt. Marts' own expectations are the caller's, who runs them between the build and the publication.
+#}
+{% macro refuse_unsound_raw() %}
+    {% set failing = run_query(
+        "select asset_key || ' fails ' || string_agg(expectation, ', ' order by expectation) as complaint from ("
+        "select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success from quality.validation_results"
+        " where asset_key not like 'analytics/%' order by asset_key, expectation, validated_at desc) as latest"
+        " where severity = 'critical' and not is_success group by asset_key order by asset_key"
+    ) %}
+    {% if failing | length > 0 %}
+        {% do exceptions.raise_compiler_error(
+            'Nothing is published: ' ~ (failing.columns['complaint'].values() | join('; ')) ~ '. Correct the source and run `runmart sync`.'
+        ) %}
+    {% endif %}
 {% endmacro %}
 
 {# {relation: {column: type}} of a schema. #}

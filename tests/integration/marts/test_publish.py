@@ -158,6 +158,23 @@ def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
     assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
 
 
+def test_raw_table_that_failed_its_last_blocking_check_is_not_published(published: House) -> None:
+    verdict = (
+        "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success)"
+        " values ('run', 'forecast_tracking/runs', 'forecast_tracking.runs', 'runs__statuses_are_known', %s, %s)"
+    )
+    published.fill(rows(2))
+    for severity, is_success in (("critical", True), ("critical", False), ("warning", False)):
+        published.warehouse(verdict.replace("statuses", f"{severity}_statuses"), severity, is_success)
+    result = published.try_build(*PART)
+    assert not result.success
+    assert "Nothing is published: forecast_tracking/runs fails runs__critical_statuses_are_known." in messages(result)
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    published.warehouse(verdict.replace("statuses", "critical_statuses"), "critical", True)
+    published.build(*PART)
+    assert published.warehouse(TOTAL) == [(1, 2)]
+
+
 def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
