@@ -37,12 +37,16 @@ check: install  ## Linters, types, SQL style, definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	eval "$$($(BIN)/runmart env)" && PATH="$(CURDIR)/$(BIN):$$PATH" && sqlfluff lint --quiet dbt_project && dg check defs && dagster definitions validate
+	$(BIN)/runmart migrate
+	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff lint --quiet dbt_project/models
+	$(BIN)/dg check defs
+	$(BIN)/dagster definitions validate
 
 format: install  ## Format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff fix --quiet dbt_project
+	$(BIN)/runmart migrate
+	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff fix --quiet dbt_project/models
 
 dev: install  ## The Dagster UI with the code reloaded on change
 	$(BIN)/runmart migrate
