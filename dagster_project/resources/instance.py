@@ -1,14 +1,15 @@
 """The Dagster instance: where runs and events are kept.
 
-Belongs here: the environment that `dagster.yaml` and the processes of Dagster, dbt and Great Expectations need. Does not belong here:
+Belongs here: the environment that the processes of Dagster, dbt and Great Expectations need. Does not belong here:
 starting those processes (`processes`).
 """
 
 import os
+import shutil
 
 from dagster import DagsterInstance
 
-from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases, sqlalchemy_url
+from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.resources.dbt import dbt_environment
 from dagster_project.settings import PROJECT_ROOT
 
@@ -18,11 +19,10 @@ def environment(databases: Databases) -> dict[str, str]:
     home = databases.settings.home
     state = home / "dagster"
     state.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", state / "dagster.yaml")
     return {
         "RUNMART_HOME": str(home),
-        "RUNMART_INSTANCE_URL": sqlalchemy_url(databases.url(INSTANCE)),
-        "RUNMART_INSTANCE_STATE": str(state),
-        "DAGSTER_HOME": str(PROJECT_ROOT),
+        "DAGSTER_HOME": str(state),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "GX_ANALYTICS_ENABLED": "false",
         **dbt_environment(databases.url(WAREHOUSE)),
