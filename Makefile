@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+QUIETLY := --quiet --disable-pip-version-check
 
 export UV_PYTHON_DOWNLOADS := never
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -20,7 +21,9 @@ install: $(INSTALLED)  ## Create .venv/ from the lock file
 
 $(INSTALLED): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed: make PYTHON=python3.11 …"; exit 1; }
-	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@# A pip at hand spares making an environment for uv alone; a Python without pip makes one.
+	@test -x .uv/bin/uv || $(PYTHON) -m pip install $(QUIETLY) --target .uv uv==$(UV_VERSION) 2>/dev/null \
+		|| { $(PYTHON) -m venv .uv && .uv/bin/pip install $(QUIETLY) uv==$(UV_VERSION); }
 	.uv/bin/uv sync --quiet --frozen --python $(PYTHON)
 	@touch $@
 
