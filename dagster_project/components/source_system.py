@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from dagster_project.components.contract import SystemContract, load_contract
 from dagster_project.ingestion.errors import SyncError
+from dagster_project.ingestion.events import SyncEvent
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
 from dagster_project.resources.warehouse import Sources, Warehouse
@@ -68,7 +69,10 @@ def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
 def _materialize(
     context: dg.AssetExecutionContext, contract: SystemContract, sources: Sources, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[None]]:
-    def log(table: TableSync) -> None:
+    def log(event: SyncEvent) -> None:
+        table = event.table_sync
+        if table is None:
+            return
         context.log.info(
             f"{table.table}: {table.rows_read} rows read, {table.rows_inserted} inserted, {table.rows_updated} updated, "
             f"{table.rows_deleted} deleted in {table.seconds:.2f} s"
@@ -79,7 +83,7 @@ def _materialize(
             )
 
     try:
-        result = sync(contract, sources.url(contract.system), warehouse.url(), context.run_id, on_table=log)
+        result = sync(contract, sources.url(contract.system), warehouse.url(), context.run_id, on_event=log)
     except SyncError as error:
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error

@@ -19,6 +19,7 @@ from dagster_project.ingestion import apply, raw_tables, watermark
 from dagster_project.ingestion.capture import CAPTURE_MODES
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SyncInProgress, from_driver
+from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.relay import relay
 from dagster_project.ingestion.source import Position, SourceSnapshot, open_snapshot, source_table
 from dagster_project.ingestion.watermark import Batch, TableSync, Watermark
@@ -46,7 +47,7 @@ def sync(
     source_url: str,
     warehouse_url: str,
     run_id: str | None = None,
-    on_table: Callable[[TableSync], None] = lambda _: None,
+    on_event: Callable[[SyncEvent], None] = lambda _: None,
 ) -> SyncResult:
     """Bring raw up to date.
 
@@ -55,7 +56,7 @@ def sync(
         source_url: libpq URL of the source; a role with SELECT is enough.
         warehouse_url: libpq URL of the warehouse; its user must be a member of runmart_ingest.
         run_id: Identity of the run, kept with the batch.
-        on_table: Called after each table, for progress.
+        on_event: Called at each stage, for progress.
 
     Raises:
         SyncError: Nothing was written; the message names what, where and the way out.
@@ -63,7 +64,11 @@ def sync(
     with _warehouse(contract.system, warehouse_url) as warehouse, _source(contract, source_url) as source:
         raw_tables.check_declared(contract, source)
         with _translated("the warehouse"), warehouse:
-            return _load(contract, source, warehouse, run_id, on_table)
+            on_event(SyncEvent(Stage.SNAPSHOT, source=source))
+            result = _load(contract, source, warehouse, run_id, on_event)
+            on_event(SyncEvent(Stage.COMMITTING))
+        on_event(SyncEvent(Stage.COMMITTED))
+        return result
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class _Load:
 
 
 def _load(
-    contract: SystemContract, source: SourceSnapshot, warehouse: Connection, run_id: str | None, on_table: Callable[[TableSync], None]
+    contract: SystemContract, source: SourceSnapshot, warehouse: Connection, run_id: str | None, on_event: Callable[[SyncEvent], None]
 ) -> SyncResult:
     tables: list[TableSync] = []
     with warehouse.cursor() as cursor:
@@ -120,7 +125,7 @@ def _load(
         load = _Load(contract, source, warehouse, batch, before)
         for table in contract.tables:
             tables.append(load.table(table))
-            on_table(tables[-1])
+            on_event(SyncEvent(Stage.APPLIED, table, table_sync=tables[-1]))
         watermark.finish_batch(cursor, contract.system, batch, source, tables)
     return SyncResult(contract.system, batch.batch_id, source.position, tuple(tables))
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.ingestion import errors
+from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult, sync
-from dagster_project.ingestion.watermark import TableSync
 from dagster_project.resources.embedded import EmbeddedServer
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
@@ -106,13 +106,15 @@ def test_all_tables_are_read_at_one_snapshot(pair: Pair) -> None:
     """A parent and its child that commit between the reading of the two tables arrive together, in the next sync."""
     arrived: list[str] = []
 
-    def commit_family(table: TableSync) -> None:
+    def commit_family(event: SyncEvent) -> None:
+        if event.stage is not Stage.APPLIED:
+            return
         if not arrived:
             pair.at_source("insert into parent values (77, 'new', null, null)")
             pair.at_source("insert into child (child_id, at, parent_id) values (77, '2025-05-05', 77)")
-        arrived.append(table.table)
+        arrived.append(event.table or "")
 
-    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_table=commit_family)
+    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=commit_family)
     assert arrived == ["parent", "child"]
     orphans = (
         "select count(*) from raw_small.child as c where not exists (select from raw_small.parent as p where p.parent_id = c.parent_id)"
@@ -134,11 +136,12 @@ def test_failure_in_the_second_table_leaves_nothing(pair: Pair) -> None:
     before = pair.in_warehouse("select * from ops.sync_state")
     pair.at_source("insert into parent values (6, 'six', null, null)")
 
-    def break_off(_: object) -> None:
-        raise KeyboardInterrupt
+    def break_off(event: SyncEvent) -> None:
+        if event.stage is Stage.APPLIED:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sync(CONTRACT, pair.source_url, pair.warehouse_url, on_table=break_off)
+        sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=break_off)
     assert pair.in_warehouse("select count(*) from raw_small.parent") == [(5,)]
     assert pair.in_warehouse("select * from ops.sync_state") == before
 
@@ -160,7 +163,7 @@ def test_two_syncs_at_once_one_leaves_with_a_clear_line(pair: Pair) -> None:
         with pytest.raises(errors.SyncInProgress, match="already running"):
             pair.sync()
 
-    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_table=second)
+    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=second)
 
 
 def test_new_column_is_reported_and_ignored(pair: Pair) -> None:
