@@ -35,13 +35,37 @@ class Freshness(_Strict):
     error_after_hours: Annotated[float, Field(gt=0)]
 
 
+class Limits(_Strict):
+    """What a sync may ask of the source.
+
+    Attributes:
+        connections: Connections at once; one reads, a second one (needed for change data capture) asks how far the source is.
+        lock_timeout_seconds: How long to wait for a table that a change of schema has locked; the source's writers queue behind us.
+        statement_timeout_minutes: How long a single read may take.
+        idle_timeout_minutes: How long the source waits for us within a sync before it ends our transaction.
+        snapshot_minutes: How long one snapshot may be held open, which keeps the source from cleaning up.
+        read_megabytes_per_second: How fast rows may be read; None for as fast as it goes.
+        slot_gigabytes: How much write-ahead log the replication slot may hold back before it is dropped.
+    """
+
+    connections: Annotated[int, Field(ge=1, le=8)] = 2
+    lock_timeout_seconds: Annotated[float, Field(gt=0)] = 10
+    statement_timeout_minutes: Annotated[float, Field(gt=0)] = 60
+    idle_timeout_minutes: Annotated[float, Field(gt=0)] = 10
+    snapshot_minutes: Annotated[float, Field(gt=0)] = 120
+    read_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
+    slot_gigabytes: Annotated[float, Field(gt=0)] = 5
+
+
 class TableContract(_Strict):
     """One source table.
 
     Attributes:
         description: What a row is.
         schema_name: Schema in the source; the system's default if None.
-        key: Columns that identify a row.
+        key: Columns that identify a row; empty for a table without a key.
+        without_key: What to do with a table that has no key: `reject` the contract, or `replace` the rows that are no longer there by
+            those that are new, equal rows counted.
         columns: Columns that may be read; no other column ever is.
         foreign_keys: `column: table.column` within the same system.
     """
@@ -50,7 +74,8 @@ class TableContract(_Strict):
 
     description: Annotated[str, StringConstraints(min_length=1)]
     schema_name: Annotated[Identifier | None, Field(alias="schema")] = None
-    key: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    key: tuple[Identifier, ...]
+    without_key: Literal["reject", "replace"] = "reject"
     columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     foreign_keys: dict[Identifier, ForeignKeyTarget] = {}
 
@@ -61,7 +86,9 @@ class SystemContract(_Strict):
     Attributes:
         system: The one name of the system: folder, asset group, dbt source, key prefix.
         description: What the system is.
-        capture: How changed rows are found (see `ingestion.capture`).
+        capture: How changed rows are found (see `ingestion.capture`): by the `horizon` of the last snapshot, which needs SELECT only, or
+            by change data capture (`cdc`) from a replication slot.
+        limits: What a sync may ask of the source.
         schema_name: Schema that its tables are in unless a table says otherwise.
         freshness: How old the last sync may be.
         tables: Contract by table name.
@@ -71,7 +98,8 @@ class SystemContract(_Strict):
 
     system: SystemName
     description: Annotated[str, StringConstraints(min_length=1)]
-    capture: Literal["compare"] = "compare"
+    capture: Literal["horizon", "cdc"] = "horizon"
+    limits: Limits = Limits()
     schema_name: Annotated[Identifier, Field(alias="schema")] = "public"
     freshness: Freshness
     tables: Annotated[dict[Identifier, TableContract], Field(min_length=1)]
@@ -156,6 +184,8 @@ def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[_L
         yield ("system",), f"{contract.system!r} must equal the name of its folder, {folder!r}"
     if contract.freshness.error_after_hours < contract.freshness.warn_after_hours:
         yield ("freshness",), "error_after_hours must not be less than warn_after_hours"
+    if contract.capture == "cdc" and contract.limits.connections < 2:
+        yield ("limits", "connections"), "change data capture needs two connections; allow 2, or say capture: horizon"
 
 
 def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Location, str]]:
@@ -165,9 +195,7 @@ def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Loca
         for index, column in enumerate(names):
             if column in names[:index]:
                 yield (*here, listed, index), f"column {column!r} is listed twice"
-    for index, column in enumerate(table.key):
-        if column not in table.columns:
-            yield (*here, "key", index), f"key column {column!r} is not among the table's columns"
+    yield from (((*here, *where), what) for where, what in _key_problems(table))
     for index, column in enumerate(table.columns):
         if column in ("_batch_id", "_synced_at", "_deleted_at"):
             yield (
@@ -176,6 +204,16 @@ def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Loca
             )
     for column, target in table.foreign_keys.items():
         yield from ((((*here, "foreign_keys", column)), what) for what in _foreign_key_problems(contract, table, column, target))
+
+
+def _key_problems(table: TableContract) -> Iterator[tuple[_Location, str]]:
+    if not table.key and table.without_key == "reject":
+        yield ("key",), "the table has no key; name the columns that identify a row, or say without_key: replace"
+    if table.key and table.without_key == "replace":
+        yield ("without_key",), "the table has a key; without_key: replace is for tables that have none (key: [])"
+    for index, column in enumerate(table.key):
+        if column not in table.columns:
+            yield ("key", index), f"key column {column!r} is not among the table's columns"
 
 
 def _foreign_key_problems(contract: SystemContract, table: TableContract, column: str, target: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ class CaptureMode(Protocol):
 class WholeTable:
     """Compares whole tables: always correct, needs only SELECT, costs what exists."""
 
-    name = "compare"
+    name = "horizon"
 
     def candidates(self, source: SourceSnapshot, table: TableContract, watermark: Watermark | None) -> Candidates:
         """Every row of the table."""

@@ -1,7 +1,7 @@
 """What a sync tells of itself while it runs.
 
-Belongs here: the stages of a sync in their order. Does not belong here: what is made of them (log lines, progress, tests that stop a sync at
-a stage).
+Belongs here: the stages of a sync in their order. Does not belong here: what is made of them (log lines, progress, tests that end a sync
+at one).
 """
 
 from dataclasses import dataclass
