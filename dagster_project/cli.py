@@ -23,11 +23,13 @@ from dagster_project.errors import RunmartError
 from dagster_project.ingestion.errors import from_driver
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import ConfigurationError, Settings
+from dagster_project.source_cli import source_app
 
 if TYPE_CHECKING:
     from dagster_project.commands.runs import RunReport
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
+app.add_typer(source_app, name="source")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -42,6 +42,7 @@ OPTIONS = {
     "url": set(),
     "env": set(),
     "import": {"--experiment", "--json"},
+    "source": set(),
 }
 
 
