@@ -109,6 +109,11 @@ class SystemContract(_Strict):
         """Schema of the warehouse that holds the raw tables."""
         return f"raw_{self.system}"
 
+    @property
+    def loading_schema(self) -> str:
+        """Schema of the warehouse that holds raw tables until their first sync is whole."""
+        return f"loading_{self.system}"
+
     def source_schema(self, table: str) -> str:
         """Schema of the source that holds a table."""
         return self.tables[table].schema_name or self.schema_name

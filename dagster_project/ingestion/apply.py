@@ -4,26 +4,41 @@ Belongs here: the set-based statements that make raw equal the source for the ro
 commits once for all tables. Values are compared as stored (`*<>`), so 0.0 and -0.0, or 1.0 and 1.00, count as different.
 """
 
+import csv
+import io
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.raw_tables import raw_table
 from dagster_project.ingestion.watermark import Batch
 
 INCOMING = sql.Identifier("pg_temp", "incoming")
+
+# As many changed rows as autovacuum would wait for before it counts again.
+_ANALYZE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Applied:
     """Rows that changed in raw."""
 
-    inserted: int
-    updated: int
-    deleted: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: "Applied") -> "Applied":
+        return Applied(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.inserted + self.updated + self.deleted
 
 
 def create_incoming(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -36,20 +51,40 @@ def create_incoming(cursor: Cursor, contract: SystemContract, table: str) -> Non
     )
 
 
-def apply_incoming(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, is_exhaustive: bool) -> Applied:
-    """Insert, update and, if every source row came in, mark as deleted."""
+def create_hinted(cursor: Cursor, contract: SystemContract, table: str, keys: Collection[tuple[str, ...]]) -> None:
+    """A temporary table of keys, each given as the texts of its columns; gone at commit."""
+    cursor.execute("drop table if exists pg_temp.hinted")
+    names = _names(contract.tables[table].key)
+    cursor.execute(
+        sql.SQL("create temporary table hinted on commit drop as select {} from {} with no data").format(names, raw_table(contract, table))
+    )
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(keys)
+    lines.seek(0)
+    cursor.copy_expert(sql.SQL("copy {} ({}) from stdin (format csv)").format(sql.Identifier("pg_temp", "hinted"), names), lines)
+    cursor.execute("analyze pg_temp.hinted")
+
+
+def apply_incoming(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
+    """Insert, update, and mark as deleted the live rows under the scope (a condition on `raw`) that did not come in."""
     cursor.execute("analyze pg_temp.incoming")
+    if not contract.tables[table].key:
+        return _replace(cursor, contract, table, batch, scope)
     inserted, updated = _upsert(cursor, contract, table, batch)
-    deleted = _mark_deleted(cursor, contract, table, batch) if is_exhaustive else 0
-    if inserted + updated + deleted:
-        # What reads raw next must not plan with the statistics of an empty table; autovacuum comes too late.
+    return Applied(inserted, updated, _mark_deleted(cursor, contract, table, batch, scope))
+
+
+def analyze_if_worth_it(cursor: Cursor, contract: SystemContract, table: str, applied: Applied, live_rows: int) -> None:
+    """Count a table again that changed much: what reads it next must not plan with old statistics, and autovacuum comes too late."""
+    if applied.total > _ANALYZE_SHARE * live_rows:
         cursor.execute(sql.SQL("analyze {}").format(raw_table(contract, table)))
-    return Applied(inserted, updated, deleted)
 
 
 def _upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> tuple[int, int]:
     columns, key = contract.tables[table].columns, contract.tables[table].key
-    assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in columns if column not in key]
+    _remove_tombstones(cursor, contract, table)
+    # The key's columns too: 1.0 and 1.00 are the same key, stored differently.
+    assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in (*columns, "_batch_id", "_synced_at")]
     statement = sql.SQL(
         """
         with written as (
@@ -57,7 +92,7 @@ def _upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) 
             select {columns}, %(batch_id)s, %(synced_at)s from {incoming}
             on conflict ({key}) do update
             set {assignments}
-            where raw._deleted_at is not null or row({raw_columns})::record *<> row({excluded_columns})::record
+            where row({raw_columns})::record *<> row({excluded_columns})::record
             returning raw.xmax = 0 as is_new
         )
 
@@ -70,29 +105,92 @@ def _upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) 
         key=_names(key),
         raw_columns=_names(columns, "raw"),
         excluded_columns=_names(columns, "excluded"),
-        assignments=sql.SQL(", ").join(
-            [*assignments, *(sql.SQL(f"{c} = excluded.{c}") for c in ("_batch_id", "_synced_at")), sql.SQL("_deleted_at = null")]
-        ),
+        assignments=sql.SQL(", ").join(assignments),
     )
-    cursor.execute(statement, {"batch_id": batch.batch_id, "synced_at": batch.synced_at})
+    try:
+        cursor.execute(statement, vars(batch))
+    except (errors.CardinalityViolation, errors.NotNullViolation) as error:
+        raise SchemaDrift(
+            f"the source {contract.system}: the key of {table} ({', '.join(key)}) does not identify its rows: "
+            f"{error.diag.message_primary}; declare one that does"
+        ) from error
     inserted, updated = one_row(cursor)
     return inserted, updated
 
 
-def _mark_deleted(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> int:
+def _remove_tombstones(cursor: Cursor, contract: SystemContract, table: str) -> None:
+    """A deleted row that is back is a new row."""
     key = contract.tables[table].key
-    same_key = sql.SQL(" and ").join(sql.SQL("incoming.{0} = raw.{0}").format(sql.Identifier(column)) for column in key)
+    cursor.execute(
+        sql.SQL("delete from {raw} as raw using {incoming} as incoming where raw._deleted_at is not null and {same_key}").format(
+            raw=raw_table(contract, table), incoming=INCOMING, same_key=_same_key(key)
+        )
+    )
+
+
+def _mark_deleted(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> int:
     cursor.execute(
         sql.SQL(
             """
             update {raw} as raw
             set _deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s
-            where raw._deleted_at is null and not exists (select from {incoming} as incoming where {same_key})
+            where raw._deleted_at is null and {scope} and not exists (select from {incoming} as incoming where {same_key})
             """
-        ).format(raw=raw_table(contract, table), incoming=INCOMING, same_key=same_key),
-        {"batch_id": batch.batch_id, "synced_at": batch.synced_at},
+        ).format(raw=raw_table(contract, table), incoming=INCOMING, scope=scope, same_key=_same_key(contract.tables[table].key)),
+        vars(batch),
     )
     return cursor.rowcount
+
+
+def _replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
+    """Make the live rows under the scope those that came in, without a key: of five equal ones that are three now, two go."""
+    raw, columns = raw_table(contract, table), contract.tables[table].columns
+    cursor.execute("drop table if exists pg_temp.numbered")
+    cursor.execute(
+        sql.SQL(
+            """
+            create temporary table numbered on commit drop as
+            select *, row({columns})::text as _row, row_number() over (partition by row({columns})::text) as _copy from {incoming}
+            """
+        ).format(columns=_names(columns), incoming=INCOMING)
+    )
+    live = sql.SQL(
+        "select ctid, row({columns})::text as _row, row_number() over (partition by row({columns})::text) as _copy "
+        "from {raw} as raw where _deleted_at is null and {scope}"
+    ).format(columns=_names(columns), raw=raw, scope=scope)
+    cursor.execute(
+        sql.SQL(
+            """
+            with live as ({live})
+
+            update {raw} as raw
+            set _deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s
+            from live
+            where raw.ctid = live.ctid
+                and not exists (select from pg_temp.numbered as n where n._row = live._row and n._copy = live._copy)
+            """
+        ).format(live=live, raw=raw),
+        vars(batch),
+    )
+    deleted = cursor.rowcount
+    cursor.execute(
+        sql.SQL(
+            """
+            with live as ({live})
+
+            insert into {raw} ({columns}, _batch_id, _synced_at)
+            select {columns}, %(batch_id)s, %(synced_at)s
+            from pg_temp.numbered as n
+            where not exists (select from live where n._row = live._row and n._copy = live._copy)
+            """
+        ).format(live=live, raw=raw, columns=_names(columns)),
+        vars(batch),
+    )
+    return Applied(cursor.rowcount, 0, deleted)
+
+
+def _same_key(key: tuple[str, ...]) -> sql.Composable:
+    return sql.SQL(" and ").join(sql.SQL("incoming.{0} = raw.{0}").format(sql.Identifier(column)) for column in key)
 
 
 def _names(columns: tuple[str, ...], table: str | None = None) -> sql.Composable:

@@ -47,7 +47,7 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
         error: What psycopg2 raised.
         database: What the user calls the database: `the warehouse`, or `the source <system>`.
     """
-    text = _first_line(error)
+    text = first_line(error)
     if re.search(r'role "runmart_\w+" does not exist|(relation|table|schema) "(ops|quality|analytics)\b', text):
         return SchemaDrift(f"{database}: {text}; bring it to the newest revision: runmart migrate")
     if isinstance(error, errors.InsufficientPrivilege):
@@ -68,12 +68,18 @@ def _connection_error(text: str, database: str) -> SyncError:
         return AccessDenied(f"{database} refused the login: {text}; check user and password in its URL")
     if re.search(r"database .* does not exist", text):
         return SourceNotSupported(f"{database}: {text}; check the database name in its URL")
+    if "statement timeout" in text:
+        return SyncError(
+            f"{database}: reading took longer than the limits of its contract allow; raise statement_timeout_minutes or snapshot_minutes, "
+            "or read at a quieter hour; nothing was written"
+        )
     if "lock timeout" in text:
         return DatabaseUnreachable(f"{database}: a table stayed locked for too long ({text}); repeat when the other work is done")
     return DatabaseUnreachable(f"{database} cannot be reached: {text}")
 
 
-def _first_line(error: psycopg2.Error) -> str:
+def first_line(error: psycopg2.Error) -> str:
+    """The reason that a driver error gives, in one line and without a password."""
     # The server may answer with one line per address that was tried; the last one carries the reason.
     message = error.diag.message_primary or str(error).strip()
     lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith("Is the server running")]

@@ -18,6 +18,7 @@ class Stage(StrEnum):
     SNAPSHOT = "snapshot"
     COPYING = "copying"
     COPIED = "copied"
+    LOADED = "loaded"
     APPLIED = "applied"
     COMMITTING = "committing"
     COMMITTED = "committed"
@@ -32,7 +33,7 @@ class SyncEvent:
         stage: Which moment.
         table: The table, at the stages of a table.
         source: The snapshot that is read, at SNAPSHOT.
-        table_sync: What was done to the table, at APPLIED.
+        table_sync: What was done to the table, at LOADED (its first load, committed) and APPLIED.
         copied_bytes: Bytes of the table copied so far, at COPYING.
         estimated_bytes: How many there will be in the end, as far as the source's statistics tell, at COPYING.
     """

@@ -1,7 +1,7 @@
 """Raw tables: their shape, and what happens when the source's shape changes.
 
-Belongs here: creating `raw_<system>.<table>`, following declared columns, refusing drift. Does not belong here: rows (`apply`). A raw table
-has the declared columns with the source's names and types, then `_batch_id`, `_synced_at` and `_deleted_at`.
+Belongs here: creating `raw_<system>.<table>`, following columns and widened types, refusing drift. Does not belong here: rows (`apply`,
+`first_load`). A raw table has the declared columns with the source's names and types, then `_batch_id`, `_synced_at` and `_deleted_at`.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,17 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SchemaDrift
-from dagster_project.ingestion.source import SourceSnapshot
+from dagster_project.ingestion.types import is_widened
 
 BATCH_COLUMNS = {"_batch_id": "bigint not null", "_synced_at": "timestamptz not null", "_deleted_at": "timestamptz"}
 
 _READER = "runmart_transform"
+
+# dbt makes the views of this schema anew with every build.
+_REBUILT_SCHEMA = "staging"
 
 _RAW_COLUMNS = """
 select attname, pg_catalog.format_type(atttypid, atttypmod)
@@ -33,13 +37,46 @@ inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.in
 where index.indrelid = %s::regclass and index.indisprimary
 """
 
+_DEPENDENT_VIEWS = """
+with recursive dependent as (
+
+    select %s::regclass::oid as oid
+
+    union
+
+    select rule.ev_class
+    from dependent
+    inner join pg_catalog.pg_depend as depend on depend.refobjid = dependent.oid and depend.classid = 'pg_catalog.pg_rewrite'::regclass
+    inner join pg_catalog.pg_rewrite as rule on rule.oid = depend.objid
+
+)
+
+select class.oid::regclass::text, class.relnamespace::regnamespace::text
+from dependent
+inner join pg_catalog.pg_class as class on class.oid = dependent.oid
+where class.oid <> %s::regclass
+"""
+
 
 def raw_table(contract: SystemContract, table: str) -> sql.Identifier:
     """The qualified name of a raw table."""
     return sql.Identifier(contract.raw_schema, table)
 
 
-def check_declared(contract: SystemContract, source: SourceSnapshot) -> None:
+def loading_table(contract: SystemContract, table: str) -> sql.Identifier:
+    """The qualified name of a raw table while it is being made."""
+    return sql.Identifier(contract.loading_schema, table)
+
+
+def existing(cursor: Cursor, schema: str) -> set[str]:
+    """Names of the tables in a schema."""
+    cursor.execute(
+        "select relname from pg_catalog.pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'", (_quoted(cursor, schema),)
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def check_declared(contract: SystemContract, tables: Mapping[str, SourceTable]) -> None:
     """Refuse a source that lacks a declared column, before anything is written.
 
     Raises:
@@ -49,7 +86,7 @@ def check_declared(contract: SystemContract, source: SourceSnapshot) -> None:
         f"{table}.{column}"
         for table, declared in contract.tables.items()
         for column in declared.columns
-        if column not in source.columns[table]
+        if column not in tables[table].columns
     ]
     if missing:
         raise SchemaDrift(
@@ -57,53 +94,117 @@ def check_declared(contract: SystemContract, source: SourceSnapshot) -> None:
         )
 
 
-def prepare(cursor: Cursor, contract: SystemContract, source: SourceSnapshot) -> None:
-    """Bring the raw schema to the contract: create what is missing, refuse what cannot be followed.
-
-    Raises:
-        SchemaDrift: A column changed its type, or the key differs from the raw table's.
-    """
-    cursor.execute("select to_regnamespace(%s)", (contract.raw_schema,))
+def ensure_schema(cursor: Cursor, schema: str) -> None:
+    """Create a schema that the transforming role can look into."""
+    cursor.execute("select to_regnamespace(%s)", (_quoted(cursor, schema),))
     if one_row(cursor) == (None,):
-        cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(contract.raw_schema)))
-        cursor.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(contract.raw_schema), sql.Identifier(_READER)))
-    for table, declared in contract.tables.items():
-        wanted = {column: source.columns[table][column] for column in declared.columns}
-        existing = _raw_columns(cursor, contract, table)
-        if existing:
-            _follow(cursor, contract, table, wanted, existing)
-        else:
-            _create(cursor, contract, table, wanted)
+        cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        cursor.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), sql.Identifier(_READER)))
 
 
-def _create(cursor: Cursor, contract: SystemContract, table: str, wanted: Mapping[str, str]) -> None:
-    name = raw_table(contract, table)
-    definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in {**wanted, **BATCH_COLUMNS}.items()]
-    key = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
-    cursor.execute(sql.SQL("create table {} ({}, primary key ({}))").format(name, sql.SQL(", ").join(definitions), key))
-    cursor.execute(sql.SQL("create index on {} (_batch_id)").format(name))
+def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, described: SourceTable) -> None:
+    """Create an empty raw table without its indexes, which are made when it is filled."""
+    columns = {**_wanted(contract, table, described), **BATCH_COLUMNS}
+    definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()]
+    cursor.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(definitions)))
     cursor.execute(sql.SQL("grant select on {} to {}").format(name, sql.Identifier(_READER)))
     cursor.execute(sql.SQL("comment on table {} is %s").format(name), (contract.tables[table].description,))
 
 
-def _follow(cursor: Cursor, contract: SystemContract, table: str, wanted: Mapping[str, str], existing: Mapping[str, str]) -> None:
+def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
+    """Create what a sync and the marts find rows by: the key, the batch, and of deleted rows the key."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
+    if contract.tables[table].key:
+        try:
+            cursor.execute(sql.SQL("alter table {} add primary key ({})").format(name, columns))
+        except (errors.UniqueViolation, errors.NotNullViolation) as error:
+            raise SchemaDrift(
+                f"the source {contract.system}: the key of {table} does not identify its rows: "
+                f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
+            ) from error
+        cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
+    cursor.execute(sql.SQL("create index on {} (_batch_id)").format(name))
+
+
+def check(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
+    """Refuse what an existing raw table cannot follow, before anything is written.
+
+    Raises:
+        SchemaDrift: A type was narrowed or replaced, or a view would lose its column; or the key differs from the raw table's.
+    """
     name = raw_table(contract, table)
-    changed = [
-        f"{table}.{column} from {existing[column]} to {kind}" for column, kind in wanted.items() if existing.get(column, kind) != kind
+    wanted, existing = _wanted(contract, table, described), _raw_columns(cursor, name)
+    changed = _changed(wanted, existing)
+    refused = [
+        f"{table}.{column} from {existing[column]} to {kind}" for column, kind in changed.items() if not is_widened(existing[column], kind)
     ]
-    if changed:
+    if refused:
         raise SchemaDrift(
-            f"the source {contract.system} changed the type of {', '.join(changed)}; raw keeps the old type: {_rebuild(contract, table)}"
+            f"the source {contract.system} changed the type of {', '.join(refused)}, which may not hold the values that raw has; "
+            f"if that is meant: {_rebuild(contract, table)}"
         )
     cursor.execute(_RAW_KEY, (name.as_string(cursor),))
     key = tuple(one_row(cursor)[0] or ())
     if key != contract.tables[table].key:
         declared = ", ".join(contract.tables[table].key)
         raise SchemaDrift(f"the contract's key of {table} is ({declared}), raw's is ({', '.join(key)}): {_rebuild(contract, table)}")
+    if changed:
+        _refuse_lasting_views(cursor, name, f"{table}.{', '.join(changed)}")
+
+
+def follow(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
+    """Bring an existing raw table, which `check` let pass, to the contract and to the source's types.
+
+    Raises:
+        SchemaDrift: A column that has to go is in use.
+    """
+    name = raw_table(contract, table)
+    wanted, existing = _wanted(contract, table, described), _raw_columns(cursor, name)
+    if _changed(wanted, existing):
+        _rebuild_beside(cursor, contract, table, described, [column for column in existing if column in wanted])
+        return
     for column in wanted.keys() - existing.keys():
         cursor.execute(sql.SQL("alter table {} add column {} {}").format(name, sql.Identifier(column), sql.SQL(wanted[column])))
     for column in existing.keys() - wanted.keys():
         _drop_column(cursor, contract, table, column)
+
+
+def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
+    """Move a finished table from the loading schema to where raw tables are."""
+    ensure_schema(cursor, contract.raw_schema)
+    cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
+
+
+def _wanted(contract: SystemContract, table: str, described: SourceTable) -> dict[str, str]:
+    return {column: described.columns[column].raw_type for column in contract.tables[table].columns}
+
+
+def _changed(wanted: Mapping[str, str], existing: Mapping[str, str]) -> dict[str, str]:
+    return {column: kind for column, kind in wanted.items() if existing.get(column, kind) != kind}
+
+
+def _refuse_lasting_views(cursor: Cursor, name: sql.Identifier, what: str) -> None:
+    text = name.as_string(cursor)
+    cursor.execute(_DEPENDENT_VIEWS, (text, text))
+    lasting = [view for view, schema in cursor.fetchall() if schema != _REBUILT_SCHEMA]
+    if lasting:
+        raise SchemaDrift(
+            f"the source has a wider type for {what}, and the view {', '.join(lasting)} shows the old one: "
+            "drop the view, sync, and create it again"
+        )
+
+
+def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable, kept: list[str]) -> None:
+    """Copy a raw table into one with the wider types and swap the two; dbt makes the staging view anew."""
+    beside = loading_table(contract, table)
+    ensure_schema(cursor, contract.loading_schema)
+    cursor.execute(sql.SQL("drop table if exists {}").format(beside))
+    create(cursor, contract, table, beside, described)
+    columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
+    cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
+    create_indexes(cursor, contract, table, beside)
+    cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
+    adopt(cursor, contract, table)
 
 
 def _drop_column(cursor: Cursor, contract: SystemContract, table: str, column: str) -> None:
@@ -116,10 +217,14 @@ def _drop_column(cursor: Cursor, contract: SystemContract, table: str, column: s
         ) from error
 
 
-def _raw_columns(cursor: Cursor, contract: SystemContract, table: str) -> dict[str, str]:
-    cursor.execute(_RAW_COLUMNS, (raw_table(contract, table).as_string(cursor),))
+def _raw_columns(cursor: Cursor, name: sql.Identifier) -> dict[str, str]:
+    cursor.execute(_RAW_COLUMNS, (name.as_string(cursor),))
     return {column: kind for column, kind in cursor.fetchall() if column not in BATCH_COLUMNS}
 
 
 def _rebuild(contract: SystemContract, table: str) -> str:
     return f"drop {contract.raw_schema}.{table} (cascade takes its staging view along) and sync again, then run `runmart refresh`"
+
+
+def _quoted(cursor: Cursor, name: str) -> str:
+    return sql.Identifier(name).as_string(cursor)

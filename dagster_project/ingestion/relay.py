@@ -1,58 +1,115 @@
 """Moving rows from the source to the warehouse.
 
 Belongs here: COPY in binary form over a pipe, read by one thread and written by another, so that both servers work at once and no row
-becomes a Python object. Does not belong here: which rows (`capture`) and what becomes of them (`apply`).
+becomes a Python object; counting and slowing down what passes. Does not belong here: which rows (`candidates`) and what becomes of them
+(`apply`).
 """
 
+import fcntl
+import io
 import os
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
+from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.errors import from_driver
 
+_BLOCK = 2**18
+_PIPE = 2**20
+_MEGABYTE = 1_000_000
+_SECONDS_BETWEEN_REPORTS = 2.0
 
-def relay(source: Cursor, query: sql.Composable, source_name: str, warehouse: Cursor, table: sql.Composable) -> int:
-    """Copy a source query's rows into a warehouse table of the same column types.
 
-    Args:
+@dataclass(frozen=True)
+class Copied:
+    """What was copied."""
+
+    rows: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Copied") -> "Copied":
+        return Copied(self.rows + other.rows, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A way from the source to the warehouse.
+
+    Attributes:
         source: Cursor that the rows are read with.
-        query: What to read.
-        source_name: What the user calls the source, for errors.
+        contract: Names the source in errors; its limits say how fast it may be read.
         warehouse: Cursor that the rows are written with.
-        table: Where they go.
-
-    Returns:
-        The number of rows copied.
-
-    Raises:
-        SyncError: The source failed.
-        psycopg2.Error: The warehouse failed.
+        on_bytes: Called every two seconds with the number of bytes copied so far.
     """
-    read_end, write_end = os.pipe()
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        sending = reader.submit(_send, source, query, os.fdopen(write_end, "wb"))
-        try:
-            _receive(warehouse, table, os.fdopen(read_end, "rb"))
-        except errors.BadCopyFileFormat:
-            # A source that fails ends the stream early: what looks like malformed data is its error, raised below.
-            if sending.exception() is None:
-                raise
-        try:
-            return sending.result()
-        except psycopg2.Error as error:
-            raise from_driver(error, source_name) from error
+
+    source: Cursor
+    contract: SystemContract
+    warehouse: Cursor
+    on_bytes: Callable[[int], None] = lambda _: None
+
+    def copy(self, query: sql.Composable, table: sql.Composable, is_frozen: bool = False) -> Copied:
+        """Copy a source query's rows into a warehouse table of the same column types.
+
+        Args:
+            query: What to read.
+            table: Where it goes, with a list of columns unless the query gives all of them.
+            is_frozen: The table was made in this transaction, so its rows can be written as if they were old: nothing visits them again.
+
+        Raises:
+            SyncError: The source failed.
+            psycopg2.Error: The warehouse failed.
+        """
+        read_end, write_end = os.pipe()
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE)
+        stream = _Metered(os.fdopen(read_end, "rb", buffering=0), self.contract.limits.read_megabytes_per_second, self.on_bytes)
+        options = sql.SQL("format binary, freeze" if is_frozen else "format binary")
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            sending = reader.submit(_send, self.source, query, os.fdopen(write_end, "wb", buffering=_BLOCK))
+            try:
+                with stream.pipe:
+                    self.warehouse.copy_expert(sql.SQL("copy {} from stdin ({})").format(table, options), stream, size=_BLOCK)
+            except errors.BadCopyFileFormat:
+                # A source that fails ends the stream early: what looks like malformed data is its error, raised below.
+                if sending.exception() is None:
+                    raise
+            try:
+                return Copied(sending.result(), stream.bytes)
+            except psycopg2.Error as error:
+                raise from_driver(error, f"the source {self.contract.system}") from error
+
+
+class _Metered(io.RawIOBase):
+    """A pipe that counts what is read from it, and holds back the reader when that is too fast."""
+
+    def __init__(self, pipe: BinaryIO, megabytes_per_second: float | None, on_bytes: Callable[[int], None]) -> None:
+        super().__init__()
+        self.pipe = pipe
+        self.bytes = 0
+        self._rate = megabytes_per_second * _MEGABYTE if megabytes_per_second else None
+        self._on_bytes = on_bytes
+        self._started = self._reported = time.monotonic()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, fewer than asked for if there are fewer yet."""
+        block = self.pipe.read(size)
+        self.bytes += len(block)
+        now = time.monotonic()
+        if now - self._reported >= _SECONDS_BETWEEN_REPORTS:
+            self._reported = now
+            self._on_bytes(self.bytes)
+        if self._rate is not None:
+            time.sleep(max(0.0, self._started + self.bytes / self._rate - now))
+        return block
 
 
 def _send(source: Cursor, query: sql.Composable, stream: BinaryIO) -> int:
     with stream:
         source.copy_expert(sql.SQL("copy ({}) to stdout (format binary)").format(query), stream)
         return source.rowcount
-
-
-def _receive(warehouse: Cursor, table: sql.Composable, stream: BinaryIO) -> None:
-    with stream:
-        warehouse.copy_expert(sql.SQL("copy {} from stdin (format binary)").format(table), stream)

@@ -1,46 +1,35 @@
 """The source side of a sync: one read-only snapshot of all its tables.
 
-Belongs here: connecting with limits that protect the source, locking against rewrites, and describing its columns. Does not belong here:
-anything of the warehouse.
+Belongs here: connecting with the limits that protect the source, locking against rewrites, the snapshot and where it stands in the
+source's history. Does not belong here: what the tables look like (`catalog`), which rows are read (`candidates`), the warehouse.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.components.contract import Limits, SystemContract
+from dagster_project.ingestion.catalog import SourceTable, describe, source_table
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported
+from dagster_project.ingestion.errors import AccessDenied, DatabaseUnreachable, SourceNotSupported
 
 _OLDEST_VERSION = 140000
 
-# Milliseconds. The lock is ACCESS SHARE, which only DDL refuses; waiting long for it would queue the source's writers behind us.
-_LIMITS = {"lock_timeout": 10_000, "statement_timeout": 3_600_000, "idle_in_transaction_session_timeout": 600_000}
-
 # Values must not depend on how the source's role or database is configured.
-_FORMATS = {"timezone": "UTC", "datestyle": "ISO, YMD", "extra_float_digits": "1", "bytea_output": "hex"}
-
-_COLUMNS = """
-select
-    attribute.attname,
-    case
-        when element.typtype = 'e' then 'text' || case when column_type.typelem <> 0 then '[]' else '' end
-        when column_type.oid = 'pg_catalog.json'::regtype then 'jsonb'
-        when column_type.typtype = 'd' then pg_catalog.format_type(base.oid, column_type.typtypmod)
-        else pg_catalog.format_type(attribute.atttypid, attribute.atttypmod)
-    end as raw_type
-from pg_catalog.pg_attribute as attribute
-inner join pg_catalog.pg_type as column_type on column_type.oid = attribute.atttypid
-left join pg_catalog.pg_type as base on base.oid = column_type.typbasetype
-inner join pg_catalog.pg_type as element
-    on element.oid = case when column_type.typcategory = 'A' then column_type.typelem else column_type.oid end
-where attribute.attrelid = %s::regclass and attribute.attnum > 0 and not attribute.attisdropped
-order by attribute.attnum
-"""
+_FORMATS = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmloption": "content",
+}
 
 # Tables whose row level security applies to us, unless a policy shows us every row and none takes some away again.
 _HIDING = """
@@ -60,14 +49,26 @@ where row_security_active(hidden.relation) and not (
 )
 """
 
+_WAL_POSITION = "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text"
+
+# The control file learns of a promotion with the next checkpoint only; the name of the log's current file knows it at once.
 _POSITION = """
 select
     pg_current_snapshot()::text,
-    pg_snapshot_xmin(pg_current_snapshot())::text,
-    case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text,
     (select system_identifier::text from pg_control_system()),
-    (select timeline_id from pg_control_checkpoint())
+    case
+        when pg_is_in_recovery() then (
+            select greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline)
+            from pg_control_checkpoint() as checkpoint cross join pg_control_recovery() as recovery
+        )
+        else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint
+    end,
+    clock_timestamp()::text,
+    pg_is_in_recovery(),
+    case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text
 """
+
+_FLUSH_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -76,32 +77,86 @@ class Position:
 
     Attributes:
         snapshot: Text form of `pg_current_snapshot()`.
-        horizon: Its xmin: every older transaction is visible or rolled back.
-        lsn: Position in the write-ahead log.
         system_identifier: Identity of the server's data.
         timeline: Its timeline; changes when a standby is promoted.
+        lsn: Position in the write-ahead log just before the snapshot was taken.
+        taken_at: When that was, by the source's clock.
     """
 
     snapshot: str
-    horizon: str
-    lsn: str
     system_identifier: str
     timeline: int
+    lsn: str
+    taken_at: str
+
+    @property
+    def xmin(self) -> int:
+        """The horizon: every older transaction is visible or rolled back."""
+        return int(self.snapshot.split(":")[0])
+
+    @property
+    def xmax(self) -> int:
+        """The first transaction that was not yet complete when the snapshot was taken."""
+        return int(self.snapshot.split(":")[1])
+
+    def is_of_same_history(self, earlier: "Position") -> bool:
+        """Whether the source went on from an earlier position: the same data on the same timeline, and not set back."""
+        return (
+            (self.system_identifier, self.timeline) == (earlier.system_identifier, earlier.timeline)
+            and self.xmax >= earlier.xmax
+            and lsn_number(self.lsn) >= lsn_number(earlier.lsn)
+        )
 
 
-@dataclass(frozen=True)
+def lsn_number(lsn: str) -> int:
+    """A position in the write-ahead log as a number of bytes."""
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+@dataclass
 class SourceSnapshot:
     """All declared tables of one system as they were at one moment.
 
     Attributes:
         connection: Holds the snapshot open: repeatable read, read only.
+        limits: What may be asked of the source.
         position: Where the snapshot stands.
-        columns: For each declared table, the type that raw gives to each of ALL its columns, in the source's order.
+        end_lsn: End of the write-ahead log just after the snapshot was taken: all that it shows is before.
+        is_standby: Whether the server is one: it lists no transactions in progress, and has no current position of its own.
+        tables: What each declared table looks like.
     """
 
     connection: Connection
+    limits: Limits
     position: Position
-    columns: Mapping[str, Mapping[str, str]]
+    end_lsn: str
+    is_standby: bool
+    tables: dict[str, SourceTable]
+    _opened: float = field(default_factory=time.monotonic)
+
+    @property
+    def age_seconds(self) -> float:
+        """How long the snapshot has been open."""
+        return time.monotonic() - self._opened
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether its time is over."""
+        return self.age_seconds >= self.limits.snapshot_minutes * 60
+
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:
+        """A cursor whose statements end before the snapshot's time is over."""
+        left = max(1.0, min(self.limits.statement_timeout_minutes * 60, self.limits.snapshot_minutes * 60 - self.age_seconds))
+        with self.connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout = %s", (int(left * 1000),))
+            yield cursor
+
+    def release(self) -> None:
+        """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
+        self.connection.rollback()
+        self.connection.set_session(isolation_level="READ COMMITTED", readonly=False, autocommit=True)
 
 
 @contextmanager
@@ -113,33 +168,82 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
         AccessDenied: Row level security may hide rows of a table from this role.
         psycopg2.Error: Anything else; `errors.from_driver` says what it means.
     """
+    with connect(contract, url) as connection:
+        with connection.cursor() as cursor:
+            # Before the snapshot: what was committed later than here may be missing in it, what was committed earlier is not.
+            cursor.execute(_WAL_POSITION)
+            (lsn,) = one_row(cursor)
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        with connection.cursor() as cursor:
+            # Before the first SELECT: a snapshot older than a rewrite or TRUNCATE would see an empty table.
+            for table in contract.tables:
+                cursor.execute(sql.SQL("lock table {} in access share mode").format(source_table(contract, table)))
+            cursor.execute(_POSITION)
+            snapshot, system_identifier, timeline, taken_at, is_standby, end_lsn = one_row(cursor)
+            _refuse_hidden_rows(cursor, contract)
+            tables = describe(cursor, contract)
+        position = Position(snapshot, system_identifier, timeline, lsn, taken_at)
+        yield SourceSnapshot(connection, contract.limits, position, end_lsn, is_standby, tables)
+
+
+@contextmanager
+def connect(contract: SystemContract, url: str) -> Iterator[Connection]:
+    """A connection to the source, one statement per transaction, with the contract's limits and fixed formats."""
+    limits = contract.limits
     connection = psycopg2.connect(url, connect_timeout=10, application_name=f"runmart sync {contract.system}")
     try:
         if connection.server_version < _OLDEST_VERSION:
             version = f"{connection.server_version // 10000}.{connection.server_version % 10000}"
             raise SourceNotSupported(f"the source {contract.system} runs PostgreSQL {version}; 14 is the oldest that can be read")
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        connection.autocommit = True
+        milliseconds = {
+            "lock_timeout": limits.lock_timeout_seconds * 1000,
+            "statement_timeout": limits.statement_timeout_minutes * 60_000,
+            "idle_in_transaction_session_timeout": limits.idle_timeout_minutes * 60_000,
+        }
+        settings = {**{name: str(int(value)) for name, value in milliseconds.items()}, **_FORMATS}
         with connection.cursor() as cursor:
-            for name, value in {**_LIMITS, **_FORMATS}.items():
-                cursor.execute(sql.SQL("set local {} = %s").format(sql.Identifier(name)), (str(value),))
-            # Before the first SELECT: a snapshot older than a rewrite or TRUNCATE would see an empty table.
-            for table in contract.tables:
-                cursor.execute(sql.SQL("lock table {} in access share mode").format(source_table(contract, table)))
-            _refuse_hidden_rows(cursor, contract)
-            cursor.execute(_POSITION)
-            position = Position(*one_row(cursor))
-            columns = {table: _columns(cursor, contract, table) for table in contract.tables}
-        yield SourceSnapshot(connection, position, columns)
+            cursor.execute(
+                "select set_config(name, value, false) from unnest(%s, %s) as s (name, value)", (list(settings), list(settings.values()))
+            )
+        yield connection
     finally:
         connection.close()
 
 
-def source_table(contract: SystemContract, table: str) -> sql.Identifier:
-    """The qualified name of a declared table in its source."""
-    return sql.Identifier(contract.source_schema(table), table)
+def transactions_since(cursor: Cursor, position: Position) -> int:
+    """How many transactions the source has begun since a position."""
+    cursor.execute("select pg_snapshot_xmax(pg_current_snapshot())::text")
+    return int(one_row(cursor)[0]) - position.xmax
 
 
-def _refuse_hidden_rows(cursor: psycopg2.extensions.cursor, contract: SystemContract) -> None:
+def wait_until_durable(cursor: Cursor, lsn: str) -> None:
+    """Wait until the source could no longer lose what its write-ahead log says up to a position.
+
+    A source with `synchronous_commit = off` shows rows before they are on its disk: a crash would take them back after they were copied.
+
+    Raises:
+        DatabaseUnreachable: It did not get there in time; worth another try.
+    """
+    if _is_durable(cursor, lsn):
+        return
+    with suppress(errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        # Nothing flushes the last, half-filled page of an idle server's log but a commit. Local: no standby is waited for.
+        cursor.execute("set synchronous_commit = local")
+        cursor.execute("select pg_logical_emit_message(true, 'runmart', '')")
+    started = time.monotonic()
+    while not _is_durable(cursor, lsn):
+        if time.monotonic() - started > _FLUSH_SECONDS:
+            raise DatabaseUnreachable(f"the source did not write its log to disk up to {lsn} within {_FLUSH_SECONDS} s; repeat")
+        time.sleep(0.05)
+
+
+def _is_durable(cursor: Cursor, lsn: str) -> bool:
+    cursor.execute("select pg_is_in_recovery() or pg_current_wal_flush_lsn() >= %s::pg_lsn", (lsn,))
+    return bool(one_row(cursor)[0])
+
+
+def _refuse_hidden_rows(cursor: Cursor, contract: SystemContract) -> None:
     """A reader that silently sees fewer rows would mark the others as deleted."""
     cursor.execute(_HIDING, ([source_table(contract, table).as_string(cursor) for table in contract.tables],))
     hiding = ", ".join(relation for (relation,) in cursor.fetchall())
@@ -148,8 +252,3 @@ def _refuse_hidden_rows(cursor: psycopg2.extensions.cursor, contract: SystemCont
             f"the source {contract.system}: row level security may hide rows of {hiding} from this role; "
             "give it a policy `for select using (true)` or the BYPASSRLS attribute"
         )
-
-
-def _columns(cursor: psycopg2.extensions.cursor, contract: SystemContract, table: str) -> dict[str, str]:
-    cursor.execute(_COLUMNS, (source_table(contract, table).as_string(cursor),))
-    return dict(cursor.fetchall())

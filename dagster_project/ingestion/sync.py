@@ -1,28 +1,30 @@
 """One sync: bring the raw tables of a system up to one consistent snapshot of its source.
 
 Belongs here: the order of steps that makes it lossless. After every commit the live rows of `raw_<system>` equal the source at one
-snapshot, for all tables at once. Rows and watermark commit in one warehouse transaction: a sync that dies leaves nothing.
+snapshot, for all tables at once. Rows and watermark commit in one warehouse transaction: a sync that dies leaves nothing but first loads
+of whole tables, which the next one takes over.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion import apply, raw_tables, watermark
-from dagster_project.ingestion.capture import CAPTURE_MODES
+from dagster_project.ingestion import apply, raw_tables, slot, watermark
+from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import SyncInProgress, from_driver
+from dagster_project.ingestion.errors import SyncInProgress, first_line, from_driver
 from dagster_project.ingestion.events import Stage, SyncEvent
-from dagster_project.ingestion.relay import relay
-from dagster_project.ingestion.source import Position, SourceSnapshot, open_snapshot, source_table
-from dagster_project.ingestion.watermark import Batch, TableSync, Watermark
+from dagster_project.ingestion.first_load import first_load
+from dagster_project.ingestion.reconcile import Reconcile, Reconciliation, reconcile
+from dagster_project.ingestion.source import Position, SourceSnapshot, connect, open_snapshot, transactions_since, wait_until_durable
+from dagster_project.ingestion.table_load import TableLoad
+from dagster_project.ingestion.watermark import Batch, Lag, TableState, TableSync, Watermark
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,19 @@ class SyncResult:
         system: The system.
         batch_id: The batch that it wrote.
         position: The source position that raw now equals.
+        lag: How far raw was behind the source when the batch was committed.
         tables: One entry per table, in the contract's order.
+        reconciliations: What comparing whole tables found, if that was asked for.
+        warnings: What a person should know, one line each.
     """
 
     system: str
     batch_id: int
     position: Position
+    lag: Lag
     tables: tuple[TableSync, ...]
+    reconciliations: tuple[Reconciliation, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def sync(
@@ -47,102 +55,198 @@ def sync(
     source_url: str,
     warehouse_url: str,
     run_id: str | None = None,
+    *,
     on_event: Callable[[SyncEvent], None] = lambda _: None,
+    reconciling: Reconcile | None = None,
 ) -> SyncResult:
     """Bring raw up to date.
 
     Args:
         contract: What to read.
-        source_url: libpq URL of the source; a role with SELECT is enough.
+        source_url: libpq URL of the source; a role with SELECT is enough, change data capture needs REPLICATION too.
         warehouse_url: libpq URL of the warehouse; its user must be a member of runmart_ingest.
         run_id: Identity of the run, kept with the batch.
         on_event: Called at each stage, for progress.
+        reconciling: Which tables to compare in full as well, at the same snapshot; none if None.
 
     Raises:
-        SyncError: Nothing was written; the message names what, where and the way out.
+        SyncError: Nothing was written but first loads of whole tables, which the next sync takes over; the message names what, where and
+            the way out.
     """
-    with _warehouse(contract.system, warehouse_url) as warehouse, _source(contract, source_url) as source:
-        raw_tables.check_declared(contract, source)
-        with _translated("the warehouse"), warehouse:
-            on_event(SyncEvent(Stage.SNAPSHOT, source=source))
-            result = _load(contract, source, warehouse, run_id, on_event)
-            on_event(SyncEvent(Stage.COMMITTING))
-        on_event(SyncEvent(Stage.COMMITTED))
-        return result
+    with _warehouse(contract.system, warehouse_url) as warehouse:
+        on_event(SyncEvent(Stage.LOCKED))
+        loaded: dict[str, TableSync] = {}
+        while True:
+            with _translated(f"the source {contract.system}"), open_snapshot(contract, source_url) as source:
+                on_event(SyncEvent(Stage.SNAPSHOT, source=source))
+                with _translated("the warehouse"):
+                    run = _Sync(contract, source_url, source, warehouse, run_id, on_event, loaded)
+                    if run.load_new_tables():
+                        return run.bring_up(reconciling)
 
 
-@dataclass(frozen=True)
-class _Load:
-    """The warehouse transaction of one sync."""
+@dataclass
+class _Sync:
+    """One sync at one snapshot.
+
+    Attributes:
+        loaded: First loads that this sync has done so far, under this snapshot or an earlier one.
+        before: What was known of the system, first loads of this sync included.
+        synced_at: The moment that rows are stamped with, by the warehouse's clock.
+    """
 
     contract: SystemContract
+    source_url: str
     source: SourceSnapshot
     warehouse: Connection
-    batch: Batch
-    before: Watermark | None
+    run_id: str | None
+    on_event: Callable[[SyncEvent], None]
+    loaded: dict[str, TableSync]
+    before: Watermark = field(init=False)
+    synced_at: datetime = field(init=False)
 
-    def table(self, table: str) -> TableSync:
-        started = time.monotonic()
+    def load_new_tables(self) -> bool:
+        """Load tables that raw does not have, each in a transaction of its own; False if the snapshot became too old for the rest."""
         contract, source = self.contract, self.source
-        candidates = CAPTURE_MODES[contract.capture].candidates(source, contract.tables[table], self.before)
-        with source.connection.cursor() as reading, self.warehouse.cursor() as writing:
-            apply.create_incoming(writing, contract, table)
-            query = _select(contract, table, source, candidates.predicate)
-            rows_read = relay(reading, query, f"the source {contract.system}", writing, apply.INCOMING)
-            applied = apply.apply_incoming(writing, contract, table, self.batch, candidates.is_exhaustive)
-            source_rows = rows_read if candidates.is_exhaustive else self._count(reading, table)
-        return TableSync(
-            table=table,
-            source_rows=source_rows,
-            rows_read=rows_read,
-            rows_inserted=applied.inserted,
-            rows_updated=applied.updated,
-            rows_deleted=applied.deleted,
-            seconds=round(time.monotonic() - started, 3),
-            new_columns=self._new_columns(table),
-        )
+        raw_tables.check_declared(contract, source.tables)
+        with self.warehouse, self.warehouse.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            (self.synced_at,) = one_row(cursor)
+            existing = raw_tables.existing(cursor, contract.raw_schema)
+            loading = raw_tables.existing(cursor, contract.loading_schema)
+            self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
+            for table in contract.tables:
+                if table in existing and self._has_new_shape(table):
+                    raw_tables.check(cursor, contract, table, source.tables[table])
+        for table in contract.tables:
+            if table in existing or self._is_loaded(table):
+                continue
+            if source.is_too_old:
+                return False
+            self._load(table)
+        return True
 
-    def _count(self, reading: Cursor, table: str) -> int:
-        reading.execute(sql.SQL("select count(*) from {}").format(source_table(self.contract, table)))
-        (count,) = one_row(reading)
-        return int(count)
+    def bring_up(self, reconciling: Reconcile | None) -> SyncResult:
+        """Bring all tables to the snapshot and commit once."""
+        stream = read_stream(self.contract, self.source_url, self.source, self.before)
+        with self.warehouse, self.warehouse.cursor() as cursor:
+            batch = self._begin(cursor)
+            loads = [self._bring_up_table(cursor, table, batch, stream) for table in self.contract.tables]
+            reconciled = tuple(self._reconcile(load, reconciling) for load in loads if reconciling and reconciling.includes(load.table))
+            syncs = tuple(self._table_sync(load) for load in loads)
+            watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
+            lag = self._leave_source(is_changed=any(load.copied.rows or load.applied.total for load in loads))
+            watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
+            self.on_event(SyncEvent(Stage.COMMITTING))
+        self.on_event(SyncEvent(Stage.COMMITTED))
+        warnings = [*stream.warnings, *(line for load in loads for line in load.warnings), *self._acknowledge(stream)]
+        self.on_event(SyncEvent(Stage.ACKNOWLEDGED))
+        return SyncResult(self.contract.system, batch.batch_id, self.source.position, lag, syncs, reconciled, tuple(warnings))
+
+    def _has_new_shape(self, table: str) -> bool:
+        state = self.before.tables.get(table)
+        return state is None or state.shape != self.source.tables[table].shape
+
+    def _is_loaded(self, table: str) -> bool:
+        """Whether an earlier attempt loaded the table, and what it loaded can be brought up to date."""
+        state = self.before.tables.get(table)
+        return state is not None and can_go_on(self.source, table, state)
+
+    def _load(self, table: str) -> None:
+        size = self.source.tables[table].bytes
+
+        def report(copied: int) -> None:
+            self.on_event(SyncEvent(Stage.COPYING, table, copied_bytes=copied, estimated_bytes=size))
+
+        with self.warehouse:
+            with self.warehouse.cursor() as cursor:
+                batch = self._begin(cursor)
+            table_sync, state = first_load(self.contract, table, self.source, self.warehouse, batch=batch, on_bytes=report)
+            self.on_event(SyncEvent(Stage.COPIED, table))
+        self.loaded[table] = table_sync
+        self.before = replace(self.before, tables={**self.before.tables, table: state})
+        self.on_event(SyncEvent(Stage.LOADED, table, table_sync=table_sync))
+
+    def _begin(self, cursor: Cursor) -> Batch:
+        number = watermark.begin_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
+        return Batch(number, self.synced_at)
+
+    def _bring_up_table(self, cursor: Cursor, table: str, batch: Batch, stream: Stream) -> TableLoad:
+        state = self.before.tables.get(table)
+        if state is not None and state.is_loading:
+            raw_tables.adopt(cursor, self.contract, table)
+        elif self._has_new_shape(table):
+            raw_tables.follow(cursor, self.contract, table, self.source.tables[table])
+        load = TableLoad(self.contract, table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
+        load.run(candidates(self.contract, table, self.source, state, stream))
+        apply.analyze_if_worth_it(cursor, self.contract, table, load.applied, load.live_rows)
+        self.on_event(SyncEvent(Stage.APPLIED, table, table_sync=self._table_sync(load)))
+        return load
+
+    def _table_sync(self, load: TableLoad) -> TableSync:
+        """What was done to a table in all: its first load, this one's or an earlier attempt's, and what came on top."""
+        state = self.before.tables.get(load.table)
+        done = load.table_sync(self._new_columns(load.table))
+        if state is None or not state.is_loading:
+            return done
+        first = self.loaded.get(load.table, TableSync(load.table, "first load of an earlier attempt", 0, 0, 0, state.live_rows, 0, 0, 0.0))
+        return first + done
 
     def _new_columns(self, table: str) -> tuple[str, ...]:
-        known = self.before.columns.get(table) if self.before else None
-        if known is None:
+        state = self.before.tables.get(table)
+        known = {*(state.columns if state else self.source.tables[table].columns), *self.contract.tables[table].columns}
+        return tuple(column for column in self.source.tables[table].columns if column not in known)
+
+    def _state(self, load: TableLoad, stream: Stream) -> TableState:
+        described, publication = self.source.tables[load.table], stream.publications.get(load.table)
+        return TableState(
+            batch_id=load.batch.batch_id,
+            is_loading=False,
+            position=self.source.position,
+            shape=described.shape,
+            columns=tuple(described.columns),
+            leaves=described.leaves,
+            live_rows=load.live_rows,
+            publication=publication,
+            published_from=published_from(self.source, self.before.tables.get(load.table), publication),
+        )
+
+    def _reconcile(self, load: TableLoad, reconciling: Reconcile) -> Reconciliation:
+        found = reconcile(load, reconciling.is_repairing)
+        if found.differing:
+            fate = "repaired" if found.is_repaired else "not repaired: `runmart reconcile --repair` does"
+            load.warnings.append(
+                f"{self.contract.raw_schema}.{load.table} differed from its source: {found.lost} rows lost, {found.extra} extra, "
+                f"{found.stale} stale; {fate}; ops.repairs has their keys"
+            )
+        return found
+
+    def _leave_source(self, is_changed: bool) -> Lag:
+        """Let the snapshot go, and wait until the source can no longer take back what was copied."""
+        self.source.release()
+        with _translated(f"the source {self.contract.system}"), self.source.connection.cursor() as asking:
+            lag = Lag(round(self.source.age_seconds, 3), transactions_since(asking, self.source.position))
+            if is_changed:
+                wait_until_durable(asking, self.source.end_lsn)
+        return lag
+
+    def _acknowledge(self, stream: Stream) -> tuple[str, ...]:
+        """Let the slot go on; if that fails, the next sync does it."""
+        if stream.acknowledged is None:
             return ()
-        return tuple(c for c in self.source.columns[table] if c not in known and c not in self.contract.tables[table].columns)
+        try:
+            with connect(self.contract, self.source_url) as connection, connection.cursor() as cursor:
+                slot.advance(cursor, slot.slot_name(self.contract.system), stream.acknowledged)
+        except psycopg2.Error as error:
+            return (f"the replication slot of {self.contract.system} was not advanced ({first_line(error)}); the next sync will",)
+        return ()
 
 
-def _load(
-    contract: SystemContract, source: SourceSnapshot, warehouse: Connection, run_id: str | None, on_event: Callable[[SyncEvent], None]
-) -> SyncResult:
-    tables: list[TableSync] = []
-    with warehouse.cursor() as cursor:
-        before = watermark.read_watermark(cursor, contract.system)
-        raw_tables.prepare(cursor, contract, source)
-        batch = watermark.begin_batch(cursor, contract.system, run_id, contract.capture, source)
-        load = _Load(contract, source, warehouse, batch, before)
-        for table in contract.tables:
-            tables.append(load.table(table))
-            on_event(SyncEvent(Stage.APPLIED, table, table_sync=tables[-1]))
-        watermark.finish_batch(cursor, contract.system, batch, source, tables)
-    return SyncResult(contract.system, batch.batch_id, source.position, tuple(tables))
-
-
-def _select(contract: SystemContract, table: str, source: SourceSnapshot, predicate: sql.Composable) -> sql.Composable:
-    # Binary rows carry no types: each value is cast to the type of its raw column.
-    columns = [
-        sql.SQL("{}::{}").format(sql.Identifier(column), sql.SQL(source.columns[table][column]))
-        for column in contract.tables[table].columns
-    ]
-    return sql.SQL("select {} from {} where {}").format(sql.SQL(", ").join(columns), source_table(contract, table), predicate)
-
-
-@contextmanager
-def _source(contract: SystemContract, url: str) -> Iterator[SourceSnapshot]:
-    with _translated(f"the source {contract.system}"), open_snapshot(contract, url) as source:
-        yield source
+def _of_tables(before: Watermark, existing: set[str], loading: set[str]) -> Watermark:
+    """What is known of tables that are there: one that somebody dropped is loaded again."""
+    return replace(
+        before, tables={table: state for table, state in before.tables.items() if table in (loading if state.is_loading else existing)}
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""How far each system has been read, kept in the warehouse beside the rows it describes.
+"""How far each table has been read, kept in the warehouse beside the rows it describes.
 
-Belongs here: reading and writing `ops.sync_state`, `ops.batches` and `ops.table_syncs`. All writes go through the sync's own transaction,
-so rows and watermark commit together or not at all.
+Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.batches` and `ops.table_syncs`. All writes go through the
+transaction that writes the rows, so rows and watermark commit together or not at all.
 """
 
 import json
@@ -10,24 +10,53 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
 
+from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.source import Position, SourceSnapshot
+from dagster_project.ingestion.source import Position
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What raw is known to hold of one table.
+
+    Attributes:
+        batch_id: The batch that said so.
+        is_loading: Its first load is done, but its system's first sync is not: the table is in the loading schema.
+        position: The source position that its live rows equal.
+        shape: Digest of the declared columns' definitions then.
+        columns: ALL columns that the source's table had.
+        leaves: Fingerprint by identifier of what held its rows.
+        live_rows: Number of its live rows.
+        publication: Fingerprint of what streams its changes; None if nothing does.
+        published_from: The first transaction that began when this publication was already there.
+    """
+
+    batch_id: int
+    is_loading: bool
+    position: Position
+    shape: str
+    columns: tuple[str, ...]
+    leaves: Mapping[str, str]
+    live_rows: int
+    publication: str | None = None
+    published_from: int | None = None
 
 
 @dataclass(frozen=True)
 class Watermark:
-    """The state of raw after the last committed sync of a system.
+    """What is known of a system before a sync.
 
     Attributes:
-        batch_id: That sync's batch.
-        position: The source position that raw equals.
-        columns: For each table, the names of all columns that the source had.
+        batch_id: The batch of its last committed sync; None before the first one.
+        acknowledged: How far its replication slot may have been acknowledged; None if it cannot be read from.
+        tables: State by table.
     """
 
-    batch_id: int
-    position: Position
-    columns: Mapping[str, Sequence[str]]
+    batch_id: int | None
+    acknowledged: str | None
+    tables: Mapping[str, TableState]
 
 
 @dataclass(frozen=True)
@@ -36,23 +65,41 @@ class TableSync:
 
     Attributes:
         table: Its name.
+        found_by: How the rows that may differ were found.
         source_rows: Rows that the source had at the snapshot.
         rows_read: Rows that were copied to find the changes.
-        rows_inserted: Rows that raw had never held.
-        rows_updated: Rows with another value, or back after they were deleted.
+        bytes_read: Their size on the way, in bytes.
+        rows_inserted: Rows that raw did not hold, those that are back after they were deleted included.
+        rows_updated: Rows with another value.
         rows_deleted: Rows that the source no longer had.
         seconds: Time taken.
         new_columns: Columns that appeared at the source since the last sync and are not declared.
     """
 
     table: str
+    found_by: str
     source_rows: int
     rows_read: int
+    bytes_read: int
     rows_inserted: int
     rows_updated: int
     rows_deleted: int
     seconds: float
     new_columns: tuple[str, ...] = ()
+
+    def __add__(self, later: "TableSync") -> "TableSync":
+        return TableSync(
+            table=self.table,
+            found_by=self.found_by if later.found_by == NOTHING.found_by else f"{self.found_by}, {later.found_by}",
+            source_rows=later.source_rows,
+            rows_read=self.rows_read + later.rows_read,
+            bytes_read=self.bytes_read + later.bytes_read,
+            rows_inserted=self.rows_inserted + later.rows_inserted,
+            rows_updated=self.rows_updated + later.rows_updated,
+            rows_deleted=self.rows_deleted + later.rows_deleted,
+            seconds=round(self.seconds + later.seconds, 3),
+            new_columns=later.new_columns,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,74 +110,126 @@ class Batch:
     synced_at: datetime
 
 
-def read_watermark(cursor: Cursor, system: str) -> Watermark | None:
-    """The watermark of a system, or None before its first sync."""
+@dataclass(frozen=True)
+class Lag:
+    """How far raw was behind its source when a batch was committed: age of the snapshot, and transactions begun since."""
+
+    seconds: float
+    transactions: int
+
+
+def read_watermark(cursor: Cursor, system: str) -> Watermark:
+    """The watermark of a system; empty before its first sync."""
+    cursor.execute("select batch_id, acknowledged::text from ops.sync_state where system = %s", (system,))
+    last_batch_id, acknowledged = cursor.fetchone() or (None, None)
     cursor.execute(
         """
-        select batch_id, snapshot, horizon::text, position::text, system_identifier, timeline, columns
-        from ops.sync_state where system = %s
+        select
+            table_name, batch_id, is_loading, snapshot, system_identifier, timeline, position::text, snapshot_at::text,
+            shape, columns, leaves, live_rows, publication, published_from::text
+        from ops.table_state where system = %s
         """,
         (system,),
     )
-    row = cursor.fetchone()
-    return Watermark(row[0], Position(*row[1:6]), row[6]) if row else None
+    tables = {}
+    for table, batch_id, is_loading, *position, shape, columns, leaves, live_rows, publication, published_from in cursor.fetchall():
+        tables[table] = TableState(
+            batch_id=batch_id,
+            is_loading=is_loading,
+            position=Position(*position),
+            shape=shape,
+            columns=tuple(columns),
+            leaves=leaves,
+            live_rows=live_rows,
+            publication=publication,
+            published_from=None if published_from is None else int(published_from),
+        )
+    return Watermark(last_batch_id, acknowledged, tables)
 
 
-def begin_batch(cursor: Cursor, system: str, run_id: str | None, capture: str, source: SourceSnapshot) -> Batch:
-    """Number a new batch."""
+def begin_batch(cursor: Cursor, system: str, run_id: str | None, capture: str, position: Position) -> int:
+    """Number a new batch, or go on with the one whose first loads are there but which never ended."""
     cursor.execute(
         """
-        insert into ops.batches (system, run_id, capture, snapshot, started_at)
-        values (%s, %s, %s, %s, transaction_timestamp()) returning batch_id, started_at
+        with resumed as (
+            update ops.batches
+            set run_id = %(run_id)s, capture = %(capture)s, snapshot = %(snapshot)s
+            where batch_id = (select max(batch_id) from ops.batches where system = %(system)s and committed_at is null)
+            returning batch_id
+        ),
+
+        begun as (
+            insert into ops.batches (system, run_id, capture, snapshot, started_at)
+            select %(system)s, %(run_id)s, %(capture)s, %(snapshot)s, clock_timestamp()
+            where not exists (select from resumed)
+            returning batch_id
+        )
+
+        select batch_id from resumed union all select batch_id from begun
         """,
-        (system, run_id, capture, source.position.snapshot),
+        {"system": system, "run_id": run_id, "capture": capture, "snapshot": position.snapshot},
     )
-    return Batch(*one_row(cursor))
+    (batch_id,) = one_row(cursor)
+    return int(batch_id)
 
 
-def finish_batch(cursor: Cursor, system: str, batch: Batch, source: SourceSnapshot, tables: Sequence[TableSync]) -> None:
-    """Write what the batch did and move the watermark; the caller commits."""
-    cursor.executemany(
+def write_table_states(cursor: Cursor, system: str, states: Mapping[str, TableState]) -> None:
+    """Say what raw holds of tables now, in the transaction that wrote their rows."""
+    execute_values(
+        cursor,
         """
-        insert into ops.table_syncs
-            (batch_id, system, table_name, synced_at, source_rows, rows_read, rows_inserted, rows_updated, rows_deleted, seconds)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        insert into ops.table_state (
+            system, table_name, batch_id, is_loading, system_identifier, timeline, snapshot, position, snapshot_at,
+            shape, columns, leaves, live_rows, publication, published_from
+        )
+        values %s
+        on conflict (system, table_name) do update set
+            batch_id = excluded.batch_id, is_loading = excluded.is_loading, system_identifier = excluded.system_identifier,
+            timeline = excluded.timeline, snapshot = excluded.snapshot, position = excluded.position,
+            snapshot_at = excluded.snapshot_at, shape = excluded.shape, columns = excluded.columns, leaves = excluded.leaves,
+            live_rows = excluded.live_rows, publication = excluded.publication, published_from = excluded.published_from
         """,
         [
             (
-                batch.batch_id,
-                system,
-                t.table,
-                batch.synced_at,
-                t.source_rows,
-                t.rows_read,
-                t.rows_inserted,
-                t.rows_updated,
-                t.rows_deleted,
-                t.seconds,
+                *(system, table, state.batch_id, state.is_loading),
+                *(state.position.system_identifier, state.position.timeline, state.position.snapshot, state.position.lsn),
+                *(state.position.taken_at, state.shape, list(state.columns), json.dumps(dict(state.leaves)), state.live_rows),
+                *(state.publication, None if state.published_from is None else str(state.published_from)),
+            )
+            for table, state in states.items()
+        ],
+        template="(%s, %s, %s, %s, %s, %s, %s, %s::pg_lsn, %s::timestamptz, %s, %s, %s::jsonb, %s, %s, %s::xid8)",
+    )
+
+
+def finish_batch(cursor: Cursor, system: str, batch: Batch, tables: Sequence[TableSync], *, acknowledged: str | None, lag: Lag) -> None:
+    """Write what the batch did; the caller commits."""
+    execute_values(
+        cursor,
+        """
+        insert into ops.table_syncs (
+            batch_id, system, table_name, synced_at, found_by, source_rows, rows_read, bytes_read,
+            rows_inserted, rows_updated, rows_deleted, seconds
+        )
+        values %s
+        """,
+        [
+            (
+                *(batch.batch_id, system, t.table, batch.synced_at, t.found_by, t.source_rows, t.rows_read, t.bytes_read),
+                *(t.rows_inserted, t.rows_updated, t.rows_deleted, t.seconds),
             )
             for t in tables
         ],
     )
-    cursor.execute("update ops.batches set committed_at = clock_timestamp() where batch_id = %s", (batch.batch_id,))
-    position = source.position
+    cursor.execute(
+        "update ops.batches set committed_at = clock_timestamp(), lag_seconds = %s, lag_transactions = %s where batch_id = %s",
+        (lag.seconds, lag.transactions, batch.batch_id),
+    )
     cursor.execute(
         """
-        insert into ops.sync_state (system, batch_id, system_identifier, timeline, snapshot, horizon, position, columns)
-        values (%s, %s, %s, %s, %s, %s::xid8, %s, %s)
-        on conflict (system) do update set
-            batch_id = excluded.batch_id, system_identifier = excluded.system_identifier, timeline = excluded.timeline,
-            snapshot = excluded.snapshot, horizon = excluded.horizon, position = excluded.position, columns = excluded.columns,
-            committed_at = clock_timestamp()
+        insert into ops.sync_state (system, batch_id, acknowledged) values (%s, %s, %s)
+        on conflict (system) do update
+        set batch_id = excluded.batch_id, acknowledged = excluded.acknowledged, committed_at = clock_timestamp()
         """,
-        (
-            system,
-            batch.batch_id,
-            position.system_identifier,
-            position.timeline,
-            position.snapshot,
-            position.horizon,
-            position.lsn,
-            json.dumps({table: list(columns) for table, columns in source.columns.items()}),
-        ),
+        (system, batch.batch_id, acknowledged),
     )

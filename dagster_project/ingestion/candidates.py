@@ -1,0 +1,79 @@
+"""Candidates: source rows that may differ from raw.
+
+Belongs here: how a set of candidates is said. Does not belong here: which set is right when (`capture`), and reading it (`sync`). A set
+must never miss a row that differs; naming rows that turn out to be equal only costs time.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from psycopg2 import sql
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.catalog import SourceTable
+from dagster_project.ingestion.source import Position
+
+_KEYS_PER_READ = 20_000
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Source rows that may differ from raw, and which raw rows they must account for.
+
+    Attributes:
+        found_by: How they were found, in words.
+        reads: Conditions on the source table (alias `source`) that select them together, none twice.
+        scope: Condition on the raw table (alias `raw`): a live row under it that is not among the candidates was deleted at the source.
+        is_everything: They are all rows of the source.
+        lacks_deleted: They say nothing of deleted rows: the number of rows has to be compared.
+        keys: The keys that the scope refers to as `pg_temp.hinted`.
+    """
+
+    found_by: str
+    reads: tuple[sql.Composable, ...]
+    scope: sql.Composable
+    is_everything: bool = False
+    lacks_deleted: bool = False
+    keys: Collection[tuple[str, ...]] = ()
+
+
+EVERYTHING = Candidates("full read", (sql.SQL("true"),), sql.SQL("true"), is_everything=True)
+NOTHING = Candidates("unchanged", (), sql.SQL("false"))
+
+
+def written_since(table: SourceTable, before: Position, leaves_before: Mapping[str, str]) -> Candidates:
+    """Rows that a transaction wrote which was not complete at an earlier snapshot, and all rows of parts that are new; no deletes.
+
+    A row's age in transactions wraps around: the lower bound keeps rows of more than two billion transactions ago from looking new.
+    """
+    condition = sql.SQL("age(source.xmin) between 0 and age({}::xid)").format(sql.Literal(str(before.xmin % 2**32)))
+    new = table.new_leaves(leaves_before)
+    if new:
+        condition = sql.SQL("({} or source.tableoid = any({}::oid[]))").format(condition, sql.Literal(new))
+    return Candidates("horizon", (condition,), sql.SQL("false"), lacks_deleted=True)
+
+
+def with_keys(contract: SystemContract, table: str, described: SourceTable, keys: Collection[tuple[str, ...]]) -> Candidates:
+    """The rows of the given keys, each as the texts of its columns; those that the source has no row for were deleted."""
+    key = contract.tables[table].key
+    names = sql.SQL(", ").join(sql.Identifier("source", column) for column in key)
+    types = [sql.SQL(described.columns[column].source_type) for column in key]
+    reads = tuple(
+        sql.SQL("({}) in (select * from unnest({}))").format(
+            names,
+            sql.SQL(", ").join(
+                sql.SQL("{}::{}[]").format(sql.Literal([values[position] for values in part]), kind) for position, kind in enumerate(types)
+            ),
+        )
+        for part in _parts(keys)
+    )
+    same = sql.SQL(" and ").join(sql.SQL("hinted.{0} = raw.{0}").format(sql.Identifier(column)) for column in key)
+    scope = sql.SQL("exists (select from pg_temp.hinted as hinted where {})").format(same)
+    return Candidates("change data capture", reads, scope, keys=keys)
+
+
+def _parts(keys: Collection[tuple[str, ...]]) -> Iterator[Sequence[tuple[str, ...]]]:
+    rest = iter(keys)
+    while part := list(islice(rest, _KEYS_PER_READ)):
+        yield part

@@ -1,0 +1,154 @@
+"""What the source's catalog says of the declared tables.
+
+Belongs here: columns and their types in raw, the fingerprints that tell when a table was changed without its rows being written, and
+sizes. Does not belong here: rows. Everything is asked in two statements for all tables, so that a sync without changes stays cheap.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.components.contract import SystemContract
+
+# Types that only this server or its extensions know, and those whose values are numbers of its own catalog, arrive as text. A domain
+# arrives as what it is made of.
+_COLUMNS = """
+with declared as (
+
+    select name, relation::regclass as relation from unnest(%s, %s) as declared (name, relation)
+
+),
+
+resolved as (
+
+    select
+        declared.name as table_name,
+        attribute.attname,
+        attribute.attnum,
+        format_type(attribute.atttypid, attribute.atttypmod) as source_type,
+        coalesce(nullif(column_type.typbasetype, 0), column_type.oid) as type_oid,
+        case when column_type.typtype = 'd' then column_type.typtypmod else attribute.atttypmod end as type_modifier,
+        case when attribute.attgenerated <> '' then pg_get_expr(expression.adbin, expression.adrelid) end as generated_as
+    from declared
+    inner join pg_catalog.pg_attribute as attribute
+        on attribute.attrelid = declared.relation and attribute.attnum > 0 and not attribute.attisdropped
+    inner join pg_catalog.pg_type as column_type on column_type.oid = attribute.atttypid
+    left join pg_catalog.pg_attrdef as expression on expression.adrelid = attribute.attrelid and expression.adnum = attribute.attnum
+
+)
+
+select
+    resolved.table_name,
+    resolved.attname,
+    case
+        when element.oid = 'pg_catalog.json'::regtype then 'jsonb'
+        when element.typnamespace <> 'pg_catalog'::regnamespace or element.typname like 'reg%%' or element.typtype in ('c', 'p') then 'text'
+        else format_type(element.oid, resolved.type_modifier)
+    end || case when base.oid = element.oid then '' else '[]' end as raw_type,
+    resolved.source_type,
+    concat_ws(
+        ' ', resolved.attnum, resolved.source_type, resolved.generated_as,
+        (
+            select string_agg(label.enumlabel, ',' order by label.enumsortorder)
+            from pg_catalog.pg_enum as label where label.enumtypid = element.oid
+        )
+    ) as definition
+from resolved
+inner join pg_catalog.pg_type as base on base.oid = resolved.type_oid
+inner join pg_catalog.pg_type as element
+    on element.oid = case when base.typcategory = 'A' and base.typelem <> 0 then base.typelem else base.oid end
+order by resolved.table_name, resolved.attnum
+"""
+
+# A partition that was detached, changed and attached again has a new entry in pg_inherits; a rewritten or truncated one a new file.
+_STORAGE = """
+with recursive tree as (
+
+    select name, relation::regclass::oid as oid, '' as attached
+    from unnest(%s, %s) as declared (name, relation)
+
+    union all
+
+    select tree.name, child.inhrelid, child.xmin::text
+    from tree
+    inner join pg_catalog.pg_inherits as child on child.inhparent = tree.oid and not child.inhdetachpending
+
+)
+
+select
+    tree.name,
+    json_object_agg(class.oid, concat_ws('.', pg_relation_filenode(class.oid), tree.attached)) as leaves,
+    bool_and(class.relkind in ('r', 'p')) as has_transactions,
+    sum(greatest(class.reltuples, 0))::bigint as estimated_rows,
+    sum(case when class.relkind in ('r', 'm') then pg_table_size(class.oid) else 0 end)::bigint as bytes
+from tree
+inner join pg_catalog.pg_class as class on class.oid = tree.oid
+group by tree.name
+"""
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column of a source table.
+
+    Attributes:
+        raw_type: The type that raw gives it.
+        source_type: Its type in the source.
+        definition: Text that changes whenever the column may show other values although no row was written.
+    """
+
+    raw_type: str
+    source_type: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """One source table, its partitions included.
+
+    Attributes:
+        columns: ALL its columns by name, in the source's order.
+        shape: Digest of the declared key and the declared columns' definitions.
+        leaves: Fingerprint by identifier of everything that may hold its rows.
+        has_transactions: Whether its rows say which transaction wrote them; those of views and foreign tables do not.
+        estimated_rows: Rows as the source's statistics have them.
+        bytes: Size on the source's disk.
+    """
+
+    columns: Mapping[str, SourceColumn]
+    shape: str
+    leaves: Mapping[str, str]
+    has_transactions: bool
+    estimated_rows: int
+    bytes: int
+
+    def new_leaves(self, before: Mapping[str, str]) -> list[int]:
+        """Identifiers of the parts that were not there, or not like this, before."""
+        return [int(leaf) for leaf, fingerprint in self.leaves.items() if before.get(leaf) != fingerprint]
+
+
+def source_table(contract: SystemContract, table: str) -> sql.Identifier:
+    """The qualified name of a declared table in its source."""
+    return sql.Identifier(contract.source_schema(table), table)
+
+
+def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]:
+    """Every declared table as the source's catalog has it."""
+    names = list(contract.tables)
+    relations = [source_table(contract, table).as_string(cursor) for table in names]
+    cursor.execute(_COLUMNS, (names, relations))
+    columns: dict[str, dict[str, SourceColumn]] = {name: {} for name in names}
+    for table, column, *description in cursor.fetchall():
+        columns[table][column] = SourceColumn(*description)
+    cursor.execute(_STORAGE, (names, relations))
+    storage = {table: rest for table, *rest in cursor.fetchall()}
+    return {name: SourceTable(columns[name], _shape(contract, name, columns[name]), *storage[name]) for name in names}
+
+
+def _shape(contract: SystemContract, table: str, columns: Mapping[str, SourceColumn]) -> str:
+    declared = [(name, columns[name].definition if name in columns else None) for name in contract.tables[table].columns]
+    return hashlib.sha256(json.dumps([contract.tables[table].key, declared]).encode()).hexdigest()

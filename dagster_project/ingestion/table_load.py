@@ -1,0 +1,139 @@
+"""Bringing one table to the snapshot.
+
+Belongs here: reading candidates and applying them until the number of live rows proves that nothing is missing. Does not belong here: which
+candidates come first (`capture`), and transactions (`sync`).
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion import apply, buckets
+from dagster_project.ingestion.candidates import EVERYTHING, NOTHING, Candidates
+from dagster_project.ingestion.catalog import source_table
+from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.reading import select
+from dagster_project.ingestion.relay import Copied, Relay
+from dagster_project.ingestion.source import SourceSnapshot
+from dagster_project.ingestion.watermark import Batch, TableSync
+
+
+@dataclass
+class TableLoad:
+    """One table on its way to the snapshot.
+
+    Attributes:
+        contract: The system.
+        table: The table.
+        source: The snapshot.
+        batch: The sync under way.
+        writing: Cursor in the warehouse's transaction.
+        live_rows: Live rows of raw, kept exact.
+        found_by: The ways in which rows that may differ were found.
+        copied: What was read.
+        applied: What changed in raw.
+        seconds: Time taken.
+        warnings: What a person should know.
+    """
+
+    contract: SystemContract
+    table: str
+    source: SourceSnapshot
+    batch: Batch
+    writing: Cursor
+    live_rows: int = 0
+    found_by: list[str] = field(default_factory=list)
+    copied: Copied = field(default_factory=Copied)
+    applied: apply.Applied = field(default_factory=apply.Applied)
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, first: Candidates) -> None:
+        """Apply the first candidates, then what the number of rows shows to be missing."""
+        started = time.monotonic()
+        if first is NOTHING:
+            return
+        if first.lacks_deleted and not self.contract.tables[self.table].key:
+            first = self._all_or_nothing(first)
+        self._read_and_apply(first)
+        if first.lacks_deleted:
+            self._settle(self._count("true"))
+        self.seconds += time.monotonic() - started
+
+    def table_sync(self, new_columns: tuple[str, ...]) -> TableSync:
+        """What was done, for the record."""
+        return TableSync(
+            table=self.table,
+            found_by=", ".join(self.found_by) or NOTHING.found_by,
+            source_rows=self.live_rows,
+            rows_read=self.copied.rows,
+            bytes_read=self.copied.bytes,
+            rows_inserted=self.applied.inserted,
+            rows_updated=self.applied.updated,
+            rows_deleted=self.applied.deleted,
+            seconds=round(self.seconds, 3),
+            new_columns=new_columns,
+        )
+
+    def note(self, applied: apply.Applied) -> None:
+        """Count what changed in raw."""
+        self.applied += applied
+        self.live_rows += applied.inserted - applied.deleted
+
+    def _settle(self, source_rows: int) -> None:
+        """Raw holds at least the source's rows now: as many rows prove that they are the same, more that some were deleted."""
+        if self.live_rows > source_rows:
+            key = self.contract.tables[self.table].key
+            described = self.source.tables[self.table]
+            with self.source.reading() as reading:
+                comparison = buckets.compare(
+                    reading, self.writing, self.contract, self.table, described=described, rows=source_rows, columns=key
+                )
+            self.copied += comparison.copied
+            self._read_and_apply(comparison.differing)
+        if self.live_rows != source_rows:
+            self.warnings.append(
+                f"raw_{self.contract.system}.{self.table} had {self.live_rows} live rows where the source has {source_rows}, which no "
+                "change explains: it was compared in full and is right now"
+            )
+            self._read_and_apply(EVERYTHING)
+
+    def _all_or_nothing(self, written: Candidates) -> Candidates:
+        """Rows without a key cannot be applied one by one: nothing to do if none was written and none is gone, else all are compared."""
+        (condition,) = written.reads
+        is_same = self._count(condition) == 0 and self._count("true") == self.live_rows
+        return NOTHING if is_same else EVERYTHING
+
+    def _read_and_apply(self, found: Candidates) -> None:
+        if found is NOTHING:
+            return
+        self.found_by.append(found.found_by)
+        if not found.reads:
+            return
+        apply.create_incoming(self.writing, self.contract, self.table)
+        if found.keys:
+            apply.create_hinted(self.writing, self.contract, self.table, found.keys)
+        copied = self.read(found)
+        applied = apply.apply_incoming(self.writing, self.contract, self.table, self.batch, found.scope)
+        self.copied += copied
+        self.note(applied)
+        if found.is_everything:
+            self.live_rows = copied.rows
+
+    def read(self, found: Candidates) -> Copied:
+        """Copy candidates into the (existing) table of incoming rows."""
+        copied = Copied()
+        for condition in found.reads:
+            query = select(self.contract, self.table, self.source.tables[self.table], condition)
+            with self.source.reading() as reading:
+                copied += Relay(reading, self.contract, self.writing).copy(query, apply.INCOMING)
+        return copied
+
+    def _count(self, condition: str | sql.Composable) -> int:
+        where = sql.SQL(condition) if isinstance(condition, str) else condition
+        with self.source.reading() as reading:
+            reading.execute(sql.SQL("select count(*) from {} as source where {}").format(source_table(self.contract, self.table), where))
+            return int(one_row(reading)[0])
