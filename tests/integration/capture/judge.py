@@ -1,0 +1,52 @@
+"""The verdict on each sync: raw must equal the source at the sync's own snapshot, or be untouched.
+
+Belongs here: which state of the source raw is held against. Does not belong here: how states are read and compared (`oracle`).
+"""
+
+from dagster_project.components.contract import SystemContract
+from tests.integration.capture import oracle
+from tests.integration.capture.attempts import Attempt, Ending
+from tests.integration.capture.oracle import Contents, Difference
+
+
+class Judge:
+    """Remembers what raw held, and what the source held at the last snapshot.
+
+    Args:
+        contract: What is copied.
+        source_url: libpq URL of the source.
+        warehouse_url: libpq URL of the warehouse.
+    """
+
+    def __init__(self, contract: SystemContract, source_url: str, warehouse_url: str) -> None:
+        self._contract = contract
+        self._source_url = source_url
+        self._warehouse_url = warehouse_url
+        self._before = oracle.raw_contents(warehouse_url, contract)
+        self._at_snapshot: Contents | None = None
+        self._leaves: frozenset[tuple[str, str]] = frozenset()
+
+    def on_snapshot(self, snapshot: str) -> None:
+        """Take down the source at the snapshot that a sync is about to read."""
+        self._at_snapshot = oracle.source_contents(self._source_url, self._contract, snapshot)
+        self._leaves = oracle.leaves(self._source_url, self._contract)
+
+    def verdict(self, attempt: Attempt) -> Difference:
+        """What raw has wrong after an attempt: a sync that ended well brought all of the snapshot, any other all of it or nothing."""
+        raw = oracle.raw_contents(self._warehouse_url, self._contract)
+        possible = [self._at_snapshot] if attempt.ending is Ending.DONE else [self._before, self._at_snapshot]
+        self._at_snapshot = None
+        differences = [oracle.compare(self._settled(contents), raw) for contents in possible if contents is not None]
+        self._before = raw
+        return min(differences, key=lambda difference: difference.total)
+
+    def final(self) -> Difference:
+        """What raw has wrong when nothing writes any more and the last sync ended well."""
+        return oracle.compare(
+            oracle.source_contents(self._source_url, self._contract), oracle.raw_contents(self._warehouse_url, self._contract)
+        )
+
+    def _settled(self, contents: Contents) -> Contents:
+        """Without the tables whose partitions came or went meanwhile: which of them a query reads is no matter of its snapshot."""
+        moved = {table for table, _ in self._leaves ^ oracle.leaves(self._source_url, self._contract)}
+        return {table: rows for table, rows in contents.items() if table not in moved}
