@@ -5,9 +5,8 @@ database, and what the messages mean for a table (`slot`).
 """
 
 import struct
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 class MalformedMessage(ValueError):
@@ -24,40 +23,33 @@ class Special(Enum):
 Row: TypeAlias = tuple[bytes | Special, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """A transaction starts; `xid` is without its epoch."""
 
     xid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """The transaction's end; `end_lsn` is the position behind its commit record."""
 
     end_lsn: int
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Which table an identifier of the following messages means, and its published columns."""
+class Relation(NamedTuple):
+    """The published columns of a table, ahead of its first change."""
 
     relation: int
-    schema: str
-    table: str
     columns: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(NamedTuple):
     """A new row."""
 
     relation: int
     new: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """A changed row; `old` is there if its replica identity changed or is kept out of line."""
 
     relation: int
@@ -65,23 +57,20 @@ class Update:
     new: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """A deleted row: its replica identity."""
 
     relation: int
     old: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Truncate:
+class Truncate(NamedTuple):
     """Tables that were emptied."""
 
     relations: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """A message without any row: an origin (O), a type (Y) or an application's own (M)."""
 
     kind: str
@@ -130,8 +119,9 @@ def _commit(message: bytes) -> tuple[Message, int]:
 
 def _relation(message: bytes) -> tuple[Message, int]:
     (relation,) = _RELATION_HEAD.unpack_from(message)
-    schema, at = _string(message, _RELATION_HEAD.size)
-    table, at = _string(message, at)
+    # Schema and name may have changed since; the identifier has not.
+    _, at = _string(message, _RELATION_HEAD.size)
+    _, at = _string(message, at)
     _, count = _RELATION_TAIL.unpack_from(message, at)
     at += _RELATION_TAIL.size
     columns = []
@@ -140,8 +130,7 @@ def _relation(message: bytes) -> tuple[Message, int]:
         _COLUMN_TAIL.unpack_from(message, at)
         at += _COLUMN_TAIL.size
         columns.append(column)
-    # The server leaves its own schema's name out.
-    return Relation(relation, schema or "pg_catalog", table, tuple(columns)), at
+    return Relation(relation, tuple(columns)), at
 
 
 def _insert(message: bytes) -> tuple[Message, int]:

@@ -124,7 +124,7 @@ where
 """
 
 _MEMBERS = """
-select count(*) from pg_catalog.pg_publication_rel as member
+select member.prrelid from pg_catalog.pg_publication_rel as member
 inner join pg_catalog.pg_publication as publication on publication.oid = member.prpubid
 where publication.pubname = %s
 """
@@ -149,10 +149,15 @@ def published(cursor: Cursor, contract: SystemContract, publication: str) -> dic
 
 def is_exact(cursor: Cursor, contract: SystemContract, publication: str, tables: list[str]) -> bool:
     """Whether the publication has these tables as they must be, and no other."""
-    if set(published(cursor, contract, publication)) != set(tables):
-        return False
     cursor.execute(_MEMBERS, (publication,))
-    return cursor.fetchone() == (len(tables),)
+    return cursor.rowcount == len(tables) and set(published(cursor, contract, publication)) == set(tables)
+
+
+def members(cursor: Cursor, contract: SystemContract, publication: str) -> set[str]:
+    """The declared tables that the publication has in whatever way."""
+    names = declared_oids(cursor, contract)
+    cursor.execute(_MEMBERS, (publication,))
+    return {names[relation] for (relation,) in cursor.fetchall() if relation in names}
 
 
 def declared_oids(cursor: Cursor, contract: SystemContract) -> dict[int, str]:
@@ -163,12 +168,12 @@ def declared_oids(cursor: Cursor, contract: SystemContract) -> dict[int, str]:
 
 def creation(contract: SystemContract, publication: str, tables: list[str]) -> sql.Composable:
     """The statement that publishes the keys of these tables."""
-    members = [
+    keys = [
         sql.SQL("{} ({})").format(source_table(contract, table), sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key)))
         for table in tables
     ]
     return sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)").format(
-        sql.Identifier(publication), sql.SQL(", ").join(members)
+        sql.Identifier(publication), sql.SQL(", ").join(keys)
     )
 
 

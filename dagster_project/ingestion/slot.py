@@ -5,7 +5,6 @@ rows, which the sync reads at its own snapshot by these keys; and which tables m
 at: reading it changes nothing, so a sync may die at any moment.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import pgoutput, publication
+from dagster_project.ingestion.catalog import source_table
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError, from_driver
 
@@ -212,10 +212,14 @@ def enable(contract: SystemContract, url: str) -> Enabled:
         if not tables:
             listed = "; ".join(f"{table}: {reason}" for table, reason in reasons.items())
             raise SourceNotSupported(f"the source {contract.system} has no table that can be streamed ({listed})")
-        with _asking_the_owner(cursor, contract, tables):
+        owners_part = [
+            sql.SQL("drop publication if exists {}").format(sql.Identifier(name)),
+            publication.creation(contract, name, tables),
+        ]
+        with _asking_the_owner(cursor, contract, owners_part):
             if not publication.is_exact(cursor, contract, name, tables):
                 _drop_slot(cursor, contract)
-                _publish(cursor, contract, tables)
+                cursor.execute(sql.SQL("; ").join(owners_part))
             slot = read_slot(cursor, name)
             is_new = slot is None or not slot.is_usable
             if is_new:
@@ -239,11 +243,14 @@ def disable(contract: SystemContract, url: str) -> bool:
     name = slot_name(contract.system)
     with _admin(contract, url) as cursor:
         # The slot first: it must never be without the publication that it reads.
-        had_slot = _drop_slot(cursor, contract)
+        with _asking_the_owner(cursor, contract, []):
+            had_slot = _drop_slot(cursor, contract)
         cursor.execute("select from pg_catalog.pg_publication where pubname = %s", (name,))
         had_publication = cursor.fetchone() is not None
         if had_publication:
-            cursor.execute(sql.SQL("drop publication {}").format(sql.Identifier(name)))
+            drop = sql.SQL("drop publication {}").format(sql.Identifier(name))
+            with _asking_the_owner(cursor, contract, [drop]):
+                cursor.execute(drop)
         return had_slot or had_publication
 
 
@@ -260,6 +267,27 @@ def drop_if_over(cursor: Cursor, contract: SystemContract, limit_bytes: int) -> 
     if slot is None or slot.retained_bytes <= limit_bytes:
         return None
     return slot if _drop_slot(cursor, contract) else None
+
+
+def withdraw(cursor: Cursor, contract: SystemContract) -> dict[str, str]:
+    """Take tables out of the publication that can no longer be streamed by their key: the source refuses every UPDATE and DELETE of them.
+
+    Returns:
+        The tables that were taken out, each with the reason.
+
+    Raises:
+        SyncError: The role does not own the publication.
+    """
+    name = slot_name(contract.system)
+    members = publication.members(cursor, contract, name)
+    reasons = {table: reason for table, reason in publication.streamable(cursor, contract).items() if reason and table in members}
+    if reasons:
+        statement = sql.SQL("alter publication {} drop table {}").format(
+            sql.Identifier(name), sql.SQL(", ").join(source_table(contract, table) for table in reasons)
+        )
+        with _asking_the_owner(cursor, contract, [statement]):
+            cursor.execute(statement)
+    return reasons
 
 
 @dataclass
@@ -376,13 +404,6 @@ def _refuse_unready(cursor: Cursor, contract: SystemContract) -> None:
         raise SourceNotSupported(f"the source {contract.system} {problem}, or say `capture: horizon` in its contract")
 
 
-def _publish(cursor: Cursor, contract: SystemContract, tables: list[str]) -> None:
-    """Replace the publication as a whole: one statement of several takes effect at once."""
-    name = slot_name(contract.system)
-    statements = [sql.SQL("drop publication if exists {}").format(sql.Identifier(name)), publication.creation(contract, name, tables)]
-    cursor.execute(sql.SQL("; ").join(statements))
-
-
 def _create_slot(cursor: Cursor, contract: SystemContract) -> None:
     cursor.execute("select set_config('statement_timeout', %s, false), set_config('lock_timeout', '0', false)", (_CREATION_TIMEOUT,))
     try:
@@ -420,19 +441,15 @@ def _drop_slot(cursor: Cursor, contract: SystemContract) -> bool:
 
 
 @contextmanager
-def _asking_the_owner(cursor: Cursor, contract: SystemContract, tables: list[str]) -> Iterator[None]:
-    """Turn a missing right into the statements that its owner can run instead."""
+def _asking_the_owner(cursor: Cursor, contract: SystemContract, statements: list[sql.Composable]) -> Iterator[None]:
+    """Turn a missing right into what its owner can run instead: these statements, and the right to use slots."""
     try:
         yield
     except errors.InsufficientPrivilege as error:
-        name = slot_name(contract.system)
-        cursor.execute("select current_user")
-        (role,) = one_row(cursor)
-        statements = [
-            sql.SQL("drop publication if exists {}").format(sql.Identifier(name)),
-            publication.creation(contract, name, tables),
-            sql.SQL("alter role {} replication").format(sql.Identifier(role)),
-        ]
+        cursor.execute("select current_user, rolreplication or rolsuper from pg_catalog.pg_roles where rolname = current_user")
+        role, may_replicate = one_row(cursor)
+        if not may_replicate:
+            statements = [*statements, sql.SQL("alter role {} replication").format(sql.Identifier(role))]
         listed = "".join(f"\n  {statement.as_string(cursor)};" for statement in statements)
-        cause = re.sub(r"\s+", " ", error.diag.message_primary or "")
-        raise AccessDenied(f"the source {contract.system}: {cause}; let the owner of the tables run this and repeat:{listed}") from error
+        cause = error.diag.message_primary
+        raise AccessDenied(f"the source {contract.system}: {cause}; let the owner of its tables run this and repeat:{listed}") from error
