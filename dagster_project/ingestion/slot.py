@@ -6,7 +6,7 @@ at: reading it changes nothing, so a sync may die at any moment.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -18,14 +18,12 @@ from dagster_project.ingestion import pgoutput, publication
 from dagster_project.ingestion.catalog import source_table
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError, from_driver
+from dagster_project.ingestion.source import connect
 
 PLUGIN = "pgoutput"
 
 # A new slot begins when the transactions that were open have ended.
 _CREATION_TIMEOUT = "5min"
-
-# Keys leave the server as text and are cast back elsewhere: neither may depend on how somebody configured a role or a database.
-_FORMATS = {"timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres", "extra_float_digits": "1", "bytea_output": "hex"}
 
 # Which columns tell that a slot is beyond use differs from version to version.
 _SLOT = """
@@ -136,7 +134,7 @@ def peek(cursor: Cursor, contract: SystemContract, upto: str, max_keys: int) -> 
     """Read which keys were written in transactions that ended before a position, leaving the slot as it is.
 
     Args:
-        cursor: On a connection of its own in autocommit mode, whose formats are set to those that the keys' text is in.
+        cursor: On a connection made by `source.connect`, whose formats are those that the keys' text is in.
         contract: The system, whose slot is read.
         upto: A position that the source has flushed.
         max_keys: Tables with more keys than that count as unknown.
@@ -146,8 +144,6 @@ def peek(cursor: Cursor, contract: SystemContract, upto: str, max_keys: int) -> 
         psycopg2.Error: The slot is gone, lost or in use, or the publication is gone.
     """
     cursor.connection.set_client_encoding("UTF8")
-    for setting, value in _FORMATS.items():
-        cursor.execute("select set_config(%s, %s, false)", (setting, value))
     reader = _Reader(contract, publication.declared_oids(cursor, contract), max_keys)
     name = sql.Literal(slot_name(contract.system))
     try:
@@ -378,13 +374,9 @@ def _is_visible(xid: int, snapshot: str) -> bool:
 
 @contextmanager
 def _admin(contract: SystemContract, url: str) -> Iterator[Cursor]:
-    """A cursor in autocommit mode that waits for nothing for long."""
     try:
-        with closing(psycopg2.connect(url, connect_timeout=10, application_name=f"runmart slot {contract.system}")) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("select set_config('lock_timeout', %s, false)", (f"{contract.limits.lock_timeout_seconds}s",))
-                yield cursor
+        with connect(contract, url) as connection, connection.cursor() as cursor:
+            yield cursor
     except psycopg2.Error as error:
         raise from_driver(error, f"the source {contract.system}") from error
 

@@ -17,6 +17,7 @@ from psycopg2.extras import LogicalReplicationConnection
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import publication, slot
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError
+from dagster_project.ingestion.source import connect
 from dagster_project.resources.embedded import EmbeddedServer
 
 NAME = "runmart_shop"
@@ -96,7 +97,7 @@ class Source:
         return str(self.run("select pg_current_snapshot()::text")[0][0])
 
     def peek(self, contract: SystemContract = CONTRACT, max_keys: int = 1000, upto: str | None = None) -> slot.Changes:
-        with self.cursor() as cursor:
+        with connect(contract, self.url) as connection, connection.cursor() as cursor:
             return slot.peek(cursor, contract, upto or self.here(), max_keys)
 
     def slot(self, name: str = NAME) -> slot.Slot | None:
