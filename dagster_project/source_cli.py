@@ -1,9 +1,33 @@
 """The `runmart source` commands: a source database becomes one of Runmart's systems.
 
-Belongs here: names, options and what a person sees in the terminal. Does not belong here: the work itself (`scaffold/`).
+Belongs here: names, options and what a person sees in the terminal. Does not belong here: the work itself (`scaffold/`,
+`ingestion.slot`, `commands.source`).
 """
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from dagster_project.commands.setup import known_systems
+from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.ingestion import slot
+from dagster_project.resources.databases import Databases
+from dagster_project.settings import Settings
+from dagster_project.words import size
+
+if TYPE_CHECKING:
+    from dagster_project.commands.source import CaptureStatus
+
+out = Console(highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+System = Annotated[str, typer.Argument(help="The system.")]
 
 source_app = typer.Typer(no_args_is_help=True, help="Bring in a source database of your own.")
 
@@ -11,3 +35,88 @@ source_app = typer.Typer(no_args_is_help=True, help="Bring in a source database 
 @source_app.callback()
 def source() -> None:
     """Bring in a source database of your own."""
+
+
+@source_app.command()
+def enable_cdc(system: System, as_json: AsJson = False) -> None:
+    """Make the replication slot of a system whose contract says `capture: cdc`."""
+    enabled = slot.enable(_contract(system), _databases().url(system))
+    if as_json:
+        out.print_json(json.dumps(asdict(enabled)))
+        return
+    out.print(f"{system}: the slot {enabled.slot.name} {'was made' if enabled.is_new else 'was there already'}")
+    out.print(_tables(enabled.tables))
+    out.print(f"next: runmart sync {system}, which reads by the horizon once more; the syncs after it read from the slot")
+
+
+@source_app.command()
+def disable_cdc(system: System, as_json: AsJson = False) -> None:
+    """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
+    was_enabled = slot.disable(_contract(system), _databases().url(system))
+    if as_json:
+        out.print_json(json.dumps({"was_enabled": was_enabled}))
+    elif was_enabled:
+        out.print(f"{system}: slot and publication were dropped; say `capture: horizon` in its contract if this is for good")
+    else:
+        out.print(f"{system}: nothing to do, it has neither slot nor publication")
+
+
+@source_app.command()
+def status(
+    system: Annotated[str | None, typer.Argument(help="The system; all if none is named.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the changes of each system are found, and what its slot holds back at the source."""
+    from dagster_project.commands.source import capture_statuses  # noqa: PLC0415
+
+    statuses = capture_statuses(_databases(), known_systems([system] if system else ()))
+    if as_json:
+        out.print_json(json.dumps([asdict(one) for one in statuses]))
+        return
+    out.print(_slots(statuses))
+    for one in statuses:
+        if one.tables:
+            out.print(_tables(one.tables, f"{one.system}: "))
+    for one in statuses:
+        for warning in one.warnings:
+            out.print("[yellow]warning:[/]", f"{one.system}: {warning}".replace("[", r"\["), soft_wrap=True)
+
+
+def _contract(system: str) -> SystemContract:
+    known_systems([system])
+    return load_contracts()[system]
+
+
+def _databases() -> Databases:
+    return Databases(Settings.from_environment())
+
+
+def _slots(statuses: "list[CaptureStatus]") -> Table:
+    table = _table("system", "capture", "slot", "holds back", "dropped at", "source keeps", "log", "behind")
+    for one in statuses:
+        kept = "no limit" if one.server_limit_bytes is None else size(one.server_limit_bytes)
+        of_slot = (
+            ("-",) * 6
+            if one.slot is None
+            else (
+                one.slot.name,
+                size(one.slot.retained_bytes),
+                size(one.limit_bytes),
+                kept,
+                one.slot.wal_status or "-",
+                size(one.slot.lag_bytes),
+            )
+        )
+        table.add_row(one.system, one.capture, *of_slot)
+    return table
+
+
+def _tables(tables: Mapping[str, str | None], prefix: str = "") -> Table:
+    table = _table(f"{prefix}table", "changes come from", "because")
+    for name, reason in tables.items():
+        table.add_row(name, "the horizon" if reason else "the slot", reason or "")
+    return table
+
+
+def _table(*names: str) -> Table:
+    return Table(Column(names[0], no_wrap=True), *names[1:], box=box.SIMPLE_HEAD, pad_edge=False)

@@ -19,6 +19,7 @@ from dagster_project.ingestion.catalog import source_table
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError, from_driver
 from dagster_project.ingestion.source import connect
+from dagster_project.words import size
 
 PLUGIN = "pgoutput"
 
@@ -121,6 +122,11 @@ class Enabled:
 def slot_name(system: str) -> str:
     """Name of the slot and of the publication of a system."""
     return f"runmart_{system}"
+
+
+def limit_bytes(contract: SystemContract) -> int:
+    """How much of the source's log the slot of a system may hold back."""
+    return int(contract.limits.slot_gigabytes * 10**9)
 
 
 def read_slot(cursor: Cursor, name: str) -> Slot | None:
@@ -250,8 +256,8 @@ def disable(contract: SystemContract, url: str) -> bool:
         return had_slot or had_publication
 
 
-def drop_if_over(cursor: Cursor, contract: SystemContract, limit_bytes: int) -> Slot | None:
-    """Drop the slot of a system if it holds back more of the write-ahead log than a limit.
+def drop_if_over(cursor: Cursor, contract: SystemContract, limit: int) -> Slot | None:
+    """Drop the slot of a system if it holds back more of the write-ahead log than a limit in bytes.
 
     Returns:
         The slot that was dropped, as it was; None if there is none or it is within the limit.
@@ -260,7 +266,7 @@ def drop_if_over(cursor: Cursor, contract: SystemContract, limit_bytes: int) -> 
         SyncError: The slot is over its limit and another process uses it, or it reads another database.
     """
     slot = read_slot(cursor, slot_name(contract.system))
-    if slot is None or slot.retained_bytes <= limit_bytes:
+    if slot is None or slot.retained_bytes <= limit:
         return None
     return slot if _drop_slot(cursor, contract) else None
 
@@ -426,8 +432,8 @@ def _drop_slot(cursor: Cursor, contract: SystemContract) -> bool:
         cursor.execute("select pg_drop_replication_slot(%s)", (slot.name,))
     except errors.ObjectInUse as error:
         raise SyncError(
-            f"the source {contract.system}: process {slot.active_pid} uses the slot {slot.name} ({slot.retained_bytes} bytes of log held "
-            "back); wait for the sync to end and repeat"
+            f"the source {contract.system}: process {slot.active_pid} uses the slot {slot.name}, which holds back "
+            f"{size(slot.retained_bytes)} of log; wait for the sync to end and repeat"
         ) from error
     return True
 
