@@ -7,6 +7,7 @@ runs that the UI shows too. Modules that take long to import are imported by the
 import json
 import os
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
+from dagster_project import words
 from dagster_project.commands import setup
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.errors import from_driver
@@ -26,11 +28,14 @@ from dagster_project.settings import ConfigurationError, Settings
 from dagster_project.source_cli import source_app
 
 if TYPE_CHECKING:
+    from dagster_project.commands.reconciling import Finding
     from dagster_project.commands.runs import RunReport
+    from dagster_project.commands.status import SystemStatus
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
 app.add_typer(source_app, name="source")
-out = Console(highlight=False)
+# A pipe or a file has no width; tables keep their lines there.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ANALYST = "runmart_analyst"
@@ -144,6 +149,36 @@ def sync(systems: Systems = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reconcile(
+    systems: Systems = None,
+    tables: Annotated[list[str] | None, typer.Option("--table", help="Compare this table only; may be repeated.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair the rows that differ.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare whole raw tables with their source, and repair rows that differ if asked to."""
+    from dagster_project.commands.reconciling import findings, tables_by_system  # noqa: PLC0415
+    from dagster_project.components.source_system import reconcile_config  # noqa: PLC0415
+
+    databases = _databases()
+    reports = {
+        system: _run(f"reconcile_{system}", databases, as_json, reconcile_config(system, names, is_repairing=repair))
+        for system, names in tables_by_system(systems or (), tables or ()).items()
+    }
+    if as_json:
+        documents = [
+            {"system": system, "findings": [asdict(one) for one in findings(report)], **_as_dict(report)}
+            for system, report in reports.items()
+        ]
+        out.print_json(json.dumps(documents, default=str))
+    else:
+        for report in reports.values():
+            _show_findings(report)
+            _show_verdict(report)
+    if any(one.rows_left for report in reports.values() for one in findings(report)):
+        raise SystemExit(1)
+
+
+@app.command()
 def refresh(as_json: AsJson = False) -> None:
     """Rebuild the marts, check them, publish them."""
     _one_job("refresh", as_json)
@@ -157,23 +192,17 @@ def check(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show rows, age and checks of every raw table."""
-    from dagster_project.commands.status import table_statuses  # noqa: PLC0415
+    """Show of every raw table how far it is behind its source, what its last sync did, and its checks."""
+    from dagster_project.commands.status import system_statuses  # noqa: PLC0415
 
-    rows = table_statuses(_databases().url(WAREHOUSE))
+    systems = system_statuses(_databases())
     if as_json:
-        out.print_json(json.dumps([asdict(row) for row in rows], default=str))
+        out.print_json(json.dumps([asdict(system) for system in systems], default=str))
         return
-    if not rows:
+    if not systems:
         out.print("nothing has been synced yet; run `runmart sync`")
-        return
-    for system in dict.fromkeys(row.system for row in rows):
-        table = _table(f"raw_{system}", "rows", "batch", "synced", "checks")
-        for row in rows:
-            if row.system == system:
-                verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
-                table.add_row(row.table, f"{row.rows:,}", str(row.batch_id), f"{_age(row.age_seconds)} ago", verdict)
-        out.print(table)
+    for system in systems:
+        _show_system(system)
 
 
 @app.command()
@@ -227,7 +256,7 @@ def _one_job(job: str, as_json: bool) -> None:
         _show_verdict(report)
 
 
-def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
+def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None = None) -> "RunReport":
     """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
     from dagster_project.commands.progress import Progress  # noqa: PLC0415
     from dagster_project.commands.runs import run_job  # noqa: PLC0415
@@ -238,11 +267,12 @@ def _run(job: str, databases: Databases, as_json: bool) -> "RunReport":
     _say(f"running {job}", as_json)
     progress = Progress(lambda line: _say(line, as_json))
     with open_instance(databases) as instance:
-        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress.show)
+        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
     if not report.is_success:
         if as_json:
             out.print_json(json.dumps(_as_dict(report), default=str))
         else:
+            _show_findings(report)
             _show_verdict(report)
         for error in report.errors:
             err.print("[bold red]error:[/]", error.replace("[", r"\["))
@@ -278,6 +308,60 @@ def _show_rows(report: "RunReport") -> None:
         out.print(table)
 
 
+def _show_findings(report: "RunReport") -> None:
+    """What a run that reconciled found; nothing if it ended before, or did not reconcile."""
+    from dagster_project.commands.reconciling import findings  # noqa: PLC0415
+
+    found = findings(report)
+    if not found:
+        return
+    system = report.job.removeprefix("reconcile_")
+    table = _table(f"raw_{system}", "compared", "lost", "extra", "stale", "repaired", "read", "MB", "seconds")
+    for one in found:
+        table.add_row(one.table, *_finding_cells([one]))
+    table.add_section()
+    table.add_row("total", *_finding_cells(found))
+    out.print(table)
+    left = sum(one.rows_left for one in found)
+    if left:
+        err.print(
+            f"[bold red]error:[/] raw_{system} differs from its source in {left:,} row{'s' if left > 1 else ''}, which "
+            f"`runmart reconcile {system} --repair` repairs; ops.repairs has the keys"
+        )
+
+
+def _finding_cells(found: list["Finding"]) -> list[str]:
+    names = ("rows_compared", "rows_lost", "rows_extra", "rows_stale", "rows_repaired", "rows_read")
+    counts = [f"{sum(getattr(one, name) for one in found):,}" for name in names]
+    return [*counts, f"{sum(one.bytes_read for one in found) / 10**6:,.2f}", f"{sum(one.seconds for one in found):.2f}"]
+
+
+def _show_system(system: "SystemStatus") -> None:
+    if system.age_seconds is None:
+        out.print(f"[bold]{system.system}[/]: its first sync has not ended; `runmart sync {system.system}` goes on with the other tables")
+    else:
+        out.print(
+            f"[bold]{system.system}[/]: batch {system.batch_id}, synced {words.duration(system.age_seconds)} ago, capture {system.capture}"
+        )
+    first = system.tables[0]
+    if first.behind_seconds is None:
+        out.print(f"  behind its source: - ({system.source_note})", soft_wrap=True, markup=False)
+    else:
+        out.print(f"  behind its source: {words.duration(first.behind_seconds)}, {first.behind_transactions:,} transactions of its server")
+    last = system.last_reconcile
+    if last is None:
+        out.print(f"  last reconciled: never; `runmart reconcile {system.system}` compares every row")
+    else:
+        left = f", {last.rows_left:,} of them not repaired" if last.rows_left else ""
+        out.print(f"  last reconciled: {words.duration(last.age_seconds)} ago, {last.rows_differing:,} rows differed{left}")
+    table = _table(f"raw_{system.system}", "rows", "last sync", "rows read", "seconds", "checks")
+    for row in system.tables:
+        verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
+        cost = ("-", "-") if row.rows_read is None else (f"{row.rows_read:,}", f"{row.seconds:.2f}")
+        table.add_row(row.table, f"{row.rows:,}", row.found_by, *cost, verdict)
+    out.print(table)
+
+
 def _show_verdict(report: "RunReport") -> None:
     failed = len(report.failed_checks)
     out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
@@ -288,15 +372,9 @@ def _show_verdict(report: "RunReport") -> None:
 
 
 def _table(first: str, *others: str) -> Table:
-    return Table(Column(first, no_wrap=True), *(Column(name, justify="right") for name in others), box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = (Column(first, no_wrap=True), *(Column(name, justify="right", overflow="fold") for name in others))
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.3f}"
-
-
-def _age(seconds: int) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -4,12 +4,14 @@ Belongs here: which events are worth a line, and its words. Does not belong here
 the report at the end (`runs`).
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dagster import AssetCheckEvaluation, AssetMaterialization, DagsterEvent, DagsterEventType
+from dagster import AssetCheckEvaluation, AssetMaterialization, DagsterEvent, DagsterEventType, EventLogEntry
 
+_SYNC = "raw_"
 _PUBLICATION = ("analytics", "publication")
 
 
@@ -37,14 +39,22 @@ class Progress:
                 self._show_mart(self._assets[-1])
             case DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._checks.append(event.asset_check_evaluation_data)
+            case DagsterEventType.ENGINE_EVENT if "pool" in event.engine_event_data.metadata:
+                self.say(f"  {self._step(event)} waits for the run before it in the queue")
             case DagsterEventType.STEP_UP_FOR_RETRY:
                 self.say(f"  {self._step(event)} did not succeed; trying again in {event.step_retry_data.seconds_to_wait or 0:g} s")
             case DagsterEventType.STEP_SUCCESS | DagsterEventType.STEP_FAILURE:
                 self.say(f"  {self._summary(event)}, {time.monotonic() - self._started:.1f} s")
 
+    def log(self, entry: EventLogEntry) -> None:
+        """Say what a sync logs of its progress and its warnings, while it goes on."""
+        is_told_by_sync = entry.dagster_event is None and (entry.step_key or "").startswith(_SYNC)
+        if is_told_by_sync and entry.level in (logging.INFO, logging.WARNING):
+            self.say(f"    {'warning: ' if entry.level == logging.WARNING else ''}{entry.user_message}")
+
     def _announce(self, step: str) -> None:
-        if step.startswith("raw_"):
-            self.say(f"  reading {step.removeprefix('raw_')}")
+        if step.startswith(_SYNC):
+            self.say(f"  reading {step.removeprefix(_SYNC)}")
         elif step == "transformation":
             self.say("  running dbt")
 

@@ -6,7 +6,7 @@ Belongs here: starting a job and telling how it went. Does not belong here: what
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,11 +21,13 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from dagster_project.commands.progress import Progress
+
 CODE_LOCATION = "runmart"
 _REPOSITORY = "__repository__"
 _DBT_ERRORS = "Errors parsed from dbt logs:"
 
-# The events go to the instance; the console shows the progress that `on_event` makes of them.
+# The events go to the instance; the console shows the progress that `Progress` makes of them.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -55,23 +57,28 @@ class RunReport:
     errors: list[str] = field(default_factory=list)
 
 
-def run_job(job_name: str, instance: DagsterInstance, log: Path, on_event: Callable[[DagsterEvent], None] = lambda _: None) -> RunReport:
+def run_job(
+    job_name: str, instance: DagsterInstance, log: Path, progress: Progress | None = None, config: Mapping[str, Any] | None = None
+) -> RunReport:
     """Run one job to its end.
 
     Args:
         job_name: A job of `defs.automation`.
         instance: Where the run is recorded.
         log: File that takes what the job's tools print; the UI shows it with each step too.
-        on_event: Called with every event, for progress.
+        progress: Hears of every event and of every line that a step logs.
+        config: Configuration of the run, where the job's own is not to be used.
     """
     job = loaded_definitions().resolve_job_def(job_name)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
-    run = instance.create_run_for_job(job, run_config=_QUIET, remote_job_origin=origin)
-    report, started = RunReport(job_name, run.run_id), time.monotonic()
+    run = instance.create_run_for_job(job, run_config={**(config or {}), **_QUIET}, remote_job_origin=origin)
+    report, started, told = RunReport(job_name, run.run_id), time.monotonic(), progress or Progress(lambda _: None)
+    # What a step logs while it goes on is no event of the run: the instance passes it on as it stores it.
+    instance.add_event_listener(run.run_id, told.log)
     with _output_to(log):
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             _note(report, event)
-            on_event(event)
+            told.show(event)
     report.seconds = round(time.monotonic() - started, 1)
     return report
 

@@ -1,64 +1,230 @@
-"""What `runmart status` shows: per system and table, how far raw is behind and how the checks stand.
+"""What `runmart status` shows: per system and table, how far raw is behind its source, what the last sync did, how the checks stand.
 
-Belongs here: reading the operational tables. Does not belong here: drawing (`cli`).
+Belongs here: reading the operational tables, and asking each source where it is now. Does not belong here: drawing (`cli`).
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg2
+from psycopg2.extras import NamedTupleCursor
 
-from dagster_project.ingestion.errors import from_driver
+from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.errors import first_line, from_driver
+from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
+
+_SOURCE_TIMEOUT_SECONDS = 3
+
+_SYSTEM = """
+select
+    state.batch_id,
+    state.committed_at,
+    extract(epoch from clock_timestamp() - state.committed_at)::double precision as age_seconds
+from ops.sync_state as state
+where state.system = %s
+"""
 
 _TABLES = """
 select
-    sync.system,
-    sync.table_name,
-    sync.source_rows,
-    batch.batch_id,
-    sync.synced_at,
-    extract(epoch from clock_timestamp() - sync.synced_at)::bigint as age_seconds,
+    state.table_name,
+    state.live_rows,
+    state.batch_id,
+    state.is_loading,
+    state.snapshot_at,
+    pg_snapshot_xmax(state.snapshot::pg_snapshot)::text::bigint as snapshot_xmax,
+    state.system_identifier,
+    coalesce(sync.found_by, 'first load') as found_by,
+    sync.rows_read,
+    sync.seconds,
     coalesce(checks.passed, 0) as checks_passed,
     coalesce(checks.failed, 0) as checks_failed
-from ops.sync_state as batch
-inner join ops.table_syncs as sync using (system, batch_id)
+from ops.table_state as state
+left join ops.table_syncs as sync using (system, batch_id, table_name)
 left join lateral (
     select count(*) filter (where latest.is_success) as passed, count(*) filter (where not latest.is_success) as failed
     from (
         select distinct on (result.expectation) result.is_success
         from quality.validation_results as result
-        where result.asset_key = sync.system || '/' || sync.table_name
+        where result.asset_key = state.system || '/' || state.table_name
         order by result.expectation asc, result.validated_at desc
     ) as latest
 ) as checks on true
-order by sync.system, sync.table_name
+where state.system = %s
+order by state.table_name
+"""
+
+_RECONCILE = """
+select
+    extract(epoch from clock_timestamp() - batch.committed_at)::double precision as age_seconds,
+    count(repair.repair_id) as rows_differing,
+    count(repair.repair_id) filter (where not repair.is_repaired) as rows_left
+from ops.batches as batch
+left join ops.repairs as repair using (batch_id)
+where batch.system = %(system)s and batch.run_id = any(%(runs)s) and batch.committed_at is not null
+group by batch.batch_id
+order by batch.batch_id desc
+limit 1
+"""
+
+# Dagster's own table, read with SQL: importing Dagster to ask it for the same takes seconds.
+_HAS_RUNS = "select from pg_class where oid = to_regclass('public.runs')"
+_RUNS = "select run_id from public.runs where pipeline_name = %(job)s order by id desc limit 100"
+
+_NOW = """
+select
+    (select system_identifier::text from pg_control_system()),
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    clock_timestamp()
 """
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One raw table: rows, the batch that it stands at, when that was, and its latest checks."""
+    """One raw table.
 
-    system: str
+    Attributes:
+        table: Its name.
+        rows: Live rows.
+        batch_id: The batch that it stands at.
+        is_loading: Copied, but its system's first sync has not ended: nobody sees it yet.
+        behind_seconds: Age of the source snapshot that it equals, by the source's clock; None if the source cannot tell.
+        behind_transactions: Transactions that the source's server has begun since, in any of its databases; None if it cannot tell.
+        found_by: How its last sync found rows that may differ.
+        rows_read: Rows that this sync read; None while it is loading.
+        seconds: Time that it took.
+        checks_passed: Number of its checks that passed when they last ran.
+        checks_failed: Number of those that did not.
+    """
+
     table: str
     rows: int
     batch_id: int
-    synced_at: datetime
-    age_seconds: int
+    is_loading: bool
+    behind_seconds: float | None
+    behind_transactions: int | None
+    found_by: str
+    rows_read: int | None
+    seconds: float | None
     checks_passed: int
     checks_failed: int
 
 
-def table_statuses(warehouse_url: str) -> list[TableStatus]:
-    """Every raw table that has been synced, ordered by system and name.
+@dataclass(frozen=True)
+class LastReconcile:
+    """The last comparison of whole tables with the source: its age, the rows that differed, those of them that were not repaired."""
+
+    age_seconds: float
+    rows_differing: int
+    rows_left: int
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """One system.
+
+    Attributes:
+        system: Its name.
+        capture: How its contract says that changes are found.
+        batch_id: Its last committed batch; None before its first sync has ended.
+        synced_at: When that was committed.
+        age_seconds: How long ago that was.
+        source_note: Why the source cannot tell how far it is ahead; None if it can.
+        last_reconcile: None if there was none.
+        tables: Its tables by name.
+    """
+
+    system: str
+    capture: str
+    batch_id: int | None
+    synced_at: datetime | None
+    age_seconds: float | None
+    source_note: str | None
+    last_reconcile: LastReconcile | None
+    tables: tuple[TableStatus, ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a source is now: the next transaction that it will begin, and its clock."""
+
+    xmax: int
+    now: datetime
+
+
+def system_statuses(databases: Databases) -> list[SystemStatus]:
+    """Every system that a sync has at least begun to load, by name.
 
     Raises:
-        SyncError: The warehouse cannot be read; the message says why.
+        SyncError: The warehouse or the Dagster instance cannot be read; the message says why. A source that cannot be reached is noted.
+    """
+    found = (_system_status(databases, contract) for contract in load_contracts().values())
+    return [status for status in found if status is not None]
+
+
+def _system_status(databases: Databases, contract: SystemContract) -> SystemStatus | None:
+    system = contract.system
+    tables = _rows(databases, WAREHOUSE, _TABLES, (system,))
+    if not tables:
+        return None
+    committed = _rows(databases, WAREHOUSE, _SYSTEM, (system,))
+    runs = _rows(databases, INSTANCE, _RUNS, {"job": f"reconcile_{system}"}) if _rows(databases, INSTANCE, _HAS_RUNS, ()) else []
+    reconciled = _rows(databases, WAREHOUSE, _RECONCILE, {"system": system, "runs": [row.run_id for row in runs]})
+    source = _source(databases.url(system), {row.system_identifier for row in tables})
+    return SystemStatus(
+        system=system,
+        capture=contract.capture,
+        batch_id=committed[0].batch_id if committed else None,
+        synced_at=committed[0].committed_at if committed else None,
+        age_seconds=committed[0].age_seconds if committed else None,
+        source_note=source if isinstance(source, str) else None,
+        last_reconcile=LastReconcile(*reconciled[0]) if reconciled else None,
+        tables=tuple(_table_status(row, None if isinstance(source, str) else source) for row in tables),
+    )
+
+
+def _rows(databases: Databases, database: str, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
+    """Rows of a query, with their columns as attributes."""
+    try:
+        url = databases.url(database)
+        with closing(psycopg2.connect(url, cursor_factory=NamedTupleCursor)) as connection, connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetchall()
+    except psycopg2.Error as error:
+        raise from_driver(error, "the warehouse" if database == WAREHOUSE else "the Dagster instance") from error
+
+
+def _table_status(row: Any, source: _Source | None) -> TableStatus:  # noqa: ANN401
+    return TableStatus(
+        table=row.table_name,
+        rows=row.live_rows,
+        batch_id=row.batch_id,
+        is_loading=row.is_loading,
+        behind_seconds=max(0.0, (source.now - row.snapshot_at).total_seconds()) if source else None,
+        behind_transactions=source.xmax - row.snapshot_xmax if source else None,
+        found_by=row.found_by,
+        rows_read=row.rows_read,
+        seconds=row.seconds,
+        checks_passed=row.checks_passed,
+        checks_failed=row.checks_failed,
+    )
+
+
+def _source(url: str, synced: set[str]) -> _Source | str:
+    """Ask a source where it is, in one short connection; a line that says why if it cannot tell.
+
+    Args:
+        url: libpq URL of the source.
+        synced: Identities of the servers that the system's tables were read from.
     """
     try:
-        with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
-            cursor.execute(_TABLES)
-            return [TableStatus(*row) for row in cursor.fetchall()]
+        with closing(psycopg2.connect(url, connect_timeout=_SOURCE_TIMEOUT_SECONDS)) as connection, connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = %s", (_SOURCE_TIMEOUT_SECONDS * 1000,))
+            cursor.execute(_NOW)
+            system_identifier, xmax, now = one_row(cursor)
     except psycopg2.Error as error:
-        raise from_driver(error, "the warehouse") from error
+        return f"it cannot be asked: {first_line(error)}"
+    return _Source(xmax, now) if synced == {system_identifier} else "it is another server than the one that was synced"

@@ -4,19 +4,23 @@ Belongs here: turning a contract into assets and a sync's result into their meta
 (`ingestion/`) and checked (`defs.quality`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from pydantic import BaseModel
 
 from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.components.sync_lines import SyncLines
 from dagster_project.ingestion.errors import SyncError
-from dagster_project.ingestion.events import SyncEvent
+from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
 from dagster_project.resources.warehouse import Sources, Warehouse
+
+# Name of the metadata entry that holds a sync's warnings, one per line.
+WARNINGS = "warnings_of_sync"
 
 _MAX_RETRIES = 3
 
@@ -59,6 +63,7 @@ def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
             for table, declared in contract.tables.items()
         ],
         pool=f"sync_{contract.system}",
+        config_schema=_config_schema(contract),
     )
     def sync_system(context: dg.AssetExecutionContext, sources: Sources, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
         yield from _materialize(context, contract, sources, warehouse)
@@ -66,41 +71,95 @@ def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
     return sync_system
 
 
+def reconcile_config(system: str, tables: Collection[str] = (), *, is_repairing: bool) -> dict[str, Any]:
+    """Configuration of a run that reconciles a system after its sync.
+
+    Args:
+        system: The system.
+        tables: Tables to compare; all of them if empty.
+        is_repairing: Whether rows that differ are repaired, or only logged.
+    """
+    return {"ops": {f"raw_{system}": {"config": {"reconcile": {"tables": list(tables), "repair": is_repairing}}}}}
+
+
+def _config_schema(contract: SystemContract) -> dict[str, dg.Field]:
+    """What a run may be asked for; tables are an enumeration, so that an unknown one is refused before anything runs."""
+    tables = dg.Enum(f"table_of_{contract.system}", [dg.EnumValue(table) for table in contract.tables])
+    asked = {
+        "tables": dg.Field([tables], default_value=[], description="Tables to compare in full; all of them if none is named."),
+        "repair": dg.Field(bool, default_value=False, description="Repair rows that differ, instead of only logging them."),
+    }
+    reconcile = dg.Field(dg.Noneable(asked), default_value=None, description="Compare whole tables with the source, at the same snapshot.")
+    return {"reconcile": reconcile}
+
+
 def _materialize(
     context: dg.AssetExecutionContext, contract: SystemContract, sources: Sources, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[None]]:
-    def log(event: SyncEvent) -> None:
-        table = event.table_sync
-        if table is None:
-            return
-        context.log.info(
-            f"{table.table}: {table.rows_read} rows read, {table.rows_inserted} inserted, {table.rows_updated} updated, "
-            f"{table.rows_deleted} deleted in {table.seconds:.2f} s"
-        )
-        if table.new_columns:
-            context.log.warning(
-                f"{table.table}: new columns at the source are not declared and were not read: {', '.join(table.new_columns)}"
-            )
-
+    asked = context.op_execution_context.op_config["reconcile"]
     try:
-        result = sync(contract, sources.url(contract.system), warehouse.url(), context.run_id, on_event=log)
+        result = sync(
+            contract,
+            sources.url(contract.system),
+            warehouse.url(),
+            context.run_id,
+            on_event=SyncLines(context.log.info).tell,
+            reconciling=Reconcile(asked["tables"], asked["repair"]) if asked else None,
+        )
     except SyncError as error:
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
         raise dg.Failure(str(error), allow_retries=False) from error
+    warnings = list(_warnings(result))
+    for line in warnings:
+        context.log.warning(line)
+    compared = {reconciliation.table: reconciliation for reconciliation in result.reconciliations}
     for table in result.tables:
-        yield dg.MaterializeResult(asset_key=[contract.system, table.table], metadata=_metadata(result, table))
+        yield dg.MaterializeResult(
+            asset_key=[contract.system, table.table],
+            metadata={
+                **_metadata(result, table),
+                **(_comparison(compared[table.table]) if table.table in compared else {}),
+                **({WARNINGS: "\n".join(warnings)} if warnings else {}),
+            },
+        )
 
 
-def _metadata(result: SyncResult, table: TableSync) -> dict[str, dg.MetadataValue | int | float | str]:
+def _warnings(result: SyncResult) -> Iterator[str]:
+    """What a person should know, one line each; what stands from one sync to the next has the same words."""
+    yield from result.warnings
+    for table in result.tables:
+        if table.new_columns:
+            yield f"{table.table}: new columns at the source are not declared and were not read: {', '.join(table.new_columns)}"
+    if any(reconciliation.differing for reconciliation in result.reconciliations):
+        yield f"the rows that differed: select * from ops.repairs where batch_id = {result.batch_id} order by repair_id"
+
+
+def _metadata(result: SyncResult, table: TableSync) -> dict[str, int | float | str]:
     return {
         "dagster/row_count": table.source_rows,
         "rows_read": table.rows_read,
+        "bytes_read": table.bytes_read,
         "rows_inserted": table.rows_inserted,
         "rows_updated": table.rows_updated,
         "rows_deleted": table.rows_deleted,
         "seconds": table.seconds,
+        "lag_seconds": result.lag.seconds,
+        "lag_transactions": result.lag.transactions,
+        "found_by": table.found_by,
         "batch": result.batch_id,
         "watermark": result.position.snapshot,
-        **({"new_columns_not_read": ", ".join(table.new_columns)} if table.new_columns else {}),
+    }
+
+
+def _comparison(reconciliation: Reconciliation) -> dict[str, int | float]:
+    return {
+        "reconcile_rows_compared": reconciliation.rows_compared,
+        "reconcile_rows_lost": reconciliation.lost,
+        "reconcile_rows_extra": reconciliation.extra,
+        "reconcile_rows_stale": reconciliation.stale,
+        "reconcile_rows_repaired": reconciliation.differing if reconciliation.is_repaired else 0,
+        "reconcile_rows_read": reconciliation.rows_read,
+        "reconcile_bytes_read": reconciliation.bytes_read,
+        "reconcile_seconds": reconciliation.seconds,
     }

@@ -1,19 +1,22 @@
 """When things run, and who hears of it.
 
 Belongs here: jobs, schedules, the automation sensor and the alert sensors. Does not belong here: what runs. Incidents (one message per
-fault) are a later layer: here every failed run and every check that starts to fail is one message.
+fault) are a later layer: here every failed run, every check that starts to fail and every sync with new warnings is one message.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
 from dagster_project.components.contract import load_contracts
+from dagster_project.components.source_system import WARNINGS, reconcile_config
 from dagster_project.defs.soundness import last_verdicts
 from dagster_project.resources.alerts import Alerts
 
-_SYSTEMS = sorted(load_contracts())
+_CONTRACTS = load_contracts()
+_SYSTEMS = sorted(_CONTRACTS)
 _RAW = dg.AssetSelection.groups(*_SYSTEMS)
 _MODELS = dg.AssetSelection.groups("staging", "analytics")
 
@@ -26,7 +29,19 @@ _JOBS = [
         dg.define_asset_job(f"sync_{system}", dg.AssetSelection.groups(system), description=f"Read {system} and check its raw tables.")
         for system in _SYSTEMS
     ),
+    *(
+        dg.define_asset_job(
+            f"reconcile_{system}",
+            dg.AssetSelection.groups(system),
+            description=f"Read {system}, compare its raw tables with it in full, repair rows that differ, check.",
+            config=reconcile_config(system, is_repairing=True),
+        )
+        for system in _SYSTEMS
+    ),
 ]
+
+# Materializations looked at in one go; the rest waits for the next look.
+_SYNCS_AT_ONCE = 100
 
 
 def _schedule(name: str, job: str, cron: str) -> dg.ScheduleDefinition:
@@ -72,14 +87,47 @@ def _failing(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str]]:
             yield key.to_user_string(), f"{evaluation.severity.value} {key.asset_key.to_user_string()}, {key.name}{detail}"
 
 
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def sync_warnings(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SkipReason:
+    """Report what each sync warned of, repaired rows above all; a warning that stands from one sync to the next is not repeated."""
+    seen: dict[str, dict[str, Any]] = json.loads(context.cursor) if context.cursor else {}
+    for system in _SYSTEMS:
+        for record in _syncs_since(context.instance, system, seen.get(system, {}).get("storage_id")):
+            new = [line for line in _warnings(record) if line not in seen.get(system, {}).get("warnings", ())]
+            if new:
+                alerts.send(
+                    title=f"Runmart: sync of {system}: {len(new)} warning{'s' if len(new) > 1 else ''}",
+                    body="\n".join(new) + f"\nRun: {record.run_id}\nNext: `runmart status` shows every table.",
+                )
+            seen[system] = {"storage_id": record.storage_id, "warnings": _warnings(record)}
+    context.update_cursor(json.dumps(seen))
+    return dg.SkipReason(f"{sum(len(one['warnings']) for one in seen.values())} warnings stand")
+
+
+def _syncs_since(instance: dg.DagsterInstance, system: str, storage_id: int | None) -> Sequence[dg.EventLogRecord]:
+    """Materializations of one table, which every sync of its system materializes: all since one of them, or just the last."""
+    table = dg.AssetKey([system, next(iter(_CONTRACTS[system].tables))])
+    if storage_id is None:
+        return instance.fetch_materializations(table, limit=1).records
+    since = dg.AssetRecordsFilter(asset_key=table, after_storage_id=storage_id)
+    return instance.fetch_materializations(since, limit=_SYNCS_AT_ONCE, ascending=True).records
+
+
+def _warnings(sync: dg.EventLogRecord) -> list[str]:
+    materialization = sync.asset_materialization
+    entry = materialization.metadata.get(WARNINGS) if materialization else None
+    return str(entry.value).splitlines() if entry else []
+
+
 @dg.definitions
 def automation() -> dg.Definitions:
-    """Hourly sync and refresh, a daily full check, refresh of whatever new raw data arrives in between."""
+    """Hourly sync and refresh, a daily full check and reconciliation, refresh of whatever new raw data arrives in between."""
     return dg.Definitions(
         jobs=_JOBS,
         schedules=[
             _schedule("hourly_sync_and_refresh", "sync_and_refresh", "0 * * * *"),
             _schedule("daily_check", "check", "30 3 * * *"),
+            *(_schedule(f"daily_reconcile_{system}", f"reconcile_{system}", "30 4 * * *") for system in _SYSTEMS),
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
@@ -91,5 +139,6 @@ def automation() -> dg.Definitions:
             ),
             failed_runs,
             failed_checks,
+            sync_warnings,
         ],
     )

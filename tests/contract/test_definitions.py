@@ -64,7 +64,9 @@ def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definit
     assert wanted - checked == {dg.AssetKey(["analytics", "publication"])}
 
 
-@pytest.mark.parametrize("job_name", ["sync_and_refresh", "refresh", "check", "sync_forecast_tracking", "__ASSET_JOB"])
+@pytest.mark.parametrize(
+    "job_name", ["sync_and_refresh", "refresh", "check", "sync_forecast_tracking", "reconcile_forecast_tracking", "__ASSET_JOB"]
+)
 def test_every_job_carries_the_checks_of_what_it_builds(definitions: dg.Definitions, job_name: str) -> None:
     graph = definitions.resolve_asset_graph()
     layer = definitions.resolve_job_def(job_name).asset_layer
@@ -96,9 +98,10 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         "hourly_sync_and_refresh": ("sync_and_refresh", "0 * * * *"),
         "daily_check": ("check", "30 3 * * *"),
         "daily_retention": ("retention", "0 4 * * *"),
+        "daily_reconcile_forecast_tracking": ("reconcile_forecast_tracking", "30 4 * * *"),
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
-    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks", "sync_warnings"}
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
     assert any(isinstance(sensor, AutomationConditionSensorDefinition) for sensor in repository.sensor_defs)
 
