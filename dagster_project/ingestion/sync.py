@@ -118,12 +118,11 @@ class _Sync:
             for table in contract.tables:
                 if table in existing and self._has_new_shape(table):
                     raw_tables.check(cursor, contract, table, source.tables[table])
-        for table in contract.tables:
-            if table in existing or self._is_loaded(table):
-                continue
-            if source.is_too_old:
-                return False
+        new = [table for table in contract.tables if table not in existing and not self._is_loaded(table)]
+        for number, table in enumerate(new, start=1):
             self._load(table)
+            if source.is_too_old and number < len(new):
+                return False
         return True
 
     def bring_up(self, reconciling: Reconcile | None) -> SyncResult:

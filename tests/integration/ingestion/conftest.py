@@ -3,14 +3,17 @@
 Belongs here: what ingestion tests share. The oracle is the source itself: raw's live rows are compared with it as text, row for row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psycopg2
 import pytest
 
 from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion import slot
+from dagster_project.ingestion.events import SyncEvent
+from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync
 
 _SOURCE = """
@@ -53,10 +56,17 @@ class Pair:
 
     source_url: str
     warehouse_url: str
+    capture: Literal["horizon", "cdc"] = "horizon"
 
-    def sync(self, contract: SystemContract = CONTRACT) -> SyncResult:
-        """One sync of the small system."""
-        return sync(contract, self.source_url, self.warehouse_url)
+    def sync(
+        self,
+        contract: SystemContract = CONTRACT,
+        on_event: Callable[[SyncEvent], None] = lambda _: None,
+        reconciling: Reconcile | None = None,
+    ) -> SyncResult:
+        """One sync of the small system, in the pair's capture mode."""
+        contract = contract.model_copy(update={"capture": self.capture})
+        return sync(contract, self.source_url, self.warehouse_url, on_event=on_event, reconciling=reconciling)
 
     def at_source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""
@@ -86,10 +96,10 @@ def _run(url: str, statement: str, parameters: tuple[object, ...]) -> list[tuple
         connection.close()
 
 
-@pytest.fixture
-def pair(new_database: Callable[[str], str]) -> Pair:
-    """A filled source and an empty warehouse."""
-    pair = Pair(new_database("empty"), new_database("warehouse"))
+@pytest.fixture(params=["horizon", "cdc"])
+def pair(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> Iterator[Pair]:
+    """A filled source and an empty warehouse, once for each capture mode; the second sync is the first that reads from the slot."""
+    pair = Pair(new_database("empty"), new_database("warehouse"), request.param)
     pair.at_source(_SOURCE)
     pair.at_source("insert into parent select n, 'parent ' || n, 'calm', 'hidden' from generate_series(1, 5) as n")
     pair.at_source(
@@ -101,4 +111,8 @@ def pair(new_database: Callable[[str], str]) -> Pair:
         """,
         5,
     )
-    return pair
+    if pair.capture == "cdc":
+        slot.enable(CONTRACT.model_copy(update={"capture": "cdc"}), pair.source_url)
+    yield pair
+    # A database with a slot cannot be dropped.
+    pair.in_warehouse("select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active")

@@ -1,6 +1,7 @@
 """Sync: raw equals the source after every kind of change, and a sync that fails writes nothing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import psycopg2
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from dagster_project.ingestion import errors
 from dagster_project.ingestion.events import Stage, SyncEvent
-from dagster_project.ingestion.sync import SyncResult, sync
+from dagster_project.ingestion.sync import SyncResult
 from dagster_project.resources.embedded import EmbeddedServer
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
@@ -114,7 +115,7 @@ def test_all_tables_are_read_at_one_snapshot(pair: Pair) -> None:
             pair.at_source("insert into child (child_id, at, parent_id) values (77, '2025-05-05', 77)")
         arrived.append(event.table or "")
 
-    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=commit_family)
+    pair.sync(on_event=commit_family)
     assert arrived == ["parent", "child"]
     orphans = (
         "select count(*) from raw_small.child as c where not exists (select from raw_small.parent as p where p.parent_id = c.parent_id)"
@@ -143,7 +144,7 @@ def test_failure_in_the_second_table_leaves_nothing(pair: Pair) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=break_off)
+        pair.sync(on_event=break_off)
     assert pair.in_warehouse("select count(*) from raw_small.parent") == [(5,)]
     assert pair.in_warehouse("select * from ops.sync_state") == before
 
@@ -165,7 +166,7 @@ def test_two_syncs_at_once_one_leaves_with_a_clear_line(pair: Pair) -> None:
         with pytest.raises(errors.SyncInProgress, match="already running"):
             pair.sync()
 
-    sync(CONTRACT, pair.source_url, pair.warehouse_url, on_event=second)
+    pair.sync(on_event=second)
 
 
 def test_new_column_is_reported_and_ignored(pair: Pair) -> None:
@@ -262,7 +263,7 @@ def _without_reader(server: EmbeddedServer) -> Iterator[None]:
 
 
 def sync_as(pair: Pair, url: str) -> SyncResult:
-    return Pair(url, pair.warehouse_url).sync()
+    return replace(pair, source_url=url).sync()
 
 
 def test_select_rights_are_enough(pair: Pair, as_role: Callable[[str], str]) -> None:

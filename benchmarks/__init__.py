@@ -1,0 +1,1 @@
+"""Benchmarks: what Runmart costs beside named peers, measured in turns on one machine; one command each (`make bench-…`)."""

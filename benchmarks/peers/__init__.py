@@ -1,0 +1,1 @@
+"""What Runmart is measured against: scripts for an environment of their own, which share nothing with Runmart but the clock."""

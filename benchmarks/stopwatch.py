@@ -1,0 +1,75 @@
+"""What a piece of work costs: wall time, and CPU time of its own processes and of the servers.
+
+Belongs here: clocks. Does not belong here: what is measured.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import psutil
+
+from benchmarks.servers import Server, ServerPair
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one piece of work cost.
+
+    Attributes:
+        seconds: Wall time.
+        client_cpu_seconds: CPU time of the work itself, in whatever processes.
+        server_cpu_seconds: CPU time of the PostgreSQL servers meanwhile.
+    """
+
+    seconds: float
+    client_cpu_seconds: float
+    server_cpu_seconds: float
+
+
+def measure(servers: ServerPair, work: Callable[[], object]) -> Timing:
+    """Do the work once, after the servers have written out what was before."""
+    both = (servers.source, servers.warehouse)
+    for server in both:
+        server.settle()
+    servers_before, client_before, started = _servers_cpu(both), _client_cpu(), time.monotonic()
+    work()
+    seconds = time.monotonic() - started
+    for server in both:
+        server.wait_until_idle()
+    return Timing(seconds, _client_cpu() - client_before, _servers_cpu(both) - servers_before)
+
+
+def median_timing(timings: Sequence[Timing]) -> Timing:
+    """The median of each figure by itself."""
+    return Timing(
+        median(timing.seconds for timing in timings),
+        median(timing.client_cpu_seconds for timing in timings),
+        median(timing.server_cpu_seconds for timing in timings),
+    )
+
+
+def _client_cpu() -> float:
+    """Seconds of this process and of its children that have ended; no server is a child of ours."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _servers_cpu(servers: tuple[Server, ...]) -> float:
+    return sum(_tree_cpu(psutil.Process(server.process_id)) for server in servers)
+
+
+def _tree_cpu(process: psutil.Process) -> float:
+    """Seconds of a process, of its children that run and of those that have ended."""
+    own = process.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in process.children():
+        try:
+            times = child.cpu_times()
+        except psutil.NoSuchProcess:
+            # It ended just now: a few milliseconds that are counted with its parent the next time.
+            continue
+        total += times.user + times.system
+    return total
