@@ -60,7 +60,7 @@ class Settings:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
             environment = {**from_file, **os.environ}
         source_urls = {
-            _system(key): _postgres_url(key, value)
+            _system(key): postgres_url(key, value)
             for key, value in environment.items()
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
@@ -75,7 +75,7 @@ class Settings:
 
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
     value = environment.get(name)
-    return _postgres_url(name, value) if value else None
+    return postgres_url(name, value) if value else None
 
 
 def _system(name: str) -> str:
@@ -87,7 +87,16 @@ def _system(name: str) -> str:
     return system
 
 
-def _postgres_url(name: str, value: str) -> str:
+def postgres_url(name: str, value: str) -> str:
+    """A URL that libpq and SQLAlchemy both read, beginning with `postgresql://`.
+
+    Args:
+        name: What the user calls it: a variable or an option.
+        value: What the user gave.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     # The value may hold a password: no message repeats it.
     expected = "a PostgreSQL URL such as postgresql://user:password@host:5432/database"
     scheme, separator, rest = value.partition("://")

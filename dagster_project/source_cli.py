@@ -5,24 +5,28 @@ Belongs here: names, options and what a person sees in the terminal. Does not be
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
+from sqlalchemy import make_url
 
 from dagster_project.commands.setup import known_systems
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
-from dagster_project.settings import Settings
+from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url
 from dagster_project.words import size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
+    from dagster_project.scaffold.drafting import Draft, LeftOut
 
 out = Console(highlight=False)
 
@@ -32,9 +36,29 @@ System = Annotated[str, typer.Argument(help="The system.")]
 source_app = typer.Typer(no_args_is_help=True, help="Bring in a source database of your own.")
 
 
-@source_app.callback()
-def source() -> None:
-    """Bring in a source database of your own."""
+@source_app.command()
+def scaffold(
+    url: Annotated[str, typer.Option(help="postgresql://user@host:5432/database; a password may come from ~/.pgpass or PGPASSWORD.")],
+    system: Annotated[str, typer.Option(help="The one name of the new system: lower-case letters, digits, underscores.")],
+    schema: Annotated[list[str] | None, typer.Option(help="Schema to read; repeat for more.", show_default="public")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Table to take, all if none is named; repeat for more.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Table to leave out; repeat for more.")] = None,
+) -> None:
+    """Draft a system from a live database: its contract, staging models and suites. Reads the catalog only, overwrites nothing."""
+    from dagster_project.scaffold.catalog import read_catalog, reading  # noqa: PLC0415
+    from dagster_project.scaffold.drafting import check_system_name, draft  # noqa: PLC0415
+    from dagster_project.scaffold.files import raw_types, refuse_existing, texts, write  # noqa: PLC0415
+
+    checked_url, schemas = postgres_url("--url", url), list(dict.fromkeys(schema or ["public"]))
+    check_system_name(system)
+    refuse_existing(system, PROJECT_ROOT)
+    with reading(checked_url) as cursor:
+        drafted = draft(system, read_catalog(cursor, schemas), schemas, include or (), exclude or ())
+        files = texts(drafted, raw_types(cursor, drafted))
+    write(system, files, PROJECT_ROOT)
+    _show_left_out(drafted.left_out)
+    _show_written(drafted, list(files))
+    _show_next(system, checked_url)
 
 
 @source_app.command()
@@ -80,6 +104,39 @@ def status(
     for one in statuses:
         for warning in one.warnings:
             out.print("[yellow]warning:[/]", f"{one.system}: {warning}".replace("[", r"\["), soft_wrap=True)
+
+
+def _show_left_out(left_out: "Sequence[LeftOut]") -> None:
+    if left_out:
+        out.print("left out, as the contract says too")
+        out.print(_lines([(each.name, each.reason) for each in left_out]))
+
+
+def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
+    tables = draft.contract.tables.values()
+    columns, keys = sum(len(table.columns) for table in tables), sum(len(table.foreign_keys) for table in tables)
+    counts = Counter(path.parent for path in files)
+    contents = (
+        f"{len(tables)} tables, {columns} columns, {keys} foreign keys",
+        "the dbt sources, one staging model per table",
+        "one suite per table",
+    )
+    out.print("written; read the contract, it is yours to edit")
+    out.print(_lines([(f"{folder}/", f"{counts[folder]} files: {content}") for folder, content in zip(counts, contents, strict=True)]))
+
+
+def _show_next(system: str, url: str) -> None:
+    shown = make_url(url).render_as_string(hide_password=True)
+    out.print("next")
+    for command in (f"export RUNMART_SOURCE_{system.upper()}_URL='{shown}'", f"runmart sync {system}", "runmart refresh"):
+        out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _lines(rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table.grid(Column(no_wrap=True), Column(), padding=(0, 2, 0, 0))
+    for name, text in rows:
+        table.add_row(f"  {name}".replace("[", r"\["), text.replace("[", r"\["))
+    return table
 
 
 def _contract(system: str) -> SystemContract:

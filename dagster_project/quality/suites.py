@@ -78,9 +78,9 @@ class Expectation(_Strict):
 
 
 class SuiteMeta(_Strict):
-    """The part of a suite that is Runmart's own: the columns that identify a row of the table."""
+    """The part of a suite that is Runmart's own: the columns that identify a row of the table, none if it has no key."""
 
-    key: Annotated[tuple[str, ...], Field(min_length=1)]
+    key: tuple[str, ...]
 
 
 class Suite(_Strict):

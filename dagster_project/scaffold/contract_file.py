@@ -1,0 +1,52 @@
+"""`defs.yaml` of a draft.
+
+Belongs here: the text of the contract. Does not belong here: what it declares (`drafting`).
+"""
+
+from collections.abc import Iterator
+
+from dagster_project.components.contract import SystemContract, TableContract
+from dagster_project.scaffold.drafting import Draft
+from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
+
+
+def contract_text(draft: Draft) -> str:
+    """The contract as a file, with what it leaves out, and why, at its top."""
+    contract = draft.contract
+    return "\n".join((*_preamble(draft), *_head(contract), *(line for name in contract.tables for line in _table(contract, name)), ""))
+
+
+def _preamble(draft: Draft) -> Iterator[str]:
+    yield f"# What Runmart may read from {draft.contract.system}, and nothing else: a column that is not listed is never read."
+    yield "# Drafted from the live database by `runmart source scaffold`; it is yours to edit."
+    if draft.left_out:
+        yield "# Left out:"
+        yield from (f"# - {' '.join(f'{left_out.name} ({left_out.reason})'.split())}" for left_out in draft.left_out)
+
+
+def _head(contract: SystemContract) -> Iterator[str]:
+    freshness = contract.freshness
+    yield "type: dagster_project.components.source_system.SourceSystem"
+    yield ""
+    yield "attributes:"
+    yield f"  system: {contract.system}"
+    yield f"  description: {scalar(contract.description)}"
+    yield f"  capture: {contract.capture}"
+    if contract.schema_name != "public":
+        yield f"  schema: {scalar(contract.schema_name)}"
+    yield f"  freshness: {{warn_after_hours: {freshness.warn_after_hours:g}, error_after_hours: {freshness.error_after_hours:g}}}"
+    yield "  tables:"
+
+
+def _table(contract: SystemContract, name: str) -> Iterator[str]:
+    table: TableContract = contract.tables[name]
+    yield f"    {scalar(name)}:"
+    if table.schema_name:
+        yield f"      schema: {scalar(table.schema_name)}"
+    yield f"      description: {scalar(table.description)}"
+    yield flow_list("      key", table.key)
+    if not table.key:
+        yield f"      without_key: {table.without_key}"
+    yield flow_list("      columns", table.columns)
+    if table.foreign_keys:
+        yield flow_mapping("      foreign_keys", table.foreign_keys)

@@ -1,0 +1,148 @@
+"""The dbt side of a draft: the sources, one staging model per table, and what both say of their columns.
+
+Belongs here: the text of `models/staging/<system>/`. Does not belong here: rules about names (`names`) and types (`ingestion.catalog`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.scaffold.drafting import Draft
+from dagster_project.scaffold.names import quoted, snake_case, staged_names
+from dagster_project.scaffold.yaml_text import scalar
+
+# Raw table by raw table: the type of each column, without length or precision.
+RawTypes = Mapping[str, Mapping[str, str]]
+
+_BATCH_COLUMNS = {"_batch_id": "batch_id", "_synced_at": "synced_at"}
+_DESCRIPTIONS = {
+    "_batch_id": "Batch that last wrote the row.",
+    "_synced_at": "When the row was last written.",
+    "_deleted_at": "When a sync found that the source had deleted the row; null for a live row.",
+}
+_GROUPS = ("ids", "strings", "numerics", "booleans", "times")
+_GROUP_OF_TYPE = {
+    "uuid": "ids",
+    **dict.fromkeys(("smallint", "integer", "bigint", "numeric", "real", "double precision", "money"), "numerics"),
+    "boolean": "booleans",
+}
+
+
+def staging_texts(draft: Draft, types: RawTypes) -> dict[str, str]:
+    """Text by file name."""
+    contract = draft.contract
+    models = {f"stg_{contract.system}__{table}.sql": "\n".join(_model(contract, table, types[table])) for table in contract.tables}
+    return {
+        f"_{contract.system}__sources.yml": "\n".join(_sources(draft)),
+        f"_{contract.system}__models.yml": "\n".join(_models(draft, types)),
+        **models,
+    }
+
+
+def _sources(draft: Draft) -> Iterator[str]:
+    contract = draft.contract
+    syncs = f"ops.table_syncs where system = '{contract.system}' and table_name = '{{{{ this.identifier }}}}'"
+    yield "version: 2"
+    yield ""
+    yield "sources:"
+    yield f"  - name: {contract.system}"
+    yield f"    description: {scalar(f'{contract.description} As the last sync left them.')}"
+    yield f"    schema: {contract.raw_schema}"
+    yield "    config:"
+    yield "      # A row's _synced_at moves only when the row changes, so freshness asks when the table was last compared with its source."
+    yield "      loaded_at_query: >"
+    yield f"        select max(synced_at) from {syncs}"
+    yield "      freshness:"
+    yield f"        warn_after: {{count: {contract.freshness.warn_after_hours:g}, period: hour}}"
+    yield f"        error_after: {{count: {contract.freshness.error_after_hours:g}, period: hour}}"
+    yield "    tables:"
+    for table, declared in contract.tables.items():
+        yield f"      - name: {scalar(table)}"
+        yield f"        description: {scalar(declared.description)}"
+        yield "        columns:"
+        for column in (*declared.columns, *_DESCRIPTIONS):
+            yield f"          - name: {scalar(column)}"
+            yield f"            description: {scalar(_description(draft, table, column))}"
+    yield ""
+
+
+def _models(draft: Draft, types: RawTypes) -> Iterator[str]:
+    contract = draft.contract
+    yield "version: 2"
+    yield ""
+    yield "models:"
+    for table, declared in contract.tables.items():
+        staged = _staged(contract, table)
+        yield f"  - name: stg_{contract.system}__{table}"
+        yield f"    description: {scalar(f'Live rows. {declared.description}')}"
+        yield "    columns:"
+        for columns in _grouped(contract, table, types[table]).values():
+            for column in columns:
+                yield f"      - name: {scalar(staged[column])}"
+                yield f"        description: {scalar(_description(draft, table, column))}"
+    yield ""
+
+
+def _model(contract: SystemContract, table: str, types: Mapping[str, str]) -> Iterator[str]:
+    staged = _staged(contract, table)
+    groups = _grouped(contract, table, types)
+    last = [column for columns in groups.values() for column in columns][-1]
+    yield "with source as ("
+    yield ""
+    yield f"    {{{{ live_rows(source('{contract.system}', '{table}')) }}}}"
+    yield ""
+    yield "),"
+    yield ""
+    yield "renamed as ("
+    yield ""
+    yield "    select"
+    for number, (group, columns) in enumerate(groups.items()):
+        yield from ("",) * (number > 0)
+        yield f"        -- {group}"
+        for column in columns:
+            name = quoted(column)
+            yield f"        {name if name == staged[column] else f'{name} as {staged[column]}'}{'' if column == last else ','}"
+    yield "    from source"
+    yield ""
+    yield ")"
+    yield ""
+    yield "select * from renamed"
+    yield ""
+
+
+def _staged(contract: SystemContract, table: str) -> dict[str, str]:
+    return {**staged_names(contract.tables[table].columns, _BATCH_COLUMNS.values()), **_BATCH_COLUMNS}
+
+
+def _grouped(contract: SystemContract, table: str, types: Mapping[str, str]) -> dict[str, list[str]]:
+    """Columns by group, in the order of the groups; a group without columns is not there."""
+    groups: dict[str, list[str]] = {group: [] for group in _GROUPS}
+    for column in contract.tables[table].columns:
+        groups[_group(contract, table, column, types[column])].append(column)
+    groups["ids"].append("_batch_id")
+    groups["times"].append("_synced_at")
+    return {group: columns for group, columns in groups.items() if columns}
+
+
+def _group(contract: SystemContract, table: str, column: str, raw_type: str) -> str:
+    declared = contract.tables[table]
+    if re.match(r"(timestamp|time|date)\b(?!.*\[\])", raw_type):
+        return "times"
+    if column in declared.key or column in declared.foreign_keys or snake_case(column).endswith(("_id", "_uuid")):
+        return "ids"
+    return _GROUP_OF_TYPE.get(raw_type, "strings")
+
+
+def _description(draft: Draft, table: str, column: str) -> str:
+    declared = draft.contract.tables[table]
+    if column in _DESCRIPTIONS:
+        return _DESCRIPTIONS[column]
+    if (table, column) in draft.comments:
+        return draft.comments[table, column]
+    if declared.key == (column,):
+        return f"Key of {table}."
+    if column in declared.key:
+        return f"Part of the key of {table}."
+    if column in declared.foreign_keys:
+        return f"Refers to {declared.foreign_keys[column]}."
+    return f"Column {column} of the source."

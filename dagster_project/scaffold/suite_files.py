@@ -1,0 +1,131 @@
+"""The suites of a draft: what holds for every raw table, its key and its foreign keys.
+
+Belongs here: the expectations that a catalog justifies. Does not belong here: those that need to know the business; a person adds them.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.quality.suites import Expectation, ExpectationMeta, Severity, Suite, SuiteMeta
+from dagster_project.scaffold.drafting import Draft
+from dagster_project.scaffold.names import quoted, snake_case
+from dagster_project.scaffold.staging_files import RawTypes
+
+# Types of the columns that ingestion adds, as PostgreSQL writes them.
+_BATCH_TYPES = {"_batch_id": "bigint", "_synced_at": "timestamp with time zone", "_deleted_at": "timestamp with time zone"}
+
+
+def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:
+    """One suite per table."""
+    contract = draft.contract
+    for table, declared in contract.tables.items():
+        expectations = (
+            _columns(contract, table, types),
+            *_key(contract, table),
+            *(_parent(draft, table, column) for column in declared.foreign_keys),
+            _row_count(contract, table),
+            _collapse(contract, table),
+            _synced(contract, table, contract.freshness.warn_after_hours, Severity.WARNING),
+            _synced(contract, table, contract.freshness.error_after_hours, Severity.CRITICAL),
+        )
+        yield Suite(name=f"{contract.system}.{table}", meta=SuiteMeta(key=declared.key), expectations=expectations)
+
+
+def _columns(contract: SystemContract, table: str, types: RawTypes) -> Expectation:
+    declared = {**{column: types[table][column] for column in contract.tables[table].columns}, **_BATCH_TYPES}
+    values = ", ".join(f"('{column}', '{kind}')" for column, kind in declared.items())
+    return _query(
+        "columns_are_as_declared",
+        "table",
+        "The raw table has the declared columns with the declared types, and no others.",
+        "with this as (select * from {batch} as batch) select coalesce(declared.column_name, found.column_name) as column_name, "
+        f"declared.type as declared_type, found.type as found_type from (values {values}) as declared (column_name, type) "
+        "full join (select cast(attname as text) as column_name, format_type(atttypid, null) as type from pg_catalog.pg_attribute "
+        f"where attrelid = to_regclass('{contract.raw_schema}.{table}') and attnum > 0 and not attisdropped) as found "
+        "on found.column_name = declared.column_name where found.type is distinct from declared.type",
+    )
+
+
+def _key(contract: SystemContract, table: str) -> Iterator[Expectation]:
+    key = contract.tables[table].key
+    if not key:
+        return
+    names = ", ".join(key)
+    is_compound = len(key) > 1
+    yield Expectation(
+        type="expect_compound_columns_to_be_unique" if is_compound else "expect_column_values_to_be_unique",
+        kwargs={"column_list": list(key)} if is_compound else {"column": key[0]},
+        severity=Severity.CRITICAL,
+        description=f"No two rows have the same {names}.",
+        meta=ExpectationMeta(check="key_is_unique", level="table"),
+    )
+    missing = " or ".join(f"{quoted(column)} is null" for column in key)
+    yield _query("required_values_are_present", "row", f"No value is missing in {names}.", f"{_rows(key)} where {missing}")
+
+
+def _parent(draft: Draft, table: str, column: str) -> Expectation:
+    contract = draft.contract
+    parent, parent_column = contract.tables[table].foreign_keys[column].split(".")
+    is_unproven = (table, column) in draft.unproven
+    return _query(
+        f"{snake_case(column)}_has_parent",
+        "row",
+        f"Every {column} is a live {parent_column} of {parent}.",
+        f"{_rows((*contract.tables[table].key, column))} where {quoted(column)} is not null and not exists (select 1 from "
+        f"{contract.raw_schema}.{parent} as parent where parent.{quoted(parent_column)} = this.{quoted(column)} "
+        "and parent._deleted_at is null)",
+        Severity.WARNING if is_unproven else Severity.CRITICAL,
+    )
+
+
+def _row_count(contract: SystemContract, table: str) -> Expectation:
+    return _query(
+        "row_count_equals_source",
+        "table",
+        "Raw has as many live rows as the source had at the snapshot of the last sync.",
+        "with this as (select * from {batch}) select source_rows, live_rows from (select source_rows from "
+        f"{_syncs(contract, table)} order by batch_id desc limit 1) as newest, (select count(*) as live_rows from this) as live "
+        "where source_rows <> live_rows",
+    )
+
+
+def _collapse(contract: SystemContract, table: str) -> Expectation:
+    return _query(
+        "row_count_did_not_collapse",
+        "table",
+        "The table did not lose more than half of its rows since the previous sync, or within a day before the last.",
+        "with this as (select * from {batch}) select batch_id, source_rows, previous_rows, most_rows from (select batch_id, source_rows, "
+        "lag(source_rows) over (order by batch_id) as previous_rows, max(source_rows) over (order by synced_at range between "
+        "interval '1 day' preceding and current row) as most_rows, row_number() over (order by batch_id desc) as age from "
+        f"{_syncs(contract, table)}) as syncs where age = 1 and source_rows * 2 < greatest(previous_rows, most_rows)",
+    )
+
+
+def _synced(contract: SystemContract, table: str, hours: float, severity: Severity) -> Expectation:
+    return _query(
+        f"synced_within_{hours:g}_hours",
+        "table",
+        f"The last sync of the table is at most {hours:g} hours old.",
+        f"with this as (select * from {{batch}}) select max(synced_at) as last_synced_at from {_syncs(contract, table)} "
+        f"having max(synced_at) is null or max(synced_at) < now() - interval '{hours:g} hours'",
+        severity,
+    )
+
+
+def _rows(columns: Iterable[str]) -> str:
+    return f"with this as (select * from {{batch}}) select {', '.join(map(quoted, dict.fromkeys(columns)))} from this"
+
+
+def _syncs(contract: SystemContract, table: str) -> str:
+    return f"ops.table_syncs where system = '{contract.system}' and table_name = '{table}'"
+
+
+def _query(check: str, level: Literal["row", "table"], description: str, query: str, severity: Severity = Severity.CRITICAL) -> Expectation:
+    return Expectation(
+        type="unexpected_rows_expectation",
+        kwargs={"unexpected_rows_query": query},
+        severity=severity,
+        description=description,
+        meta=ExpectationMeta(check=check, level=level),
+    )
