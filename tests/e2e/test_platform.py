@@ -1,11 +1,5 @@
 """From source to published mart: what a full run does, what a failed check stops, who may read what, and who is told."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import dagster as dg
 import psycopg2
 import pytest
@@ -17,6 +11,7 @@ from dagster_project.components.source_system import raw_assets
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.warehouse import Sources, Warehouse
+from tests.alerts import receiver
 from tests.e2e.conftest import SYSTEM, Platform
 
 MARTS = [
@@ -115,31 +110,6 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
 def test_analyst_changes_nothing(platform: Platform, statement: str) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         platform.warehouse(statement, user="runmart_analyst")
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A local HTTP server in the place of a chat service; gives its Apprise URL and the messages that it got."""
-    messages: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"json://127.0.0.1:{server.server_port}", messages
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> str:
