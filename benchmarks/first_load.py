@@ -112,7 +112,7 @@ def _scale(timings: Sequence[Timing], sizes: tuple[int, int], rows: int) -> Timi
     (less, more), (few, many) = timings, sizes
 
     def scaled(at_few: float, at_many: float) -> float:
-        return at_many + (at_many - at_few) / (many - few) * (rows - many)
+        return at_many + max(at_many - at_few, 0) / (many - few) * (rows - many)
 
     return Timing(
         scaled(less.seconds, more.seconds),

@@ -76,7 +76,7 @@ class _Grid:
 
 def print_tables(loads: list[FirstLoad], syncs: list[Incremental]) -> None:
     """Both tables, to the terminal."""
-    Console().print(_first_loads(loads).for_terminal(), _syncs(syncs).for_terminal())
+    Console(width=130).print(_first_loads(loads).for_terminal(), _syncs(syncs).for_terminal())
 
 
 def write(folder: Path, figures: Figures, loads: list[FirstLoad], syncs: list[Incremental]) -> None:
@@ -154,6 +154,7 @@ def _budgets(figures: Figures) -> _Grid:
         *(
             (f"the same with a table ten times larger, {mode}", "at most 1.5 times", f"{x[incremental.RELOADED_AT]:.2f}")
             for mode, x in (growth or {}).items()
+            if incremental.RELOADED_AT in x
         ),
     ]
     return _Grid("Budgets", ("work", "budget", "measured"), rows)
