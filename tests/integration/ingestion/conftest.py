@@ -16,7 +16,7 @@ from dagster_project.ingestion.events import SyncEvent
 from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync
 
-_SOURCE = """
+SOURCE = """
 create type mood as enum ('calm', 'wild');
 create domain positive as integer check (value > 0);
 create table parent (parent_id bigint primary key, name varchar(40) not null, mood mood, secret text);
@@ -100,7 +100,7 @@ def _run(url: str, statement: str, parameters: tuple[object, ...]) -> list[tuple
 def pair(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> Iterator[Pair]:
     """A filled source and an empty warehouse, once for each capture mode; the second sync is the first that reads from the slot."""
     pair = Pair(new_database("empty"), new_database("warehouse"), request.param)
-    pair.at_source(_SOURCE)
+    pair.at_source(SOURCE)
     pair.at_source("insert into parent select n, 'parent ' || n, 'calm', 'hidden' from generate_series(1, 5) as n")
     pair.at_source(
         """

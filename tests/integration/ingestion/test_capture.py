@@ -13,7 +13,6 @@ from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
-
 WITH_SLOT = pytest.mark.parametrize("pair", ["cdc"], indirect=True)
 WITHOUT_SLOT = pytest.mark.parametrize("pair", ["horizon"], indirect=True)
 
