@@ -19,9 +19,20 @@ from dagster_project.errors import RunmartError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
+MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
 
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
+
+
+def has_migrations(name: str) -> bool:
+    """Whether a database is Runmart's to build; that of a user's own is not."""
+    return (MIGRATIONS_ROOT / name / "versions").is_dir()
+
+
+def url_variable(system: str) -> str:
+    """The variable that says where a system's database is."""
+    return f"{_SOURCE_PREFIX}{system.upper()}{_SOURCE_SUFFIX}"
 
 
 class ConfigurationError(RunmartError):
@@ -82,7 +93,7 @@ def _system(name: str) -> str:
     system = name.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower()
     known = sorted(path.parent.name for path in SOURCES_ROOT.glob("*/defs.yaml"))
     if system not in known:
-        variables = ", ".join(f"{_SOURCE_PREFIX}{each.upper()}{_SOURCE_SUFFIX}" for each in known)
+        variables = ", ".join(map(url_variable, known))
         raise ConfigurationError(f"{name}: there is no system {system!r}; the variables are: {variables}")
     return system
 

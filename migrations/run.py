@@ -4,14 +4,11 @@ Belongs here: choosing a database's migrations and running them against a URL. D
 has its own folder (`migrations/<name>/versions`); all share `env.py`. From a shell, `alembic -n <name> …` does the same.
 """
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 
 from dagster_project.resources.databases import sqlalchemy_url
-
-MIGRATIONS_ROOT = Path(__file__).resolve().parent
+from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
 
 
 def config(name: str, url: str) -> Config:
@@ -24,11 +21,10 @@ def config(name: str, url: str) -> Config:
     Raises:
         KeyError: There is no such folder.
     """
-    folder = MIGRATIONS_ROOT / name / "versions"
-    if not folder.is_dir():
+    if not has_migrations(name):
         known = ", ".join(sorted(path.parent.name for path in MIGRATIONS_ROOT.glob("*/versions")))
         raise KeyError(f"no migrations for {name!r}; there are some for: {known}")
-    alembic = Config(MIGRATIONS_ROOT.parent / "alembic.ini", ini_section=name)
+    alembic = Config(PROJECT_ROOT / "alembic.ini", ini_section=name)
     alembic.attributes["url"] = sqlalchemy_url(url)
     return alembic
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
-from dagster_project.settings import ConfigurationError
+from dagster_project.settings import ConfigurationError, has_migrations
 from migrations.run import upgrade
 
 _OLDEST_VERSION = 140000
@@ -41,10 +41,15 @@ def migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
         The names of the databases that are now at their newest revision.
 
     Raises:
-        RunmartError: A database cannot be reached, is older than PostgreSQL 14, or is at a revision that this version does not know.
+        RunmartError: A system has no migrations, or a database cannot be reached, is older than PostgreSQL 14, or is at a revision that
+            this version does not know.
     """
     named = known_systems(systems)
-    targets = named if systems else [WAREHOUSE, *(system for system in named if databases.external_url(system) is None)]
+    foreign = [system for system in systems if not has_migrations(system)]
+    if foreign:
+        raise ConfigurationError(f"{foreign[0]} has no migrations: its database is its owner's to change, Runmart only reads it")
+    embedded = [system for system in named if has_migrations(system) and databases.external_url(system) is None]
+    targets = named if systems else [WAREHOUSE, *embedded]
     for target in targets:
         with _explained(target):
             url = databases.url(target)

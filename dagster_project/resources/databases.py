@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, create_engine, make_url
 
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.settings import Settings
+from dagster_project.settings import ConfigurationError, Settings, has_migrations, url_variable
 
 WAREHOUSE = "warehouse"
 INSTANCE = "dagster"
@@ -37,10 +37,17 @@ class Databases:
         Args:
             name: `warehouse`, `dagster` or a system.
             user: Connect as this role instead of the URL's own (embedded server) or swap it into the user's URL.
+
+        Raises:
+            ConfigurationError: It is the database of a user's own, and no URL says where that is.
         """
         external = self.external_url(name)
         if external is not None:
             return external if user is None else make_url(external).set(username=user, password=None).render_as_string(hide_password=False)
+        if name != INSTANCE and not has_migrations(name):
+            raise ConfigurationError(
+                f"where the database of {name} is, is not known: set {url_variable(name)}=postgresql://user@host/database"
+            )
         self.server.start()
         self.server.ensure_database(name)
         return self.server.url(name) if user is None else self.server.url(name, user)

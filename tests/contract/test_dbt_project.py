@@ -138,6 +138,11 @@ def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str
             assert "ops.table_syncs" in node["loaded_at_query"]
 
 
+def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
+    unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
+    assert {name for name in models if name.endswith("__executions")} == unites - {"stg_ops__batches"}
+
+
 def test_sql_is_portable(models: dict[str, Node]) -> None:
     foreign = re.compile(r"::|distinct on|cast\([^()]* as numeric\)|->>", re.IGNORECASE)
     assert [name for name, model in models.items() if foreign.search(model["raw_code"])] == []
@@ -146,5 +151,5 @@ def test_sql_is_portable(models: dict[str, Node]) -> None:
 def selected_columns(code: str) -> dict[str, str]:
     """Staged name by source column of the `renamed` CTE."""
     renamed = code.partition("renamed as (")[2].partition("from source")[0]
-    pairs = re.findall(r"^        (\w+)(?: as (\w+))?,?$", renamed, re.MULTILINE)
-    return {column: name or column for column, name in pairs}
+    pairs = re.findall(r"^        (?:\"([^\"]+)\"|(\w+))(?: as (\w+))?,?$", renamed, re.MULTILINE)
+    return {quoted or plain: name or quoted or plain for quoted, plain, name in pairs}

@@ -65,7 +65,11 @@ def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definit
 
 
 @pytest.mark.parametrize(
-    "job_name", ["sync_and_refresh", "refresh", "check", "sync_forecast_tracking", "reconcile_forecast_tracking", "__ASSET_JOB"]
+    "job_name",
+    [
+        *("sync_and_refresh", "refresh", "check", "__ASSET_JOB"),
+        *(f"{job}_{system}" for system in load_contracts() for job in ("sync", "reconcile")),
+    ],
 )
 def test_every_job_carries_the_checks_of_what_it_builds(definitions: dg.Definitions, job_name: str) -> None:
     graph = definitions.resolve_asset_graph()
@@ -98,7 +102,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         "hourly_sync_and_refresh": ("sync_and_refresh", "0 * * * *"),
         "daily_check": ("check", "30 3 * * *"),
         "daily_retention": ("retention", "0 4 * * *"),
-        "daily_reconcile_forecast_tracking": ("reconcile_forecast_tracking", "30 4 * * *"),
+        **{f"daily_reconcile_{system}": (f"reconcile_{system}", "30 4 * * *") for system in load_contracts()},
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
     assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks", "sync_warnings"}
@@ -111,4 +115,5 @@ def test_each_sync_has_a_pool_of_its_own_and_marts_share_one(definitions: dg.Def
     pools = {
         node.definition.name: node.definition.pool for node in nodes if isinstance(node.definition, dg.OpDefinition) if node.definition.pool
     }
-    assert pools == {"raw_forecast_tracking": "sync_forecast_tracking", "transformation": "marts", "analytics__publication": "marts"}
+    syncs = {contract.raw_schema: f"sync_{system}" for system, contract in load_contracts().items()}
+    assert pools == {**syncs, "transformation": "marts", "analytics__publication": "marts"}
