@@ -33,7 +33,9 @@ out = Console(highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 System = Annotated[str, typer.Argument(help="The system.")]
 
-source_app = typer.Typer(no_args_is_help=True, help="Bring in a source database of your own.")
+source_app = typer.Typer(
+    no_args_is_help=True, help="Source databases: draft a system from one of your own, make and watch its replication slot."
+)
 
 
 @source_app.command()
@@ -152,19 +154,11 @@ def _slots(statuses: "list[CaptureStatus]") -> Table:
     table = _table("system", "capture", "slot", "holds back", "dropped at", "source keeps", "log", "behind")
     for one in statuses:
         kept = "no limit" if one.server_limit_bytes is None else size(one.server_limit_bytes)
-        of_slot = (
-            ("-",) * 6
-            if one.slot is None
-            else (
-                one.slot.name,
-                size(one.slot.retained_bytes),
-                size(one.limit_bytes),
-                kept,
-                one.slot.wal_status or "-",
-                size(one.slot.lag_bytes),
-            )
-        )
-        table.add_row(one.system, one.capture, *of_slot)
+        cells = ["-"] * 6
+        if one.slot:
+            held_back, behind = size(one.slot.retained_bytes), size(one.slot.lag_bytes)
+            cells = [one.slot.name, held_back, size(one.limit_bytes), kept, one.slot.wal_status or "-", behind]
+        table.add_row(one.system, one.capture, *cells)
     return table
 
 

@@ -105,7 +105,8 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         **{f"daily_reconcile_{system}": (f"reconcile_{system}", "30 4 * * *") for system in load_contracts()},
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
-    assert {sensor.name for sensor in repository.sensor_defs} == {"automation", "failed_runs", "failed_checks", "sync_warnings"}
+    sensors = {"automation", "failed_runs", "failed_checks", "replication_slots", "sync_warnings"}
+    assert {sensor.name for sensor in repository.sensor_defs} == sensors
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
     assert any(isinstance(sensor, AutomationConditionSensorDefinition) for sensor in repository.sensor_defs)
 
