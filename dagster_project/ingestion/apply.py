@@ -19,6 +19,9 @@ from dagster_project.ingestion.raw_tables import raw_table
 from dagster_project.ingestion.watermark import Batch
 
 INCOMING = sql.Identifier("pg_temp", "incoming")
+GONE = sql.Identifier("pg_temp", "gone")
+
+_DELETED = sql.SQL("_deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s")
 
 # As many changed rows as autovacuum would wait for before it counts again.
 _ANALYZE_SHARE = 0.1
@@ -51,45 +54,41 @@ def create_incoming(cursor: Cursor, contract: SystemContract, table: str) -> Non
     )
 
 
-def create_hinted(cursor: Cursor, contract: SystemContract, table: str, keys: Collection[tuple[str, ...]]) -> None:
-    """A temporary table of keys, each given as the texts of its columns; gone at commit."""
-    cursor.execute("drop table if exists pg_temp.hinted")
+def create_gone(cursor: Cursor, contract: SystemContract, table: str) -> None:
+    """An empty temporary table of keys; gone itself at commit."""
+    cursor.execute("drop table if exists pg_temp.gone")
     names = _names(contract.tables[table].key)
     cursor.execute(
-        sql.SQL("create temporary table hinted on commit drop as select {} from {} with no data").format(names, raw_table(contract, table))
+        sql.SQL("create temporary table gone on commit drop as select {} from {} with no data").format(names, raw_table(contract, table))
     )
+
+
+def find_gone(cursor: Cursor, contract: SystemContract, table: str, keys: Collection[tuple[str, ...]]) -> None:
+    """Of the given keys, each as the texts of its columns, put those that did not come in into the table of gone keys."""
+    create_gone(cursor, contract, table)
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(keys)
     lines.seek(0)
-    cursor.copy_expert(sql.SQL("copy {} ({}) from stdin (format csv)").format(sql.Identifier("pg_temp", "hinted"), names), lines)
-    cursor.execute("analyze pg_temp.hinted")
+    key = contract.tables[table].key
+    cursor.copy_expert(sql.SQL("copy {} ({}) from stdin (format csv)").format(GONE, _names(key)), lines)
+    same_key = sql.SQL(" and ").join(sql.SQL("incoming.{0} = gone.{0}").format(sql.Identifier(column)) for column in key)
+    cursor.execute(sql.SQL("delete from {} as gone using {} as incoming where {}").format(GONE, INCOMING, same_key))
 
 
-def apply_incoming(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
-    """Insert, update, and mark as deleted the live rows under the scope (a condition on `raw`) that did not come in."""
-    cursor.execute("analyze pg_temp.incoming")
-    if not contract.tables[table].key:
-        return _replace(cursor, contract, table, batch, scope)
-    inserted, updated = _upsert(cursor, contract, table, batch)
-    return Applied(inserted, updated, _mark_deleted(cursor, contract, table, batch, scope))
-
-
-def analyze_if_worth_it(cursor: Cursor, contract: SystemContract, table: str, applied: Applied, live_rows: int) -> None:
-    """Count a table again that changed much: what reads it next must not plan with old statistics, and autovacuum comes too late."""
-    if applied.total > _ANALYZE_SHARE * live_rows:
-        cursor.execute(sql.SQL("analyze {}").format(raw_table(contract, table)))
-
-
-def _upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> tuple[int, int]:
+def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> Applied:
+    """Insert and update what came in."""
     columns, key = contract.tables[table].columns, contract.tables[table].key
+    # Of the key only: what the values look like helps no plan, and looking at documents costs more than writing them.
+    cursor.execute(sql.SQL("analyze {} ({})").format(INCOMING, _names(key)))
     _remove_tombstones(cursor, contract, table)
     # The key's columns too: 1.0 and 1.00 are the same key, stored differently.
     assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in (*columns, "_batch_id", "_synced_at")]
+    # In the order of the key, so that neighbours in the index are met one after the other.
     statement = sql.SQL(
         """
         with written as (
             insert into {raw} as raw ({columns}, _batch_id, _synced_at)
-            select {columns}, %(batch_id)s, %(synced_at)s from {incoming}
+            select {columns}, %(batch_id)s, %(synced_at)s from {incoming} order by {key}
             on conflict ({key}) do update
             set {assignments}
             where row({raw_columns})::record *<> row({excluded_columns})::record
@@ -115,7 +114,46 @@ def _upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) 
             f"{error.diag.message_primary}; declare one that does"
         ) from error
     inserted, updated = one_row(cursor)
-    return inserted, updated
+    return Applied(inserted, updated)
+
+
+def delete_gone(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> Applied:
+    """Mark the live rows with the gone keys as deleted."""
+    cursor.execute(sql.SQL("analyze {}").format(GONE))
+    same_key = sql.SQL(" and ").join(sql.SQL("gone.{0} = raw.{0}").format(sql.Identifier(c)) for c in contract.tables[table].key)
+    cursor.execute(
+        sql.SQL("update {raw} as raw set {deleted} from {gone} as gone where raw._deleted_at is null and {same_key}").format(
+            raw=raw_table(contract, table), deleted=_DELETED, gone=GONE, same_key=same_key
+        ),
+        vars(batch),
+    )
+    return Applied(deleted=cursor.rowcount)
+
+
+def delete_missing(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
+    """Mark the live rows under the scope (a condition on `raw`) that did not come in as deleted."""
+    cursor.execute(
+        sql.SQL(
+            """
+            update {raw} as raw set {deleted}
+            where raw._deleted_at is null and {scope} and not exists (select from {incoming} as incoming where {same_key})
+            """
+        ).format(
+            raw=raw_table(contract, table),
+            deleted=_DELETED,
+            scope=scope,
+            incoming=INCOMING,
+            same_key=_same_key(contract.tables[table].key),
+        ),
+        vars(batch),
+    )
+    return Applied(deleted=cursor.rowcount)
+
+
+def analyze_if_worth_it(cursor: Cursor, contract: SystemContract, table: str, applied: Applied, live_rows: int) -> None:
+    """Count a table again that changed much: what reads it next must not plan with old statistics, and autovacuum comes too late."""
+    if applied.total > _ANALYZE_SHARE * live_rows:
+        cursor.execute(sql.SQL("analyze {}").format(raw_table(contract, table)))
 
 
 def _remove_tombstones(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -128,21 +166,7 @@ def _remove_tombstones(cursor: Cursor, contract: SystemContract, table: str) -> 
     )
 
 
-def _mark_deleted(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> int:
-    cursor.execute(
-        sql.SQL(
-            """
-            update {raw} as raw
-            set _deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s
-            where raw._deleted_at is null and {scope} and not exists (select from {incoming} as incoming where {same_key})
-            """
-        ).format(raw=raw_table(contract, table), incoming=INCOMING, scope=scope, same_key=_same_key(contract.tables[table].key)),
-        vars(batch),
-    )
-    return cursor.rowcount
-
-
-def _replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
+def replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:
     """Make the live rows under the scope those that came in, without a key: of five equal ones that are three now, two go."""
     raw, columns = raw_table(contract, table), contract.tables[table].columns
     cursor.execute("drop table if exists pg_temp.numbered")
@@ -163,13 +187,12 @@ def _replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch,
             """
             with live as ({live})
 
-            update {raw} as raw
-            set _deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s
+            update {raw} as raw set {deleted}
             from live
             where raw.ctid = live.ctid
                 and not exists (select from pg_temp.numbered as n where n._row = live._row and n._copy = live._copy)
             """
-        ).format(live=live, raw=raw),
+        ).format(live=live, raw=raw, deleted=_DELETED),
         vars(batch),
     )
     deleted = cursor.rowcount

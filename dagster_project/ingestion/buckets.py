@@ -91,7 +91,7 @@ def compare(
     def within(alias: str) -> sql.Composable:
         return sql.SQL("{} = any({}::bigint[])").format(_bucket(alias, key, types, sends, buckets), sql.Literal(numbers))
 
-    differing = Candidates("buckets that differ", (within("source"),) if numbers else (), within("raw") if numbers else sql.SQL("false"))
+    differing = Candidates("buckets that differ", (within("source"),) if numbers else (), within("raw") if numbers else None)
     return Comparison(differing, len(numbers), copied)
 
 

@@ -25,21 +25,25 @@ class Candidates:
         found_by: How they were found, in words.
         reads: Conditions on the source table (alias `source`) that select them together, none twice.
         scope: Condition on the raw table (alias `raw`): a live row under it that is not among the candidates was deleted at the source.
+            None if they say nothing of deleted rows.
+        keys: Where the candidates are the rows of certain keys, these: the raw row of a key without candidate was deleted at the source.
         is_everything: They are all rows of the source.
-        lacks_deleted: They say nothing of deleted rows: the number of rows has to be compared.
-        keys: The keys that the scope refers to as `pg_temp.hinted`.
     """
 
     found_by: str
     reads: tuple[sql.Composable, ...]
-    scope: sql.Composable
-    is_everything: bool = False
-    lacks_deleted: bool = False
+    scope: sql.Composable | None = None
     keys: Collection[tuple[str, ...]] = ()
+    is_everything: bool = False
+
+    @property
+    def lacks_deleted(self) -> bool:
+        """Whether rows may have been deleted that they say nothing of."""
+        return bool(self.reads) and self.scope is None and not self.keys
 
 
 EVERYTHING = Candidates("full read", (sql.SQL("true"),), sql.SQL("true"), is_everything=True)
-NOTHING = Candidates("unchanged", (), sql.SQL("false"))
+NOTHING = Candidates("unchanged", ())
 
 
 def written_since(table: SourceTable, before: Position, leaves_before: Mapping[str, str]) -> Candidates:
@@ -51,7 +55,7 @@ def written_since(table: SourceTable, before: Position, leaves_before: Mapping[s
     new = table.new_leaves(leaves_before)
     if new:
         condition = sql.SQL("({} or source.tableoid = any({}::oid[]))").format(condition, sql.Literal(new))
-    return Candidates("horizon", (condition,), sql.SQL("false"), lacks_deleted=True)
+    return Candidates("horizon", (condition,))
 
 
 def with_keys(contract: SystemContract, table: str, described: SourceTable, keys: Collection[tuple[str, ...]]) -> Candidates:
@@ -68,9 +72,7 @@ def with_keys(contract: SystemContract, table: str, described: SourceTable, keys
         )
         for part in _parts(keys)
     )
-    same = sql.SQL(" and ").join(sql.SQL("hinted.{0} = raw.{0}").format(sql.Identifier(column)) for column in key)
-    scope = sql.SQL("exists (select from pg_temp.hinted as hinted where {})").format(same)
-    return Candidates("change data capture", reads, scope, keys=keys)
+    return Candidates("change data capture", reads, keys=keys)
 
 
 def _parts(keys: Collection[tuple[str, ...]]) -> Iterator[Sequence[tuple[str, ...]]]:

@@ -77,11 +77,10 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
         )
     counts, copied = {"lost": 0, "extra": 0, "stale": 0}, comparison.copied
     if comparison.buckets:
-        apply.create_incoming(load.writing, contract, table)
         copied += load.read(comparison.differing)
         counts.update(_log_differing(load, comparison.differing, is_repairing))
         if is_repairing:
-            load.note(apply.apply_incoming(load.writing, contract, table, load.batch, comparison.differing.scope))
+            load.make_equal(comparison.differing)
     return Reconciliation(
         table,
         rows_compared=rows,
@@ -95,7 +94,8 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
 
 def _log_differing(load: TableLoad, differing: Candidates, is_repairing: bool) -> dict[str, int]:
     contract, table = load.contract, load.table
-    live = sql.SQL("(select * from {} as raw where raw._deleted_at is null and {})").format(raw_table(contract, table), differing.scope)
+    scope = differing.scope or sql.SQL("true")
+    live = sql.SQL("(select * from {} as raw where raw._deleted_at is null and {})").format(raw_table(contract, table), scope)
     rows = _differing_rows(contract, table, live) if contract.tables[table].key else _differing_copies(contract, table, live)
     load.writing.execute(
         sql.SQL(

@@ -11,7 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion import apply, buckets
+from dagster_project.ingestion import apply, buckets, presence
 from dagster_project.ingestion.candidates import EVERYTHING, NOTHING, Candidates
 from dagster_project.ingestion.catalog import source_table
 from dagster_project.ingestion.cursors import one_row
@@ -54,13 +54,12 @@ class TableLoad:
     def run(self, first: Candidates) -> None:
         """Apply the first candidates, then what the number of rows shows to be missing."""
         started = time.monotonic()
-        if first is NOTHING:
-            return
         if first.lacks_deleted and not self.contract.tables[self.table].key:
             first = self._all_or_nothing(first)
-        self._read_and_apply(first)
+        if first is not NOTHING:
+            self._read_and_apply(first)
         if first.lacks_deleted:
-            self._settle(self._count("true"))
+            self._settle(self._count(sql.SQL("true")))
         self.seconds += time.monotonic() - started
 
     def table_sync(self, new_columns: tuple[str, ...]) -> TableSync:
@@ -78,53 +77,9 @@ class TableLoad:
             new_columns=new_columns,
         )
 
-    def note(self, applied: apply.Applied) -> None:
-        """Count what changed in raw."""
-        self.applied += applied
-        self.live_rows += applied.inserted - applied.deleted
-
-    def _settle(self, source_rows: int) -> None:
-        """Raw holds at least the source's rows now: as many rows prove that they are the same, more that some were deleted."""
-        if self.live_rows > source_rows:
-            key = self.contract.tables[self.table].key
-            described = self.source.tables[self.table]
-            with self.source.reading() as reading:
-                comparison = buckets.compare(
-                    reading, self.writing, self.contract, self.table, described=described, rows=source_rows, columns=key
-                )
-            self.copied += comparison.copied
-            self._read_and_apply(comparison.differing)
-        if self.live_rows != source_rows:
-            self.warnings.append(
-                f"raw_{self.contract.system}.{self.table} had {self.live_rows} live rows where the source has {source_rows}, which no "
-                "change explains: it was compared in full and is right now"
-            )
-            self._read_and_apply(EVERYTHING)
-
-    def _all_or_nothing(self, written: Candidates) -> Candidates:
-        """Rows without a key cannot be applied one by one: nothing to do if none was written and none is gone, else all are compared."""
-        (condition,) = written.reads
-        is_same = self._count(condition) == 0 and self._count("true") == self.live_rows
-        return NOTHING if is_same else EVERYTHING
-
-    def _read_and_apply(self, found: Candidates) -> None:
-        if found is NOTHING:
-            return
-        self.found_by.append(found.found_by)
-        if not found.reads:
-            return
-        apply.create_incoming(self.writing, self.contract, self.table)
-        if found.keys:
-            apply.create_hinted(self.writing, self.contract, self.table, found.keys)
-        copied = self.read(found)
-        applied = apply.apply_incoming(self.writing, self.contract, self.table, self.batch, found.scope)
-        self.copied += copied
-        self.note(applied)
-        if found.is_everything:
-            self.live_rows = copied.rows
-
     def read(self, found: Candidates) -> Copied:
-        """Copy candidates into the (existing) table of incoming rows."""
+        """Copy candidates into the table of incoming rows."""
+        apply.create_incoming(self.writing, self.contract, self.table)
         copied = Copied()
         for condition in found.reads:
             query = select(self.contract, self.table, self.source.tables[self.table], condition)
@@ -132,8 +87,66 @@ class TableLoad:
                 copied += Relay(reading, self.contract, self.writing).copy(query, apply.INCOMING)
         return copied
 
-    def _count(self, condition: str | sql.Composable) -> int:
-        where = sql.SQL(condition) if isinstance(condition, str) else condition
+    def make_equal(self, found: Candidates) -> None:
+        """Make raw equal the source for the candidates, which have come in."""
+        where = (self.writing, self.contract, self.table)
+        if not self.contract.tables[self.table].key:
+            self._note(apply.replace(*where, self.batch, found.scope or sql.SQL("true")))
+            return
+        self._note(apply.upsert(*where, self.batch))
+        if found.keys:
+            apply.find_gone(*where, found.keys)
+            self._note(apply.delete_gone(*where, self.batch))
+        elif found.scope is not None:
+            self._note(apply.delete_missing(*where, self.batch, found.scope))
+
+    def _read_and_apply(self, found: Candidates) -> None:
+        self.found_by.append(found.found_by)
+        if not found.reads:
+            return
+        copied = self.read(found)
+        self.make_equal(found)
+        self.copied += copied
+        if found.is_everything:
+            self.live_rows = copied.rows
+
+    def _note(self, applied: apply.Applied) -> None:
+        self.applied += applied
+        self.live_rows += applied.inserted - applied.deleted
+
+    def _settle(self, source_rows: int) -> None:
+        """Raw holds at least the source's rows now: as many rows prove that they are the same, more that some were deleted."""
+        if self.live_rows > source_rows:
+            self._find_deleted(source_rows)
+        if self.live_rows != source_rows:
+            self.warnings.append(
+                f"raw_{self.contract.system}.{self.table} had {self.live_rows} live rows where the source has {source_rows}, which no "
+                "change explains: it was compared in full and is right now"
+            )
+            self._read_and_apply(EVERYTHING)
+
+    def _find_deleted(self, source_rows: int) -> None:
+        contract, table, described = self.contract, self.table, self.source.tables[self.table]
+        if presence.has_map(contract, table, described):
+            with self.source.reading() as reading:
+                self.copied += presence.find_gone(reading, self.writing, contract, table)
+            self.found_by.append("map of keys")
+            self._note(apply.delete_gone(self.writing, contract, table, self.batch))
+            return
         with self.source.reading() as reading:
-            reading.execute(sql.SQL("select count(*) from {} as source where {}").format(source_table(self.contract, self.table), where))
+            key = contract.tables[table].key
+            comparison = buckets.compare(reading, self.writing, contract, table, described=described, rows=source_rows, columns=key)
+        self.copied += comparison.copied
+        self._read_and_apply(comparison.differing)
+
+    def _all_or_nothing(self, written: Candidates) -> Candidates:
+        """Rows without a key cannot be applied one by one: nothing to do if none was written and none is gone, else all are compared."""
+        (condition,) = written.reads
+        is_same = self._count(condition) == 0 and self._count(sql.SQL("true")) == self.live_rows
+        return NOTHING if is_same else EVERYTHING
+
+    def _count(self, condition: sql.Composable) -> int:
+        query = sql.SQL("select count(*) from {} as source where {}").format(source_table(self.contract, self.table), condition)
+        with self.source.reading() as reading:
+            reading.execute(query)
             return int(one_row(reading)[0])
