@@ -523,7 +523,7 @@ def test_slot_in_use_is_one_clear_line(source: Source) -> None:
         used = source.slot()
         assert used is not None
         assert used.active_pid == connection.info.backend_pid
-        with pytest.raises(SyncError, match=rf"process {used.active_pid} uses the slot {NAME} .*repeat"):
+        with pytest.raises(SyncError, match=rf"process {used.active_pid} uses the slot {NAME}, .*repeat"):
             slot.disable(CONTRACT, source.url)
         assert source.slot() is not None
 
