@@ -22,6 +22,8 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.commands.progress import Progress
+from dagster_project.commands.turns import wait_for_turn
+from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 CODE_LOCATION = "runmart"
 _REPOSITORY = "__repository__"
@@ -71,8 +73,11 @@ def run_job(
     """
     job = loaded_definitions().resolve_job_def(job_name)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
-    run = instance.create_run_for_job(job, run_config={**(config or {}), **_QUIET}, remote_job_origin=origin)
-    report, started, told = RunReport(job_name, run.run_id), time.monotonic(), progress or Progress(lambda _: None)
+    told = progress or Progress(lambda _: None)
+    wait_for_turn(job, instance, told.say)
+    tags = {PROCESS_TAG: this_process()}
+    run = instance.create_run_for_job(job, run_config={**(config or {}), **_QUIET}, remote_job_origin=origin, tags=tags)
+    report, started = RunReport(job_name, run.run_id), time.monotonic()
     # What a step logs while it goes on is no event of the run: the instance passes it on as it stores it.
     instance.add_event_listener(run.run_id, told.log)
     with _output_to(log):

@@ -17,6 +17,7 @@ from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
+from dagster_project.resources.run_process import PROCESS_TAG, this_process
 from dagster_project.resources.warehouse import Sources, Warehouse
 
 # Name of the metadata entry that holds a sync's warnings, one per line.
@@ -96,6 +97,8 @@ def _config_schema(contract: SystemContract) -> dict[str, dg.Field]:
 def _materialize(
     context: dg.AssetExecutionContext, contract: SystemContract, sources: Sources, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[None]]:
+    # So that whoever waits for this sync can see that it died.
+    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: this_process()})
     asked = context.op_execution_context.op_config["reconcile"]
     try:
         result = sync(

@@ -1,0 +1,54 @@
+"""A run's turn: what must never run twice at once waits here for the runs before it.
+
+Belongs here: waiting for the pools that a job needs, and ending runs whose process has died, which would hold them for ever. Does not
+belong here: which jobs share a pool (`defs/`). Dagster would wait too, but without a break between two looks, deaf to signals, and for the
+dead as well.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+from dagster import DagsterInstance, DagsterRun, JobDefinition, OpDefinition
+
+from dagster_project.resources.run_process import PROCESS_TAG, has_died
+
+_POLL_SECONDS = 0.5
+
+
+def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[str], None]) -> None:
+    """Wait until no other run is in the pools of a job.
+
+    Args:
+        job: The job that is to run.
+        instance: Where the other runs are recorded.
+        say: Called with a line for each run that is waited for.
+    """
+    told: set[str] = set()
+    while runs := list(_runs_before(job, instance)):
+        for run in runs:
+            if run.run_id not in told:
+                say(f"waiting for run {run.run_id} of {run.job_name} to end; `runmart up` shows it, and can end it")
+                told.add(run.run_id)
+        time.sleep(_POLL_SECONDS)
+
+
+def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:
+    """The runs that are in the pools of a job or wait for them, once those are cleared of what has ended."""
+    storage = instance.event_log_storage
+    pools = {node.definition.pool for node in job.nodes if isinstance(node.definition, OpDefinition) and node.definition.pool}
+    found = [storage.get_concurrency_info(pool) for pool in sorted(pools)]
+    for run_id in sorted({run_id for info in found for run_id in info.active_run_ids | info.pending_run_ids | info.assigned_run_ids}):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished and not _is_ended(run, instance):
+            yield run
+        else:
+            storage.free_concurrency_slots_for_run(run_id)
+
+
+def _is_ended(run: DagsterRun, instance: DagsterInstance) -> bool:
+    """End a run if its process has died."""
+    process = run.tags.get(PROCESS_TAG)
+    if process is None or not has_died(process):
+        return False
+    instance.report_run_failed(run, "The process that executed the run has died.")
+    return True
