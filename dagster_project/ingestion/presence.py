@@ -25,21 +25,26 @@ def has_map(contract: SystemContract, table: str, described: SourceTable) -> boo
 def find_gone(reading: Cursor, writing: Cursor, contract: SystemContract, table: str) -> Copied:
     """Put the keys of live raw rows that the source does not have into the table of gone keys."""
     (key,) = contract.tables[table].key
-    writing.execute("drop table if exists pg_temp.present")
+    writing.execute("drop table if exists pg_temp.present, pg_temp.held")
     writing.execute("create temporary table present (word bigint, bits bigint) on commit drop")
     copied = Relay(reading, contract, writing).copy(
         _map(key, source_table(contract, table), sql.SQL("true")), sql.Identifier("pg_temp", "present")
     )
+    # A table of its own, because only so PostgreSQL lets several workers make it.
+    held = _map(key, raw_table(contract, table), sql.SQL("_deleted_at is null"))
+    writing.execute(sql.SQL("create temporary table held on commit drop as {}").format(held))
     writing.execute("analyze pg_temp.present")
+    writing.execute("analyze pg_temp.held")
     apply.create_gone(writing, contract, table)
+    # Materialized, or the planner takes every word apart before it looks for those that differ.
     writing.execute(
         sql.SQL(
             """
-            with differing as (
-                select word, raw.bits & ~coalesce(source.bits, 0) as bits
-                from ({raw_map}) as raw (word, bits)
-                left join pg_temp.present as source using (word)
-                where raw.bits & ~coalesce(source.bits, 0) <> 0
+            with differing as materialized (
+                select word, held.bits & ~coalesce(present.bits, 0) as bits
+                from pg_temp.held
+                left join pg_temp.present using (word)
+                where held.bits & ~coalesce(present.bits, 0) <> 0
             )
 
             insert into {gone}
@@ -48,7 +53,7 @@ def find_gone(reading: Cursor, writing: Cursor, contract: SystemContract, table:
             cross join generate_series(0, 63) as place
             where bits >> place & 1 = 1
             """
-        ).format(raw_map=_map(key, raw_table(contract, table), sql.SQL("_deleted_at is null")), gone=apply.GONE)
+        ).format(gone=apply.GONE)
     )
     return copied
 
