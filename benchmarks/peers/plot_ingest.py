@@ -20,7 +20,7 @@ def main(figures_file: str, plot_file: str) -> None:
     """Draw both panels."""
     figures = json.loads(Path(figures_file).read_text(encoding="utf-8"))
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold"})
-    canvas, (left, right) = plt.subplots(1, 2, figsize=(14, 5.2), layout="constrained")
+    canvas, (left, right) = plt.subplots(1, 2, figsize=(14, 5.6), layout="constrained")
     _draw_first_loads(left, figures)
     _draw_syncs(right, figures["incremental"])
     canvas.savefig(plot_file, dpi=130)
@@ -56,8 +56,8 @@ def _draw_syncs(axes: Axes, tables: list[dict[str, Any]]) -> None:
         for step in (step for step in table["steps"] if step["way"] == "full reload"):
             seconds = step["timing"]["seconds"]
             axes.axhline(seconds, color=_PIPES, linestyle=style[1:], linewidth=1)
-            words = f"full reload by psql pipe, {rows} rows: {_duration(seconds)}"
-            axes.text(10, seconds, words, color="#4b5563", fontsize=8.5, va="center", bbox={"facecolor": "white", "edgecolor": "none"})
+            words = f"full reload by psql pipe,\n{rows} rows: {_duration(seconds)}"
+            axes.text(1.01, seconds, words, transform=axes.get_yaxis_transform(), color="#4b5563", fontsize=8.5, va="center")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks([10, 100, 100_000, 1_000_000], ["none", "100", "100,000", "1,000,000"])
@@ -66,7 +66,7 @@ def _draw_syncs(axes: Axes, tables: list[dict[str, Any]]) -> None:
     axes.set_ylabel("seconds, logarithmic")
     axes.set_title("Sync after changes", loc="left")
     axes.grid(visible=True, axis="y", alpha=0.25)
-    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    axes.legend(frameon=False, fontsize=8.5, loc="upper left", bbox_to_anchor=(0, -0.14), ncols=2)
 
 
 def _short(rows: int) -> str:
