@@ -263,12 +263,13 @@ def drop_if_over(cursor: Cursor, contract: SystemContract, limit: int) -> Slot |
         The slot that was dropped, as it was; None if there is none or it is within the limit.
 
     Raises:
-        SyncError: The slot is over its limit and another process uses it, or it reads another database.
+        SyncError: The slot is over its limit and another process uses it, it reads another database, or the role may not drop it.
     """
     slot = read_slot(cursor, slot_name(contract.system))
     if slot is None or slot.retained_bytes <= limit:
         return None
-    return slot if _drop_slot(cursor, contract) else None
+    with _asking_the_owner(cursor, contract, []):
+        return slot if _drop_slot(cursor, contract) else None
 
 
 def withdraw(cursor: Cursor, contract: SystemContract) -> dict[str, str]:
@@ -393,7 +394,7 @@ def _refuse_unready(cursor: Cursor, contract: SystemContract) -> None:
     is_standby, wal_level = one_row(cursor)
     problem = None
     if version < publication.OLDEST_VERSION:
-        problem = f"runs PostgreSQL {version // 10000}; 15 is the oldest that publishes keys only"
+        problem = f"runs PostgreSQL {version // 10000}; 15 is the oldest that can publish keys only: upgrade it"
     elif is_standby:
         problem = "is a standby; give the URL of its primary"
     elif wal_level != "logical":

@@ -505,6 +505,8 @@ def test_right_to_replicate_is_asked_for_alone(source: Source) -> None:
     source.run("drop role if exists reader", "create role reader login")
     with pytest.raises(AccessDenied, match=r'run this and repeat:\n  alter role "reader" replication;$'):
         slot.disable(CONTRACT, source.server.url("shop", "reader"))
+    with source.cursor(source.server.url("shop", "reader")) as cursor, pytest.raises(AccessDenied, match='alter role "reader" replication'):
+        slot.drop_if_over(cursor, CONTRACT, -1)
     assert source.slot() is not None
 
 
