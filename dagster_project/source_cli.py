@@ -119,19 +119,25 @@ def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
     columns, keys = sum(len(table.columns) for table in tables), sum(len(table.foreign_keys) for table in tables)
     counts = Counter(path.parent for path in files)
     contents = (
-        f"{len(tables)} tables, {columns} columns, {keys} foreign keys",
+        ", ".join((_counted(len(tables), "table"), _counted(columns, "column"), _counted(keys, "foreign key"))),
         "the dbt sources, one staging model per table",
         "one suite per table",
     )
     out.print("written; read the contract, it is yours to edit")
-    out.print(_lines([(f"{folder}/", f"{counts[folder]} files: {content}") for folder, content in zip(counts, contents, strict=True)]))
+    out.print(
+        _lines([(f"{folder}/", f"{_counted(counts[folder], 'file')}: {content}") for folder, content in zip(counts, contents, strict=True)])
+    )
 
 
 def _show_next(system: str, url: str) -> None:
     shown = make_url(url).render_as_string(hide_password=True)
-    out.print("next")
+    out.print("next, with the password in place of ***" if "***" in shown else "next")
     for command in (f"export RUNMART_SOURCE_{system.upper()}_URL='{shown}'", f"runmart sync {system}", "runmart refresh"):
         out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _lines(rows: Sequence[tuple[str, str]]) -> Table:

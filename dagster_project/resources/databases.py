@@ -46,7 +46,7 @@ class Databases:
             return external if user is None else make_url(external).set(username=user, password=None).render_as_string(hide_password=False)
         if name != INSTANCE and not has_migrations(name):
             raise ConfigurationError(
-                f"where the database of {name} is, is not known: set {url_variable(name)}=postgresql://user@host/database"
+                f"there is no URL for the database of {name}: set {url_variable(name)}=postgresql://user@host/database"
             )
         self.server.start()
         self.server.ensure_database(name)

@@ -153,15 +153,15 @@ def _obstacle(system: str, relation: Relation, taken: Mapping[str, Relation], ex
     """Why a relation cannot be read, or None."""
     rules = (
         (_is_named(relation, exclude), "--exclude"),
-        (relation.kind in _KINDS, f"{_KINDS.get(relation.kind)}: what it shows is not stored in it"),
+        (relation.kind in _KINDS, f"{_KINDS.get(relation.kind)}, not a table"),
         (relation.extension is not None, f"it belongs to the extension {relation.extension}"),
         (not relation.is_readable, "this role may not read it: grant it SELECT on the table and USAGE on its schema"),
         (relation.has_heirs, "tables inherit from it, and their rows would be read twice"),
-        (not is_plain(relation.name), "its name is not one of lower-case letters, digits and underscores"),
+        (not is_plain(relation.name), "the name is not one of lower-case letters, digits and underscores"),
         (len(f"stg_{system}__{relation.name}") > _LONGEST_RELATION, f"stg_{system}__{relation.name} would be longer than 63 characters"),
         (relation.name in taken, f"{taken[relation.name].schema if relation.name in taken else ''} has a table of the same name"),
         (all(_column_obstacle(column) for column in relation.columns), "none of its columns may be read"),
-        (_has_unreadable_key(relation), "its key may not be read: " + ", ".join(_key_obstacles(relation))),
+        (_has_unreadable_key(relation), "its key is left out: " + ", ".join(_key_obstacles(relation))),
     )
     return next((reason for applies, reason in rules if applies), None)
 
@@ -171,9 +171,9 @@ def _column_obstacle(column: Column) -> str | None:
     if column.name in BATCH_COLUMNS:
         return "every raw table has a column of this name already"
     if is_secret_name(snake_case(column.name)):
-        return "its name is that of a secret or of personal data"
+        return "the name of a secret or of personal data"
     if not re.fullmatch(r"[\w $-]+", column.name) or not re.search(r"\w", column.name):
-        return "its name has a character other than letters, digits, underscores, dashes and spaces"
+        return "the name has a character that is no letter, digit, underscore, dash or space"
     return None
 
 
@@ -197,7 +197,7 @@ def _key_obstacles(relation: Relation) -> Iterator[str]:
     key = next(iter(_keys(relation)), ())
     for column in relation.columns:
         if column.name in key and (reason := _column_obstacle(column)):
-            yield f"{column.name} ({reason})"
+            yield f"{column.name}, {reason}"
 
 
 def _table(relation: Relation, default_schema: str) -> TableContract:
@@ -216,7 +216,7 @@ def _parts_left_out(relation: Relation, table: TableContract) -> Iterator[LeftOu
         if reason := _column_obstacle(column):
             yield LeftOut(f"{relation.name}.{column.name}", reason)
     if not table.key:
-        yield LeftOut(f"{relation.name}: key", "it has no primary key and no unique key without nulls; it is read as a whole each time")
+        yield LeftOut(f"{relation.name}: key", "neither a primary key nor a unique one without nulls; the table is read whole each time")
 
 
 def _references(
