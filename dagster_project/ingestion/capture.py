@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import publication, slot
 from dagster_project.ingestion.candidates import EVERYTHING, NOTHING, Candidates, with_keys, written_since
-from dagster_project.ingestion.errors import first_line
+from dagster_project.ingestion.errors import SyncError, first_line
 from dagster_project.ingestion.source import SourceSnapshot, connect, lsn_number, wait_until_durable
 from dagster_project.ingestion.watermark import TableState, Watermark
 
@@ -56,9 +56,12 @@ def read_stream(contract: SystemContract, url: str, source: SourceSnapshot, befo
         )
     publications = {table: published[table] for table, reason in reasons.items() if reason is None and table in published}
     with connect(contract, url) as connection, connection.cursor() as cursor:
-        dropped = slot.drop_if_over(cursor, contract, int(contract.limits.slot_gigabytes * 2**30))
+        try:
+            dropped = slot.drop_if_over(cursor, contract, slot.limit_bytes(contract))
+        except SyncError as error:
+            return Stream(warnings=(str(error),))
         if dropped:
-            held_back = f"held back {dropped.retained_bytes / 2**30:.1f} GiB of the source's log, more than slot_gigabytes allows"
+            held_back = f"held back {dropped.retained_bytes / 10**9:.1f} GB of the source's log, more than slot_gigabytes allows"
             return _without_slot(contract, f"it {held_back}, and was dropped")
         found = slot.read_slot(cursor, slot.slot_name(contract.system))
         if found is None or not found.is_usable:
