@@ -46,6 +46,7 @@ _SERVER_SETTINGS = {
     "shared_buffers": "'256MB'",
     "wal_level": "logical",
     "max_wal_size": "'2GB'",
+    "max_slot_wal_keep_size": "'10GB'",
 }
 
 
