@@ -66,7 +66,7 @@ def _draw_syncs(axes: Axes, tables: list[dict[str, Any]]) -> None:
     axes.set_ylabel("seconds, logarithmic")
     axes.set_title("Sync after changes", loc="left")
     axes.grid(visible=True, axis="y", alpha=0.25)
-    axes.legend(frameon=False, fontsize=8.5, loc="upper left", bbox_to_anchor=(0, -0.14), ncols=2)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(-0.12, -0.14), ncols=2, columnspacing=1.2)
 
 
 def _short(rows: int) -> str:
