@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, NoReturn
 
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.events import Stage, SyncEvent
+from tests.integration.capture.oracle import exported
 
 Work = Callable[[Callable[[SyncEvent], None]], object]
 
@@ -115,9 +115,7 @@ def _work(work: Work, kill_at: KillPoint | None, told: BinaryIO, answers: Binary
         seen[event.stage] += 1
         told.write(f"stage {event.stage}\n".encode())
         if event.source is not None:
-            with event.source.connection.cursor() as cursor:
-                cursor.execute("select pg_export_snapshot()")
-                told.write(f"snapshot {one_row(cursor)[0]}\n".encode())
+            told.write(f"snapshot {exported(event.source)}\n".encode())
             answers.readline()
         if kill_at == KillPoint(event.stage, seen[event.stage]):
             kill(os.getpid())

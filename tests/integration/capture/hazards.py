@@ -20,7 +20,7 @@ _SLOT = "runmart_awkward"
 
 def attach_filled(cursor: Cursor, year: int, rows: int = 5) -> None:
     """Fill a table of its own, then make it a partition: none of its rows is written as a row of `entry`."""
-    cursor.execute(f"create table entry_{year} (like entry including all)")
+    cursor.execute(f"create table entry_{year} (like entry including all excluding identity)")
     cursor.execute(
         f"insert into entry_{year} (entry_id, booked_on, amount) select -n, make_date({year}, 3, 1), n from generate_series(1, {rows}) as n"
     )

@@ -3,14 +3,20 @@
 Belongs here: which state of the source raw is held against. Does not belong here: how states are read and compared (`oracle`).
 """
 
+from collections import Counter
+from collections.abc import Callable
+
 from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.events import SyncEvent
+from dagster_project.ingestion.sync import SyncResult, sync
 from tests.integration.capture import oracle
 from tests.integration.capture.attempts import Attempt, Ending
 from tests.integration.capture.oracle import Contents, Difference
+from tests.integration.capture.places import Place
 
 
 class Judge:
-    """Remembers what raw held, and what the source held at the last snapshot.
+    """Remembers what raw held (nothing, before its first verdict), and what the source held at the last snapshot.
 
     Args:
         contract: What is copied.
@@ -22,7 +28,7 @@ class Judge:
         self._contract = contract
         self._source_url = source_url
         self._warehouse_url = warehouse_url
-        self._before = oracle.raw_contents(warehouse_url, contract)
+        self._before: Contents = {table: Counter() for table in contract.tables}
         self._at_snapshot: Contents | None = None
         self._leaves: frozenset[tuple[str, str]] = frozenset()
 
@@ -50,3 +56,28 @@ class Judge:
         """Without the tables whose partitions came or went meanwhile: which of them a query reads is no matter of its snapshot."""
         moved = {table for table, _ in self._leaves ^ oracle.leaves(self._source_url, self._contract)}
         return {table: rows for table, rows in contents.items() if table not in moved}
+
+
+def exact_sync(
+    place: Place, contract: SystemContract, on_event: Callable[[SyncEvent], None] = lambda _: None, source_url: str | None = None
+) -> SyncResult:
+    """One sync in this process, after which raw must equal the source at the sync's own snapshot.
+
+    Args:
+        place: Where.
+        contract: What is copied.
+        on_event: Called after the judge has seen the event.
+        source_url: Another server to read from than the place's own.
+    """
+    url = source_url or place.source_url
+    judge = Judge(contract, url, place.warehouse_url)
+
+    def watch(event: SyncEvent) -> None:
+        if event.source is not None:
+            judge.on_snapshot(oracle.exported(event.source))
+        on_event(event)
+
+    result = sync(contract, url, place.warehouse_url, on_event=watch)
+    difference = judge.verdict(Attempt(Ending.DONE))
+    assert difference.total == 0, difference
+    return result

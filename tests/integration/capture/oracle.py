@@ -14,6 +14,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.source import SourceSnapshot
 
 # Text must not depend on the settings of a server, a database or a role.
 _PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex"
@@ -69,6 +71,13 @@ def raw_contents(url: str, contract: SystemContract) -> Contents:
     with closing(connect(url)) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         return _contents(connection, contract, is_raw=True)
+
+
+def exported(source: SourceSnapshot) -> str:
+    """The name under which other connections can read at a sync's snapshot."""
+    with source.connection.cursor() as cursor:
+        cursor.execute("select pg_export_snapshot()")
+        return str(one_row(cursor)[0])
 
 
 def leaves(url: str, contract: SystemContract) -> frozenset[tuple[str, str]]:

@@ -55,6 +55,8 @@ class Server(EmbeddedServer):
         folder.mkdir()
         self._programs_let_in(folder)
         self.run("pg_basebackup", "-D", str(folder), "-R", "-X", "stream", "-c", "fast", "-d", self.url("postgres"))
+        for left_over in folder.glob(".s.PGSQL*"):
+            left_over.unlink()
         standby = Server(folder)
         standby.start()
         return standby

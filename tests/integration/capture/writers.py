@@ -209,8 +209,8 @@ class Writer:
 
 
 def fill(url: str, seed: str, transactions: int = 150) -> None:
-    """Let one writer do some transactions and end."""
-    with closing(psycopg2.connect(url, application_name="writer")) as connection:
+    """Let one writer do some transactions, those that meet locked rows rolled back, and end."""
+    with closing(psycopg2.connect(url, application_name="writer", options="-c lock_timeout=100ms")) as connection:
         Writer(connection, seed, Habits(held_share=0)).write(transactions)
 
 
