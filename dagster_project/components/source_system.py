@@ -98,14 +98,14 @@ def _materialize(
     context: dg.AssetExecutionContext, contract: SystemContract, sources: Sources, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[None]]:
     # So that whoever waits for this sync can see that it died.
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: this_process()})
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     asked = context.op_execution_context.op_config["reconcile"]
     try:
         result = sync(
             contract,
             sources.url(contract.system),
             warehouse.url(),
-            context.run_id,
+            context.run.run_id,
             on_event=SyncLines(context.log.info).tell,
             reconciling=Reconcile(asked["tables"], asked["repair"]) if asked else None,
         )

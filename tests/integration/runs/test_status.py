@@ -1,0 +1,109 @@
+"""What `runmart status` knows, held against the source and the operational tables asked with SQL of the test's own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from dagster_project.commands.status import system_statuses
+from dagster_project.components.contract import load_contracts
+from dagster_project.ingestion.events import Stage, SyncEvent
+from dagster_project.ingestion.sync import sync
+from dagster_project.resources.databases import Databases
+from dagster_project.settings import Settings
+
+SYSTEM = "forecast_tracking"
+NOW = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint, clock_timestamp()"
+
+
+def fetch(url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def databases(new_database: Callable[[str], str], tmp_path: Path) -> Databases:
+    """A source with two tags, a warehouse and an instance that has seen no run."""
+    source = new_database(SYSTEM)
+    fetch(source, "insert into tags (tag_name) values ('a'), ('b')")
+    return Databases(Settings(tmp_path, new_database("warehouse"), new_database("empty"), {SYSTEM: source}))
+
+
+def sync_of(databases: Databases, on_event: Callable[[SyncEvent], None] = lambda _: None) -> int:
+    return sync(load_contracts()[SYSTEM], databases.url(SYSTEM), databases.url("warehouse"), on_event=on_event).batch_id
+
+
+def test_nothing_is_known_before_the_first_sync(databases: Databases) -> None:
+    assert system_statuses(databases) == []
+
+
+def test_status_tells_rows_batch_and_distance_from_the_source(databases: Databases) -> None:
+    sync_of(databases)
+    fetch(databases.url(SYSTEM), "insert into tags (tag_name) values ('c')")
+    batch_id = sync_of(databases)
+    ((snapshot_xmax, snapshot_at),) = fetch(
+        databases.url("warehouse"),
+        "select distinct split_part(snapshot, ':', 2)::bigint, snapshot_at from ops.table_state",
+    )
+    ((before_xmax, before),) = fetch(databases.url(SYSTEM), NOW)
+    (status,) = system_statuses(databases)
+    ((after_xmax, after),) = fetch(databases.url(SYSTEM), NOW)
+
+    assert (status.system, status.capture, status.batch_id, status.source_note) == (SYSTEM, "horizon", batch_id, None)
+    assert [table.table for table in status.tables] == sorted(load_contracts()[SYSTEM].tables)
+    tags = next(table for table in status.tables if table.table == "tags")
+    assert (tags.rows, tags.batch_id, tags.rows_read, tags.found_by, tags.is_loading) == (3, batch_id, 1, "horizon", False)
+    for table in status.tables:
+        assert table.behind_transactions is not None
+        assert table.behind_seconds is not None
+        assert before_xmax <= table.behind_transactions + snapshot_xmax <= after_xmax
+        assert seconds(snapshot_at, before) <= table.behind_seconds <= seconds(snapshot_at, after)
+
+
+def seconds(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds()
+
+
+def test_source_that_cannot_be_reached_is_noted(databases: Databases) -> None:
+    sync_of(databases)
+    nowhere = {SYSTEM: "postgresql://nobody@127.0.0.1:1/nothing"}
+    (status,) = system_statuses(Databases(replace(databases.settings, source_urls=nowhere)))
+    assert status.source_note is not None
+    assert "Connection refused" in status.source_note
+    assert {(table.behind_seconds, table.behind_transactions) for table in status.tables} == {(None, None)}
+    assert next(table for table in status.tables if table.table == "tags").rows == 2
+
+
+def test_transactions_of_another_server_are_not_compared(databases: Databases) -> None:
+    sync_of(databases)
+    fetch(databases.url("warehouse"), "update ops.table_state set system_identifier = '1'")
+    (status,) = system_statuses(databases)
+    assert status.source_note == "it is another server than the one that was synced"
+    assert {table.behind_transactions for table in status.tables} == {None}
+
+
+def test_interrupted_first_sync_shows_what_is_there(databases: Databases) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(event: SyncEvent) -> None:
+        if event.stage is Stage.LOADED and event.table == "runs":
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        sync_of(databases, interrupt)
+    (status,) = system_statuses(databases)
+    assert (status.batch_id, status.age_seconds) == (None, None)
+    assert {(table.table, table.is_loading, table.rows_read) for table in status.tables} == {
+        ("experiments", True, None),
+        ("runs", True, None),
+    }
