@@ -6,16 +6,21 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 QUIETLY := --quiet --disable-pip-version-check
 
+# What benchmarks are held against lives in an environment of its own.
+PEERS := .venv-peers/.installed
+SIZE ?= 5000000
+SECONDS_PER_MODE ?= 60
+
 export UV_PYTHON_DOWNLOADS := never
 export DAGSTER_DISABLE_TELEMETRY := 1
 # Compiling what is imported costs 11 s of CPU once; without it every start costs them, and compiling everything at install takes 50.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format dev clean
+.PHONY: help install demo test unit check format dev soak bench-ingest clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(INSTALLED)  ## Create .venv/ from the lock file
 
@@ -55,6 +60,17 @@ dev: install  ## The Dagster UI with the code reloaded on change
 	$(BIN)/runmart migrate
 	eval "$$($(BIN)/runmart env)" && $(BIN)/dagster dev
 
-clean:  ## Stop the embedded server and remove .venv/ and .runmart/
+soak: install  ## Every way of copying rows beside writers, kills and crashes: SECONDS_PER_MODE=60
+	@$(BIN)/python -m benchmarks.soak --seconds-per-mode $(SECONDS_PER_MODE)
+
+$(PEERS): benchmarks/requirements-peers.txt $(INSTALLED)
+	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-peers
+	.uv/bin/uv pip install --quiet --system-certs --python .venv-peers/bin/python -r $<
+	@touch $@
+
+bench-ingest: install $(PEERS)  ## What first loads and syncs cost beside the psql pipe, dlt and others: SIZE=5000000
+	@$(BIN)/python -m benchmarks.ingest --size $(SIZE)
+
+clean:  ## Stop the embedded server and remove .runmart/ and the environments
 	-test -x $(BIN)/runmart && $(BIN)/runmart down
-	rm -rf .venv .uv .runmart dbt_project/target dbt_project/logs
+	rm -rf .venv .venv-peers .uv .runmart dbt_project/target dbt_project/logs

@@ -14,7 +14,7 @@ from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.source import Position
 
-_KEYS_PER_READ = 20_000
+_KEYS_PER_READ = 100_000
 
 
 @dataclass(frozen=True)

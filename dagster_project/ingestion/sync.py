@@ -259,6 +259,9 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
                 cursor.execute("set role runmart_ingest")
                 cursor.execute("set timezone = 'UTC'")
                 cursor.execute("set synchronous_commit = on")
+                # A sync works in temporary tables of this one session; the defaults send even small ones to disk.
+                cursor.execute("set temp_buffers = '64MB'")
+                cursor.execute("set work_mem = '64MB'")
                 cursor.execute("select pg_try_advisory_lock(hashtext('runmart sync'), hashtext(%s))", (system,))
                 if one_row(cursor) == (False,):
                     raise SyncInProgress(f"a sync of {system} is already running; wait for it to end and repeat if needed")
