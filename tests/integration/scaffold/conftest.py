@@ -1,0 +1,97 @@
+"""An awkward database of a user's own, and a copy of the project in which a system is drafted from it.
+
+Belongs here: what the tests share. Does not belong here: what is expected of the draft.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.settings import PROJECT_ROOT
+
+_COPIED = ("dagster_project", "dbt_project", "expectations", "migrations", "tests", "alembic.ini", "dagster.yaml", "pyproject.toml")
+_COMMAND = "from dagster_project.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project.
+
+    Attributes:
+        root: Its folder.
+        source_url: The awkward database.
+        said: What drafting a system from it printed.
+    """
+
+    root: Path
+    source_url: str
+    said: str
+
+    def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Python on the copy's code, not on the original's."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNMART_")}
+        settings = {"PYTHONPATH": str(self.root), "RUNMART_HOME": str(self.root / ".runmart"), "COLUMNS": "200"}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env={**inherited, **settings, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def runmart(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the copy's `runmart`."""
+        return self.python("-c", _COMMAND, *arguments, **environment)
+
+    def scaffold(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Draft a system from the awkward database."""
+        return self.runmart("source", "scaffold", "--url", self.source_url, *arguments)
+
+    def files(self) -> dict[Path, bytes]:
+        """Every file that a system may consist of."""
+        folders = ("dagster_project/defs/sources", "dbt_project/models", "expectations")
+        found = (path for folder in folders for path in (self.root / folder).rglob("*"))
+        return {path: path.read_bytes() for path in found if path.is_file()}
+
+
+def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """Run statements, committed together; the rows of the last one."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="session")
+def shop_url(server: EmbeddedServer) -> str:
+    """URL of the awkward database."""
+    server.ensure_database("shop")
+    run(server.url("shop"), (Path(__file__).parent / "shop.sql").read_text(encoding="utf-8"))
+    return server.url("shop")
+
+
+@pytest.fixture(scope="session")
+def project(shop_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A copy of the project after `runmart source scaffold`."""
+    root = tmp_path_factory.mktemp("project")
+    ignored = shutil.ignore_patterns("target", "logs", "__pycache__")
+    for name in _COPIED:
+        origin = PROJECT_ROOT / name
+        if origin.is_dir():
+            shutil.copytree(origin, root / name, ignore=ignored)
+        else:
+            shutil.copy(origin, root / name)
+    done = Project(root, shop_url, "").scaffold("--system", "shop", "--schema", "public", "--schema", "crm")
+    assert done.returncode == 0, done.stderr
+    yield Project(root, shop_url, done.stdout)
+    shutil.rmtree(root)

@@ -1,0 +1,122 @@
+"""Names and texts of a draft: what needs no database."""
+
+import re
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagster_project.components.secrets import is_secret_name
+from dagster_project.scaffold.names import quoted, snake_case, staged_names
+from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
+
+NAMES = st.text(st.sampled_from("aBc_1 -$é"), min_size=1, max_size=63).filter(lambda name: re.search(r"\w", name) is not None)
+TEXTS = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min_size=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "snake"),
+    [
+        ("user_id", "user_id"),
+        ("_hidden", "_hidden"),
+        ("userId", "user_id"),
+        ("UserID", "user_id"),
+        ("HTTPStatus", "http_status"),
+        ("Full Name", "full_name"),
+        ("a-b", "a_b"),
+        ("2nd", "2nd"),
+        ("Größe", "größe"),
+    ],
+)
+def test_snake_case(name: str, snake: str) -> None:
+    assert snake_case(name) == snake
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"), [("id", "id"), ("timestamp", "timestamp"), ("order", '"order"'), ("userId", '"userId"'), ("2nd", '"2nd"')]
+)
+def test_only_names_that_need_it_are_quoted(name: str, sql: str) -> None:
+    assert quoted(name) == sql
+
+
+def test_staged_names_keep_what_needs_no_change() -> None:
+    columns = ["userId", "user_id", "USER_ID", "batch_id", "order", "2nd"]
+    assert staged_names(columns, ["batch_id", "synced_at"]) == {
+        "user_id": "user_id",
+        "userId": "source_user_id",
+        "USER_ID": "source_user_id2",
+        "batch_id": "source_batch_id",
+        "order": "order_",
+        "2nd": "column_2nd",
+    }
+
+
+@given(st.lists(NAMES, unique=True, max_size=8))
+def test_staged_names_are_different_and_need_no_quotes(columns: list[str]) -> None:
+    staged = staged_names(columns, ["batch_id"])
+    assert set(staged) == set(columns)
+    assert len(set(staged.values())) == len(columns)
+    assert "batch_id" not in staged.values()
+    assert all(re.fullmatch(r"[^\W\d]\w*", name) and name == name.lower() for name in staged.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "passwd_md5",
+        "client_secret",
+        "access_token",
+        "api_key",
+        "apikey",
+        "api_key_hash",
+        "email",
+        "e_mail",
+        "phone_number",
+        "session_id",
+        "pin",
+        "otp_salt",
+    ],
+)
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "is_secret",
+        "has_password",
+        "prompt_tokens",
+        "max_tokens",
+        "total_token",
+        "key",
+        "shipping_id",
+        "description",
+        "passenger",
+        "email_count",
+        "last_phone_at",
+    ],
+)
+def test_names_that_only_look_like_secrets(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@given(TEXTS)
+def test_scalar_stays_a_string(text: str) -> None:
+    assert yaml.safe_load(f"a: {scalar(text)}") == {"a": text}
+    assert yaml.safe_load(f"[{scalar(text)}]") == [text]
+
+
+@given(st.lists(TEXTS, max_size=30), st.dictionaries(TEXTS, TEXTS, max_size=10))
+def test_flow_collections_say_what_they_were_made_of(items: list[str], mapping: dict[str, str]) -> None:
+    text = f"root:\n{flow_list('  items', items)}\n{flow_mapping('  mapping', mapping)}\n"
+    assert yaml.safe_load(text) == {"root": {"items": items, "mapping": mapping}}
+
+
+def test_long_lists_are_wrapped() -> None:
+    lines = flow_list("      columns", [f"column_{number}" for number in range(40)]).splitlines()
+    assert len(lines) > 1
+    assert all(len(line) <= 140 for line in lines)
+    assert all(line.startswith("        c") for line in lines[1:])
