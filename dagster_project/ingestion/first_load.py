@@ -19,7 +19,7 @@ from dagster_project.ingestion.source import SourceSnapshot
 from dagster_project.ingestion.watermark import Batch, TableState, TableSync
 
 # Kilobytes for sorting an index; PostgreSQL's own default makes it merge from disk.
-_SORT_MEMORY = 512 * 1024
+_SORT_MEMORY = 256 * 1024
 
 
 def first_load(
