@@ -21,7 +21,7 @@ from dagster_project.commands.setup import known_systems
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
-from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url
+from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
 from dagster_project.words import size
 
 if TYPE_CHECKING:
@@ -132,7 +132,12 @@ def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
 def _show_next(system: str, url: str) -> None:
     shown = make_url(url).render_as_string(hide_password=True)
     out.print("next, with the password in place of ***" if "***" in shown else "next")
-    for command in (f"export RUNMART_SOURCE_{system.upper()}_URL='{shown}'", f"runmart sync {system}", "runmart refresh"):
+    for command in (
+        f"export {url_variable(system)}='{shown}'",
+        f"runmart sync {system:<19}copies it into raw_{system} and checks it",
+        "runmart status                  rows, age and checks of every raw table",
+        f"runmart refresh                 builds staging.stg_{system}__* and the marts, once every system was synced",
+    ):
         out.print(f"  {command}", markup=False, soft_wrap=True)
 
 

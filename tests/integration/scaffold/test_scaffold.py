@@ -111,7 +111,8 @@ def test_everything_left_out_is_told_with_its_reason(project: Project) -> None:
 
 def test_terminal_names_what_was_written_and_the_next_commands(project: Project) -> None:
     lines = [line.strip() for line in project.said.splitlines()]
-    assert lines[-4:] == ["next", f"export RUNMART_SOURCE_SHOP_URL='{project.source_url}'", "runmart sync shop", "runmart refresh"]
+    assert lines[-5:-3] == ["next", f"export RUNMART_SOURCE_SHOP_URL='{project.source_url}'"]
+    assert [line.partition("  ")[0] for line in lines[-3:]] == ["runmart sync shop", "runmart status", "runmart refresh"]
     for folder in ("dagster_project/defs/sources/shop/", "dbt_project/models/staging/shop/", "expectations/shop/"):
         assert any(line.startswith(folder) for line in lines)
         assert list((project.root / folder).iterdir())
