@@ -8,11 +8,12 @@ dead as well.
 import time
 from collections.abc import Callable, Iterator
 
-from dagster import DagsterInstance, DagsterRun, JobDefinition, OpDefinition
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, OpDefinition, RunsFilter
 
 from dagster_project.resources.run_process import PROCESS_TAG, has_died
 
 _POLL_SECONDS = 0.5
+_UNFINISHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
 def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[str], None]) -> None:
@@ -34,21 +35,19 @@ def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[
 
 def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:
     """The runs that are in the pools of a job or wait for them, once those are cleared of what has ended."""
+    _end_runs_of_dead_processes(instance)
     storage = instance.event_log_storage
     pools = {node.definition.pool for node in job.nodes if isinstance(node.definition, OpDefinition) and node.definition.pool}
     found = [storage.get_concurrency_info(pool) for pool in sorted(pools)]
     for run_id in sorted({run_id for info in found for run_id in info.active_run_ids | info.pending_run_ids | info.assigned_run_ids}):
         run = instance.get_run_by_id(run_id)
-        if run is not None and not run.is_finished and not _is_ended(run, instance):
-            yield run
-        else:
+        if run is None or run.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
+        else:
+            yield run
 
 
-def _is_ended(run: DagsterRun, instance: DagsterInstance) -> bool:
-    """End a run if its process has died."""
-    process = run.tags.get(PROCESS_TAG)
-    if process is None or not has_died(process):
-        return False
-    instance.report_run_failed(run, "The process that executed the run has died.")
-    return True
+def _end_runs_of_dead_processes(instance: DagsterInstance) -> None:
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]):
+            instance.report_run_failed(run, "The process that executed the run has died.")

@@ -9,7 +9,8 @@ import socket
 
 import psutil
 
-PROCESS_TAG = "runmart/process"
+# The UI hides tags of this prefix.
+PROCESS_TAG = ".dagster/runmart_process"
 _SAME_START_SECONDS = 5.0
 
 

@@ -291,6 +291,7 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
     assert user.queries("warehouse", tampered) == ["1", "2"]
     done = user.types(f"runmart reconcile {SYSTEM} --table predictions")
     assert done.returncode == 1
+    assert f"    warning: raw_{SYSTEM}.predictions differed from its source: 0 rows lost, 0 extra, 2 stale; not repaired" in done.stderr
     assert f"error: raw_{SYSTEM} differs from its source in 2 rows, which `runmart reconcile {SYSTEM} --repair` repairs" in done.stderr
     (status,) = user.gets_json("runmart status --json")
     assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 2)
@@ -311,7 +312,6 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
     (status,) = user.gets_json("runmart status --json")
     assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 0)
     assert "last reconciled: " in user.gets("runmart status")
-    assert user.types("runmart refresh").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,6 @@ def test_sync_waits_for_another_one_and_goes_on_when_that_is_killed(user: User) 
         says(second, "reading")
         lock.close()
         says(second, f"synced {SYSTEM}")
-    assert user.gets_json("runmart sync --json")[0]["is_success"]
 
 
 def test_databases_are_open_to_psql_as_who_they_are_for(user: User) -> None:

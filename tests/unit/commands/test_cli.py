@@ -1,6 +1,7 @@
 """The command line without its work: formats, exit codes, and a help that lists what there is."""
 
 import json
+import logging
 import sys
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,6 +14,7 @@ from dagster import (
     AssetMaterialization,
     DagsterEvent,
     DagsterEventType,
+    EventLogEntry,
     MetadataValue,
     TableRecord,
     TableSchema,
@@ -166,6 +168,54 @@ def test_progress_tells_retries_and_failures(monkeypatch: pytest.MonkeyPatch) ->
     told.show(event(DagsterEventType.STEP_UP_FOR_RETRY, "raw_shop", step_retry_data=SimpleNamespace(seconds_to_wait=2)))
     told.show(event(DagsterEventType.STEP_FAILURE, "raw_shop"))
     assert said == ["  reading shop", "  raw shop did not succeed; trying again in 2 s", "  raw shop failed, 0.0 s"]
+
+
+def logged(level: int, step: str, message: str, dagster_event: DagsterEvent | None = None) -> EventLogEntry:
+    """As much of a line of a run's log as its readers look at."""
+    return cast("EventLogEntry", SimpleNamespace(level=level, step_key=step, user_message=message, dagster_event=dagster_event))
+
+
+def test_progress_passes_on_what_a_sync_logs() -> None:
+    said: list[str] = []
+    told = Progress(said.append)
+    told.log(logged(logging.INFO, "raw_shop", "orders: about 40 % copied"))
+    told.log(logged(logging.WARNING, "raw_shop", "orders: a new column"))
+    told.log(logged(logging.DEBUG, "raw_shop", "a detail"))
+    told.log(logged(logging.INFO, "transformation", "what dbt says"))
+    told.log(logged(logging.INFO, "raw_shop", "an event", event(DagsterEventType.STEP_START)))
+    assert said == ["    orders: about 40 % copied", "    warning: orders: a new column"]
+
+
+def test_progress_says_that_a_step_waits() -> None:
+    said: list[str] = []
+    told = Progress(said.append)
+    told.show(event(DagsterEventType.ENGINE_EVENT, "raw_shop", engine_event_data=SimpleNamespace(metadata={"pool": "sync_shop"})))
+    told.show(event(DagsterEventType.ENGINE_EVENT, "raw_shop", engine_event_data=SimpleNamespace(metadata={"pid": "1"})))
+    assert said == ["  raw shop waits for the run before it in the queue"]
+
+
+def reconciled(**counts: int) -> RunReport:
+    figures = {"rows_lost": 0, "rows_extra": 0, "rows_stale": 0, "rows_repaired": 0, **counts}
+    metadata = {"rows_compared": 50_000_000, **figures, "rows_read": 1_234_567, "bytes_read": 45_000_000, "seconds": 12.5}
+    return RunReport("reconcile_shop", "r1", assets={"shop/orders": {f"reconcile_{name}": value for name, value in metadata.items()}})
+
+
+def test_findings_have_a_total_and_name_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._show_findings(reconciled(rows_lost=1, rows_stale=2))
+    shown = capsys.readouterr()
+    rows = [line.split() for line in shown.out.splitlines() if "50,000,000" in line]
+    assert rows == [[first, "50,000,000", "1", "0", "2", "0", "1,234,567", "45.00", "12.50"] for first in ("orders", "total")]
+    assert "error: raw_shop differs from its source in 3 rows, which `runmart reconcile shop --repair` repairs" in shown.err
+
+
+def test_findings_that_are_repaired_are_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._show_findings(reconciled(rows_lost=1, rows_repaired=1))
+    assert capsys.readouterr().err == ""
+
+
+def test_run_that_did_not_reconcile_has_no_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._show_findings(RunReport("sync_shop", "r1", assets={"shop/orders": {"rows_read": 1}}))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_report_keeps_what_json_can_hold() -> None:
