@@ -7,8 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion import slot
+from tests.integration.capture.judge import exact_sync
 from tests.integration.capture.places import Place, place, servers
 from tests.integration.capture.servers import Server
+from tests.integration.capture.tables import contract
+from tests.integration.capture.writers import fill
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +28,14 @@ def somewhere(capture_servers: tuple[Server, Server]) -> Iterator[Place]:
     """A fresh source with the awkward tables, still empty, and a fresh warehouse."""
     with place(*capture_servers) as fresh:
         yield fresh
+
+
+@pytest.fixture(params=["horizon", "cdc"])
+def awkward(request: pytest.FixtureRequest, somewhere: Place) -> SystemContract:
+    """The contract in each capture mode, its filled source synced once."""
+    chosen = contract(request.param)
+    fill(somewhere.source_url, "before", 50)
+    if chosen.capture == "cdc":
+        slot.enable(chosen, somewhere.source_url)
+    exact_sync(somewhere, chosen)
+    return chosen

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.events import SyncEvent
+from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult, sync
 from tests.integration.capture import oracle
 from tests.integration.capture.attempts import Attempt, Ending
@@ -81,3 +81,14 @@ def exact_sync(
     difference = judge.verdict(Attempt(Ending.DONE))
     assert difference.total == 0, difference
     return result
+
+
+def during(stage: Stage, action: Callable[[], object]) -> Callable[[SyncEvent], None]:
+    """Do something once, when a sync comes to a stage."""
+    waiting = [action]
+
+    def watch(event: SyncEvent) -> None:
+        if event.stage is stage and waiting:
+            waiting.pop()()
+
+    return watch

@@ -1,4 +1,4 @@
-"""What happens while a sync runs, or across several: open and prepared transactions, commits out of order, changes of partitions, kills."""
+"""What happens while a sync runs, or across several: open and prepared transactions, changed partitions, other readers."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,26 +12,15 @@ from psycopg2.extensions import connection as Connection
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncInProgress
-from dagster_project.ingestion.events import Stage, SyncEvent
+from dagster_project.ingestion.events import Stage
 from dagster_project.ingestion.sync import sync
-from tests.integration.capture import hazards, oracle
-from tests.integration.capture.attempts import Ending, KillPoint, attempt
-from tests.integration.capture.judge import Judge, exact_sync
-from tests.integration.capture.places import Place
+from tests.integration.capture import hazards
+from tests.integration.capture.judge import during, exact_sync
+from tests.integration.capture.places import Place, place
+from tests.integration.capture.servers import Server
 from tests.integration.capture.tables import contract
 from tests.integration.capture.waiting import until
 from tests.integration.capture.writers import fill
-
-
-@pytest.fixture(params=["horizon", "cdc"])
-def awkward(request: pytest.FixtureRequest, somewhere: Place) -> SystemContract:
-    """The contract in each capture mode, its filled source synced once."""
-    chosen = contract(request.param)
-    fill(somewhere.source_url, "before", 80)
-    if chosen.capture == "cdc":
-        slot.enable(chosen, somewhere.source_url)
-    exact_sync(somewhere, chosen)
-    return chosen
 
 
 @contextmanager
@@ -39,17 +28,6 @@ def transaction(place: Place) -> Iterator[Connection]:
     """A transaction at the source that the test ends."""
     with closing(psycopg2.connect(place.source_url)) as connection:
         yield connection
-
-
-def during(stage: Stage, action: Callable[[], object]) -> Callable[[SyncEvent], None]:
-    """Do something once, when a sync comes to a stage."""
-    waiting = [action]
-
-    def watch(event: SyncEvent) -> None:
-        if event.stage is stage and waiting:
-            waiting.pop()()
-
-    return watch
 
 
 def test_open_transaction_arrives_after_it_commits(awkward: SystemContract, somewhere: Place) -> None:
@@ -65,7 +43,9 @@ def test_open_transaction_arrives_after_it_commits(awkward: SystemContract, some
 
 
 def test_prepared_transaction_arrives_after_it_commits(awkward: SystemContract, somewhere: Place) -> None:
-    somewhere.at_source("begin; update account set balance = 1 where account_id < 5; insert into ledger (at) values (now()); prepare transaction 'later'")
+    somewhere.at_source(
+        "begin; update account set balance = 1 where account_id < 5; insert into ledger (at) values (now()); prepare transaction 'later'"
+    )
     for _ in range(2):
         fill(somewhere.source_url, "beside", 10)
         exact_sync(somewhere, awkward)
@@ -81,14 +61,6 @@ def test_transaction_is_decoded_before_it_is_visible(awkward: SystemContract, so
             exact_sync(somewhere, awkward)
     exact_sync(somewhere, awkward)
     assert somewhere.in_warehouse("select count(*) > 10 from raw_awkward.account where balance = 4711") == [(True,)]
-
-
-def test_slot_is_moved_past_a_transaction_that_nobody_sees(awkward: SystemContract, somewhere: Place) -> None:
-    with waiting_for_ghost(somewhere, "update account set balance = 4711"):
-        somewhere.at_source("select pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) from pg_replication_slots")
-        exact_sync(somewhere, awkward)
-        exact_sync(somewhere, awkward)
-    exact_sync(somewhere, awkward)
 
 
 @contextmanager
@@ -143,46 +115,13 @@ def test_second_sync_of_a_system_leaves_with_a_clear_line(awkward: SystemContrac
     exact_sync(somewhere, awkward)
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-@pytest.mark.parametrize("capture", ["horizon", "cdc"])
-def test_killed_sync_leaves_all_or_nothing(capture: str, stage: Stage, somewhere: Place) -> None:
-    """The first load and a later sync, each killed at the first and at a later occurrence of the stage, then repeated."""
-    chosen = contract("cdc" if capture == "cdc" else "horizon")
-    fill(somewhere.source_url, "before", 60)
-    if capture == "cdc":
-        slot.enable(chosen, somewhere.source_url)
-    judge = Judge(chosen, somewhere.source_url, somewhere.warehouse_url)
-    for when in ("first", "second"):
-        for occurrence in (1, 3):
-            killed = run(somewhere, chosen, judge, KillPoint(stage, occurrence))
-            assert killed.ending in (Ending.KILLED, Ending.DONE), killed.error
-            assert (killed.ending is Ending.KILLED) == (killed.stages.count(stage) >= occurrence)
-            fill(somewhere.source_url, f"{when} {occurrence}", 10)
-        assert run(somewhere, chosen, judge, None).ending is Ending.DONE
-    assert judge.final().total == 0
-
-
-def run(place: Place, chosen: SystemContract, judge: Judge, kill_at: KillPoint | None) -> "Attempt":
-    seen = attempt(lambda tell: sync(chosen, place.source_url, place.warehouse_url, on_event=tell), judge.on_snapshot, kill_at)
-    difference = judge.verdict(seen)
-    assert difference.total == 0, difference
-    return seen
-
-
-@pytest.mark.parametrize("capture", ["horizon", "cdc"])
-def test_two_warehouses_of_one_source(capture: str, capture_servers: tuple["Server", "Server"], somewhere: Place) -> None:
+def test_two_warehouses_of_one_source(awkward: SystemContract, capture_servers: tuple[Server, Server], somewhere: Place) -> None:
     """They share the slot's name, so each finds that somebody else has moved it."""
-    chosen = contract("cdc" if capture == "cdc" else "horizon")
-    from tests.integration.capture.places import place
-
-    fill(somewhere.source_url, "before", 40)
-    if capture == "cdc":
-        slot.enable(chosen, somewhere.source_url)
     with place(*capture_servers) as other:
         both = [somewhere, Place(*capture_servers, somewhere.source, other.warehouse)]
         for turn in range(3):
             for one in both:
-                exact_sync(one, chosen)
+                exact_sync(one, awkward)
                 fill(somewhere.source_url, f"{turn} {one.warehouse}", 10)
 
 

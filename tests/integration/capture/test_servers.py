@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError
-from dagster_project.ingestion.events import Stage, SyncEvent
-from tests.integration.capture.judge import exact_sync
+from dagster_project.ingestion.events import Stage
+from tests.integration.capture.judge import during, exact_sync
 from tests.integration.capture.oracle import compare, raw_contents, source_contents
 from tests.integration.capture.places import Place
 from tests.integration.capture.servers import Server
@@ -37,57 +38,29 @@ def test_crash_of_the_source_takes_nothing_back_that_was_copied(capture: str, so
     for turn in range(2):
         fill(somewhere.source_url, f"turn {turn}", 10)
         exact_sync(somewhere, chosen)
-        somewhere.source_server.crash()
-        somewhere.source_server.start()
+        crash(somewhere.source_server)
         assert compare(source_contents(somewhere.source_url, chosen), raw_contents(somewhere.warehouse_url, chosen)).total == 0
         fill(somewhere.source_url, f"turn {turn} again", 10)
         exact_sync(somewhere, chosen)
 
 
 @BOTH
-def test_crash_takes_back_a_transaction_of_another_table_and_its_number_is_given_again(capture: str, somewhere: Place) -> None:
-    somewhere.at_source("create table undeclared (id bigint)")
+def test_crash_of_the_warehouse(capture: str, somewhere: Place) -> None:
+    """What was committed is on its disk, although it is set to take its time; else the slot would be ahead of it."""
     chosen = prepare(somewhere, capture)
-    somewhere.at_source("checkpoint")
-    somewhere.at_source("insert into undeclared values (1)")
-    exact_sync(somewhere, chosen)
-    somewhere.source_server.crash()
-    somewhere.source_server.start()
-    somewhere.at_source("set synchronous_commit = on; update account set size = 4242 where account_id % 2 = 0")
-    exact_sync(somewhere, chosen)
+    for stage in (Stage.APPLIED, Stage.COMMITTED, Stage.ACKNOWLEDGED):
+        fill(somewhere.source_url, f"before {stage}", 15)
+        before = raw_contents(somewhere.warehouse_url, chosen)
+        with suppress(SyncError):
+            exact_sync(somewhere, chosen, during(stage, partial(crash, somewhere.warehouse_server)))
+        expected = before if stage is Stage.APPLIED else source_contents(somewhere.source_url, chosen)
+        assert compare(expected, raw_contents(somewhere.warehouse_url, chosen)).total == 0, stage
+        exact_sync(somewhere, chosen)
 
 
-@BOTH
-def test_unlogged_table_is_emptied_by_a_crash(capture: str, somewhere: Place) -> None:
-    somewhere.at_source("alter table setting set unlogged")
-    chosen = prepare(somewhere, capture)
-    assert somewhere.in_warehouse("select count(*) > 0 from raw_awkward.setting") == [(True,)]
-    somewhere.source_server.crash()
-    somewhere.source_server.start()
-    exact_sync(somewhere, chosen)
-    assert somewhere.in_warehouse("select count(*) from raw_awkward.setting where _deleted_at is null") == [(0,)]
-
-
-@BOTH
-@pytest.mark.parametrize("stage", [Stage.APPLIED, Stage.COMMITTED, Stage.ACKNOWLEDGED])
-def test_crash_of_the_warehouse(capture: str, stage: Stage, somewhere: Place) -> None:
-    chosen = prepare(somewhere, capture)
-    fill(somewhere.source_url, "more", 15)
-    waiting = [stage]
-
-    def crash(event: SyncEvent) -> None:
-        if event.stage in waiting:
-            waiting.clear()
-            somewhere.warehouse_server.crash()
-            somewhere.warehouse_server.start()
-
-    before = raw_contents(somewhere.warehouse_url, chosen)
-    with suppress(SyncError):
-        exact_sync(somewhere, chosen, crash)
-    expected = before if stage is Stage.APPLIED else source_contents(somewhere.source_url, chosen)
-    assert compare(expected, raw_contents(somewhere.warehouse_url, chosen)).total == 0
-    fill(somewhere.source_url, "even more", 5)
-    exact_sync(somewhere, chosen)
+def crash(server: Server) -> None:
+    server.crash()
+    server.start()
 
 
 @BOTH
@@ -95,16 +68,13 @@ def test_lost_connections(capture: str, somewhere: Place) -> None:
     chosen = prepare(somewhere, capture)
     fill(somewhere.source_url, "more", 15)
     for server in (somewhere.source_server, somewhere.warehouse_server):
-        waiting = [Stage.APPLIED]
-
-        def lose(event: SyncEvent, server: Server = server, waiting: list[Stage] = waiting) -> None:
-            if event.stage in waiting:
-                waiting.clear()
-                server.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'runmart%'")
-
         with pytest.raises(SyncError):
-            exact_sync(somewhere, chosen, lose)
+            exact_sync(somewhere, chosen, during(Stage.APPLIED, partial(lose_connections, server)))
     exact_sync(somewhere, chosen)
+
+
+def lose_connections(server: Server) -> None:
+    server.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'runmart%'")
 
 
 @BOTH
@@ -122,25 +92,6 @@ def test_warehouse_restored_from_an_older_backup(capture: str, somewhere: Place)
     exact_sync(somewhere, chosen)
 
 
-@BOTH
-def test_database_changes_places_with_an_older_copy(capture: str, somewhere: Place) -> None:
-    """A copy within one server has the same identifiers of server, tables and files, and transactions of the same count."""
-    fill(somewhere.source_url, "before", 40)
-    copy = f"{somewhere.source}_copy"
-    somewhere.source_server.execute(f"create database {copy} template {somewhere.source}")
-    chosen = prepare(somewhere, capture)
-    other = Place(somewhere.source_server, somewhere.warehouse_server, copy, somewhere.warehouse)
-    other.at_source("update account set size = 1; update ledger set delta = 0")
-    fill(somewhere.source_url, "both", 15)
-    exact_sync(somewhere, chosen)
-    if capture == "cdc":
-        slot.disable(chosen, somewhere.source_url)
-    somewhere.source_server.execute(f"alter database {somewhere.source} rename to {copy}_old")
-    somewhere.source_server.execute(f"alter database {copy} rename to {somewhere.source}")
-    exact_sync(somewhere, chosen)
-    somewhere.source_server.execute(f"drop database {copy}_old with (force)")
-
-
 @pytest.fixture
 def own(tmp_path: Path, capture_servers: tuple[Server, Server], somewhere: Place) -> Iterator[Place]:
     """A place whose source server is a copy of the common one, to be set back and replaced."""
@@ -153,23 +104,21 @@ def own(tmp_path: Path, capture_servers: tuple[Server, Server], somewhere: Place
 
 
 @BOTH
-@pytest.mark.parametrize("writes_after", [5, 200])
-def test_source_restored_to_an_older_point(capture: str, writes_after: int, own: Place, tmp_path: Path) -> None:
-    """Set back to a copy of its files, it is the same server on the same timeline, and may have passed the old position since."""
+def test_source_restored_to_an_older_point(capture: str, own: Place, tmp_path: Path) -> None:
+    """Set back to a copy of its files, it is the same server on the same timeline."""
     fill(own.source_url, "before", 20)
     own.source_server.copy_to(tmp_path / "backup")
     chosen = prepare(own, capture)
     fill(own.source_url, "forgotten", 20)
     exact_sync(own, chosen)
     own.source_server.go_back_to(tmp_path / "backup")
-    fill(own.source_url, "instead", writes_after)
+    fill(own.source_url, "instead", 5)
     exact_sync(own, chosen)
     fill(own.source_url, "after", 10)
     exact_sync(own, chosen)
 
 
-@BOTH
-@pytest.mark.parametrize("is_behind", [False, True])
+@pytest.mark.parametrize(("capture", "is_behind"), [("horizon", False), ("horizon", True), ("cdc", True)])
 def test_failover_to_a_promoted_standby(capture: str, is_behind: bool, own: Place, tmp_path: Path) -> None:
     chosen = prepare(own, capture)
     standby = own.source_server.make_standby(tmp_path / "standby")
@@ -223,16 +172,14 @@ def catch_up(primary: Server, standby: Server) -> None:
     until(lambda: standby.execute(f"select pg_last_wal_replay_lsn() >= '{position}'") == [(True,)])
 
 
-@pytest.mark.parametrize(("capture", "turns", "jumps"), [("horizon", 4, 1), ("horizon", 1, 2), ("horizon", 1, 4), ("cdc", 1, 1)])
-def test_transaction_ids_come_round(capture: str, turns: int, jumps: int, own: Place) -> None:
-    """Each jump is a quarter of all numbers: two are more than a row's age can tell, four are once around."""
+@pytest.mark.parametrize(("capture", "jumps"), [("horizon", 1), ("horizon", 2), ("cdc", 1)])
+def test_transaction_ids_come_round(capture: str, jumps: int, own: Place) -> None:
+    """Each jump is a quarter of all numbers: two are more than a row's age can tell."""
     chosen = prepare(own, capture)
-    for turn in range(turns):
-        for _ in range(jumps):
-            jump(own)
+    for _ in range(jumps):
+        jump(own)
+    for turn in range(2):
         fill(own.source_url, f"turn {turn}", 15)
-        exact_sync(own, chosen)
-        fill(own.source_url, f"turn {turn} again", 15)
         exact_sync(own, chosen)
 
 

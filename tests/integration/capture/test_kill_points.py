@@ -1,0 +1,42 @@
+"""A sync that is killed at each of its stages, in the first load and later, leaves all of its work or nothing; the next one goes on."""
+
+import pytest
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion import slot
+from dagster_project.ingestion.events import Stage
+from dagster_project.ingestion.sync import sync
+from tests.integration.capture.attempts import Attempt, Ending, KillPoint, attempt
+from tests.integration.capture.judge import Judge
+from tests.integration.capture.places import Place
+from tests.integration.capture.tables import contract
+from tests.integration.capture.writers import fill
+
+# COPYING is told every two seconds, which is longer than anything here takes.
+STAGES = [stage for stage in Stage if stage is not Stage.COPYING]
+
+
+@pytest.mark.parametrize("capture", ["horizon", "cdc"])
+def test_every_stage_is_a_place_to_die(capture: str, somewhere: Place) -> None:
+    chosen = contract("cdc" if capture == "cdc" else "horizon")
+    fill(somewhere.source_url, "before", 50)
+    if capture == "cdc":
+        slot.enable(chosen, somewhere.source_url)
+    judge = Judge(chosen, somewhere.source_url, somewhere.warehouse_url)
+    killed: set[Stage] = set()
+    for occurrence in (1, 1, 3):
+        for stage in STAGES:
+            seen = run(somewhere, chosen, judge, KillPoint(stage, occurrence))
+            assert (seen.ending is Ending.KILLED) == (seen.stages.count(stage) >= occurrence), seen.error
+            killed |= {stage} if seen.ending is Ending.KILLED else set()
+            fill(somewhere.source_url, f"{occurrence} {stage}", 4)
+    assert killed == set(STAGES)
+    assert run(somewhere, chosen, judge, None).ending is Ending.DONE
+    assert judge.final().total == 0
+
+
+def run(place: Place, chosen: SystemContract, judge: Judge, kill_at: KillPoint | None) -> Attempt:
+    seen = attempt(lambda tell: sync(chosen, place.source_url, place.warehouse_url, on_event=tell), judge.on_snapshot, kill_at)
+    difference = judge.verdict(seen)
+    assert difference.total == 0, (kill_at, difference)
+    return seen
