@@ -63,6 +63,7 @@ class TableContract(_Strict):
     Attributes:
         description: What a row is.
         schema_name: Schema in the source; the system's default if None.
+        source_name: Name in the source, where it is another one than in Runmart.
         key: Columns that identify a row; empty for a table without a key.
         without_key: What to do with a table that has no key: `reject` the contract, or `replace` the rows that are no longer there by
             those that are new, equal rows counted.
@@ -74,6 +75,7 @@ class TableContract(_Strict):
 
     description: Annotated[str, StringConstraints(min_length=1)]
     schema_name: Annotated[Identifier | None, Field(alias="schema")] = None
+    source_name: Identifier | None = None
     key: tuple[Identifier, ...]
     without_key: Literal["reject", "replace"] = "reject"
     columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
@@ -91,7 +93,7 @@ class SystemContract(_Strict):
         limits: What a sync may ask of the source.
         schema_name: Schema that its tables are in unless a table says otherwise.
         freshness: How old the last sync may be.
-        tables: Contract by table name.
+        tables: Contract by the name that the table has in Runmart.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -117,6 +119,10 @@ class SystemContract(_Strict):
     def source_schema(self, table: str) -> str:
         """Schema of the source that holds a table."""
         return self.tables[table].schema_name or self.schema_name
+
+    def source_name(self, table: str) -> str:
+        """Name of a table in its source."""
+        return self.tables[table].source_name or table
 
 
 def load_contract(path: Path) -> SystemContract:
@@ -181,7 +187,8 @@ def _problems(attributes: dict[str, Any], folder: str) -> list[tuple[_Location, 
         contract = SystemContract.model_validate(attributes)
     except ValidationError as error:
         return [(tuple(problem["loc"]), problem["msg"]) for problem in error.errors()]
-    return [*_system_problems(contract, folder), *(p for name in contract.tables for p in _table_problems(contract, name))]
+    tables = (problem for name in contract.tables for problem in _table_problems(contract, name))
+    return [*_system_problems(contract, folder), *_relation_problems(contract), *tables]
 
 
 def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[_Location, str]]:
@@ -191,6 +198,16 @@ def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[_L
         yield ("freshness",), "error_after_hours must not be less than warn_after_hours"
     if contract.capture == "cdc" and contract.limits.connections < 2:
         yield ("limits", "connections"), "change data capture needs two connections; allow 2, or say capture: horizon"
+
+
+def _relation_problems(contract: SystemContract) -> Iterator[tuple[_Location, str]]:
+    readers: dict[tuple[str, str], str] = {}
+    for name, table in contract.tables.items():
+        relation = contract.source_schema(name), contract.source_name(name)
+        reader = readers.setdefault(relation, name)
+        if reader != name:
+            where = ("source_name",) if table.source_name else ()
+            yield ("tables", name, *where), f"{'.'.join(relation)} is what {reader!r} reads already; keep one of them"
 
 
 def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Location, str]]:

@@ -133,7 +133,7 @@ class SourceTable:
 
 def source_table(contract: SystemContract, table: str) -> sql.Identifier:
     """The qualified name of a declared table in its source."""
-    return sql.Identifier(contract.source_schema(table), table)
+    return sql.Identifier(contract.source_schema(table), contract.source_name(table))
 
 
 def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]:

@@ -29,6 +29,7 @@ attributes:
     child:
       description: Children.
       schema: other
+      source_name: Child Rows
       key: [child_id]
       columns:
         - child_id
@@ -55,7 +56,10 @@ def write(tmp_path: Path) -> Write:
 def test_good_contract_says_what_it_declares(write: Write) -> None:
     contract = load_contract(write(_GOOD))
     assert contract.raw_schema == "raw_small"
-    assert [contract.source_schema(table) for table in contract.tables] == ["public", "other"]
+    assert [(contract.source_schema(table), contract.source_name(table)) for table in contract.tables] == [
+        ("public", "parent"),
+        ("other", "Child Rows"),
+    ]
     assert contract.tables["child"].columns == ("child_id", "parent_id")
 
 
@@ -65,28 +69,41 @@ def test_the_contracts_of_the_project_are_named_like_their_folders() -> None:
 
 # What is wrong: replaced text, its replacement, the line that must be named, what the message must say.
 MISTAKES = {
-    "syntax": ("key: [child_id]", "key: [child_id", 16, "not valid YAML"),
+    "syntax": ("key: [child_id]", "key: [child_id", 17, "not valid YAML"),
     "tab": ("      schema: other", "\tschema: other", 14, "not valid YAML"),
     "unknown field": ("schema: other", "scheme: other", 14, r"tables\.child\.scheme"),
     "unknown field of the system": ("  system: small", "  system: small\n  tennants: 3", 4, "tennants"),
     "missing field": ("      description: Children.\n", "", 12, r"tables\.child\.description: Field required"),
-    "unknown foreign table": ("parent.parent_id}", "elder.parent_id}", 19, "table 'elder' is not declared; declared are: parent, child"),
-    "unknown foreign column": ("parent.parent_id}", "parent.id}", 19, "column 'id' is not among the columns of 'parent'"),
-    "foreign key of no column": ("{parent_id: parent", "{elder_id: parent", 19, "column 'elder_id' is not among"),
-    "foreign key without column": ("parent.parent_id}", "parent}", 19, r"foreign_keys\.parent_id"),
-    "duplicate column": ("        - parent_id\n", "        - parent_id\n        - child_id\n", 19, "column 'child_id' is listed twice"),
+    "unknown foreign table": ("parent.parent_id}", "elder.parent_id}", 20, "table 'elder' is not declared; declared are: parent, child"),
+    "unknown foreign column": ("parent.parent_id}", "parent.id}", 20, "column 'id' is not among the columns of 'parent'"),
+    "foreign key of no column": ("{parent_id: parent", "{elder_id: parent", 20, "column 'elder_id' is not among"),
+    "foreign key without column": ("parent.parent_id}", "parent}", 20, r"foreign_keys\.parent_id"),
+    "duplicate column": ("        - parent_id\n", "        - parent_id\n        - child_id\n", 20, "column 'child_id' is listed twice"),
     "duplicate key column": ("key: [parent_id]", "key: [parent_id, parent_id]", 9, "column 'parent_id' is listed twice"),
     "duplicate table": ("    child:", "    parent:", 12, "'parent' is declared twice"),
     "duplicate field": ("      schema: other", "      schema: other\n      schema: another", 15, "'schema' is declared twice"),
-    "key that is not read": ("key: [child_id]", "key: [id]", 15, "key column 'id' is not among"),
-    "no key": ("key: [child_id]", "key: []", 15, r"tables\.child\.key"),
+    "key that is not read": ("key: [child_id]", "key: [id]", 16, "key column 'id' is not among"),
+    "no key": ("key: [child_id]", "key: []", 16, r"tables\.child\.key"),
     "batch column": ("        name]", "        _batch_id]", 11, "'_batch_id' has the name of one that every raw table gets"),
     "other folder": ("system: small", "system: large", 3, "'large' must equal the name of its folder, 'small'"),
     "unknown capture": ("  system: small", "  system: small\n  capture: guess", 4, "capture"),
     "reversed freshness": ("error_after_hours: 2", "error_after_hours: 0.5", 5, "must not be less than warn_after_hours"),
     "negative freshness": ("warn_after_hours: 1", "warn_after_hours: -1", 5, "greater than 0"),
-    "text for a list": ("key: [child_id]", "key: child_id", 15, r"tables\.child\.key"),
+    "text for a list": ("key: [child_id]", "key: child_id", 16, r"tables\.child\.key"),
     "no attributes": ("attributes:", "attributs:", 1, "needs the two entries 'type' and 'attributes'"),
+    "relation read twice": (
+        "      schema: other\n      source_name: Child Rows",
+        "      source_name: parent",
+        14,
+        r"tables\.child\.source_name: public\.parent is what 'parent' reads already; keep one of them",
+    ),
+    "relation read twice under its own name": (
+        "name]\n    child:\n      description: Children.\n      schema: other\n      source_name: Child Rows",
+        "name]\n      source_name: child\n    child:\n      description: Children.",
+        13,
+        r"tables\.child: public\.child is what 'parent' reads already; keep one of them",
+    ),
+    "empty source name": ("source_name: Child Rows", "source_name: ''", 15, r"tables\.child\.source_name"),
     "value that is none of its type": ("schema: other", "schema: 2026-13-13", 1, "not valid YAML: month must be in 1..12"),
 }
 
@@ -118,7 +135,7 @@ def test_every_mistake_of_a_file_is_told_at_once(write: Write) -> None:
     path = write(_GOOD.replace("key: [child_id]", "key: [id]").replace("system: small", "system: large"))
     with pytest.raises(ContractError) as caught:
         load_contract(path)
-    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["3", "15"]
+    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["3", "16"]
 
 
 _SYNTHETIC = yaml.safe_load(_GOOD)
@@ -131,7 +148,7 @@ def _keys(node: object, where: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 # Without these a contract says something else, but nothing wrong.
-_OPTIONAL = {"schema", "foreign_keys"}
+_OPTIONAL = {"schema", "source_name", "foreign_keys"}
 _FIXED = [path for path in _keys(_SYNTHETIC["attributes"]) if path[-1] not in _OPTIONAL and "foreign_keys" not in path]
 
 
