@@ -25,6 +25,8 @@ def has_died(process: str) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        return abs(psutil.Process(int(number)).create_time() - float(started)) > _SAME_START_SECONDS
+        found = psutil.Process(int(number))
+        # A process that was killed stays listed until its parent asks for it.
+        return found.status() == psutil.STATUS_ZOMBIE or abs(found.create_time() - float(started)) > _SAME_START_SECONDS
     except psutil.NoSuchProcess:
         return True

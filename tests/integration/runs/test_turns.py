@@ -1,5 +1,6 @@
 """A run waits for the runs before it as long as they live, and no longer."""
 
+import os
 import queue
 import subprocess
 import sys
@@ -99,6 +100,15 @@ def test_job_without_a_pool_waits_for_nobody(instance: dg.DagsterInstance, sleep
     run = claim(instance, name_of(sleeper))
     wait_for_turn(looking, instance, pytest.fail)
     assert status(instance, run) is dg.DagsterRunStatus.STARTED
+
+
+def test_killed_process_has_died_before_its_parent_asks_for_it(sleeper: subprocess.Popen[bytes]) -> None:
+    name = name_of(sleeper)
+    assert not has_died(name)
+    sleeper.kill()
+    # Waits for the end without taking the process off the list.
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert has_died(name)
 
 
 def test_process_is_known_by_host_number_and_start() -> None:
