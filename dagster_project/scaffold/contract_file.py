@@ -43,6 +43,8 @@ def _table(contract: SystemContract, name: str) -> Iterator[str]:
     yield f"    {scalar(name)}:"
     if table.schema_name:
         yield f"      schema: {scalar(table.schema_name)}"
+    if table.source_name:
+        yield f"      source_name: {scalar(table.source_name)}"
     yield f"      description: {scalar(table.description)}"
     yield flow_list("      key", table.key)
     if not table.key:

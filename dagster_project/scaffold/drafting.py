@@ -15,11 +15,12 @@ from dagster_project.components.secrets import is_secret_name
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.raw_tables import BATCH_COLUMNS
 from dagster_project.scaffold.catalog import Catalog, Column, Reference, Relation
-from dagster_project.scaffold.names import is_plain, snake_case
+from dagster_project.scaffold.names import is_plain, plain_name, snake_case, table_names
 
 _FRESHNESS = Freshness(warn_after_hours=2, error_after_hours=24)
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _LONGEST_RELATION = 63
+_ODD_NAME = "the name has a character that is no letter, digit, underscore, dash, dollar sign or space"
 
 # Names that something else in the warehouse, in dbt, in Dagster or on the command line goes by.
 _RESERVED_SYSTEMS = {
@@ -45,7 +46,8 @@ class LeftOut:
     """Something of the database that the contract does not declare.
 
     Attributes:
-        name: Its name, as far as it needs saying: `table`, `table.column` or `schema.table`.
+        name: A table as the source calls it, as far as it needs saying: `table` or `schema.table`; a part of a declared table as the
+            contract calls it: `table.column`.
         reason: Why.
     """
 
@@ -104,24 +106,26 @@ def draft(system: str, catalog: Catalog, schemas: Sequence[str], include: Collec
     _refuse_unknown([*include, *exclude], catalog.relations)
     left_out: list[LeftOut] = []
     tables: dict[str, Relation] = {}
+    # All that could be read has a name, so that a table is called the same whichever others are taken.
+    names = table_names(_place(relation) for relation in catalog.relations if not _obstacle(relation))
     for relation in catalog.relations:
         if include and not _is_named(relation, include):
             continue
-        reason = _obstacle(system, relation, tables, exclude)
+        reason = "--exclude" if _is_named(relation, exclude) else _obstacle(relation) or _length_obstacle(system, names[_place(relation)])
         if reason:
             left_out.append(LeftOut(_shown(relation, schemas[0]), reason))
         else:
-            tables[relation.name] = relation
+            tables[names[_place(relation)]] = relation
     if not tables:
         reasons = "".join(f"\n  {each.name}: {each.reason}" for each in left_out)
         raise ScaffoldError(f"there is no table to read in schema {', '.join(schemas)}{reasons or '; --schema names others'}")
-    contracts = {name: _table(relation, schemas[0]) for name, relation in tables.items()}
+    contracts = {name: _table(name, relation, schemas[0]) for name, relation in tables.items()}
     unproven: set[tuple[str, str]] = set()
     for name, relation in tables.items():
-        left_out += _parts_left_out(relation, contracts[name])
-        checked, unchecked = _references(relation, tables, contracts)
+        left_out += _parts_left_out(name, relation, contracts[name])
+        checked, unchecked = _references(name, relation, names, contracts)
         left_out += unchecked
-        foreign_keys = {reference.columns[0]: f"{reference.parent}.{reference.parent_columns[0]}" for reference in checked}
+        foreign_keys = {reference.columns[0]: f"{names[_parent(reference)]}.{reference.parent_columns[0]}" for reference in checked}
         contracts[name] = contracts[name].model_copy(update={"foreign_keys": foreign_keys})
         unproven |= {(name, reference.columns[0]) for reference in checked if not reference.is_validated}
     contract = SystemContract(
@@ -145,25 +149,39 @@ def _is_named(relation: Relation, names: Collection[str]) -> bool:
     return relation.name in names or f"{relation.schema}.{relation.name}" in names
 
 
+def _place(relation: Relation) -> tuple[str, str]:
+    return relation.schema, relation.name
+
+
+def _parent(reference: Reference) -> tuple[str, str]:
+    return reference.parent_schema, reference.parent
+
+
 def _shown(relation: Relation, default_schema: str) -> str:
     return relation.name if relation.schema == default_schema else f"{relation.schema}.{relation.name}"
 
 
-def _obstacle(system: str, relation: Relation, taken: Mapping[str, Relation], exclude: Collection[str]) -> str | None:
-    """Why a relation cannot be read, or None."""
+def _obstacle(relation: Relation) -> str | None:
+    """Why a relation cannot be read under any name, or None."""
     rules = (
-        (_is_named(relation, exclude), "--exclude"),
         (relation.kind in _KINDS, f"{_KINDS.get(relation.kind)}, not a table"),
         (relation.extension is not None, f"it belongs to the extension {relation.extension}"),
         (not relation.is_readable, "this role may not read it: grant it SELECT on the table and USAGE on its schema"),
         (relation.has_heirs, "tables inherit from it, and their rows would be read twice"),
-        (not is_plain(relation.name), "the name is not one of lower-case letters, digits and underscores"),
-        (len(f"stg_{system}__{relation.name}") > _LONGEST_RELATION, f"stg_{system}__{relation.name} would be longer than 63 characters"),
-        (relation.name in taken, f"{taken[relation.name].schema if relation.name in taken else ''} has a table of the same name"),
+        (_is_odd(relation.name), _ODD_NAME),
+        (not plain_name(relation.name), "no name of letters a to z can be made of it; declare the table by hand, with a source_name"),
         (all(_column_obstacle(column) for column in relation.columns), "none of its columns may be read"),
         (_has_unreadable_key(relation), "its key is left out: " + ", ".join(_key_obstacles(relation))),
     )
     return next((reason for applies, reason in rules if applies), None)
+
+
+def _length_obstacle(system: str, name: str) -> str | None:
+    """Why a relation cannot be read under its name, or None."""
+    staged = f"stg_{system}__{name}"
+    if len(staged) <= _LONGEST_RELATION:
+        return None
+    return f"{staged} would be longer than {_LONGEST_RELATION} characters; declare the table by hand under another name, with a source_name"
 
 
 def _column_obstacle(column: Column) -> str | None:
@@ -172,9 +190,11 @@ def _column_obstacle(column: Column) -> str | None:
         return "every raw table has a column of this name already"
     if is_secret_name(snake_case(column.name)):
         return "the name of a secret or of personal data"
-    if not re.fullmatch(r"[\w $-]+", column.name) or not re.search(r"\w", column.name):
-        return "the name has a character that is no letter, digit, underscore, dash or space"
-    return None
+    return _ODD_NAME if _is_odd(column.name) else None
+
+
+def _is_odd(name: str) -> bool:
+    return not re.fullmatch(r"[\w $-]+", name) or not re.search(r"\w", name)
 
 
 def _keys(relation: Relation) -> list[tuple[str, ...]]:
@@ -200,39 +220,40 @@ def _key_obstacles(relation: Relation) -> Iterator[str]:
             yield f"{column.name}, {reason}"
 
 
-def _table(relation: Relation, default_schema: str) -> TableContract:
+def _table(name: str, relation: Relation, default_schema: str) -> TableContract:
     key = next(iter(_readable_keys(relation)), ())
     return TableContract(
         description=_one_line(relation.comment) or f"Rows of {relation.name}.",
         schema_name=None if relation.schema == default_schema else relation.schema,
+        source_name=None if relation.name == name else relation.name,
         key=key,
         without_key="reject" if key else "replace",
         columns=tuple(column.name for column in relation.columns if not _column_obstacle(column)),
     )
 
 
-def _parts_left_out(relation: Relation, table: TableContract) -> Iterator[LeftOut]:
+def _parts_left_out(name: str, relation: Relation, table: TableContract) -> Iterator[LeftOut]:
     for column in relation.columns:
         if reason := _column_obstacle(column):
-            yield LeftOut(f"{relation.name}.{column.name}", reason)
+            yield LeftOut(f"{name}.{column.name}", reason)
     if not table.key:
-        yield LeftOut(f"{relation.name}: key", "neither a primary key nor a unique one without nulls; the table is read whole each time")
+        yield LeftOut(f"{name}: key", "neither a primary key nor a unique one without nulls; the table is read whole each time")
 
 
 def _references(
-    relation: Relation, tables: Mapping[str, Relation], contracts: Mapping[str, TableContract]
+    name: str, relation: Relation, names: Mapping[tuple[str, str], str], contracts: Mapping[str, TableContract]
 ) -> tuple[list[Reference], list[LeftOut]]:
     """The foreign keys of a table that can be checked in the warehouse, and those that cannot."""
     checked: list[Reference] = []
     left_out: list[LeftOut] = []
     for reference in relation.references:
-        is_read = reference.parent in tables and tables[reference.parent].schema == reference.parent_schema
-        parent_columns = contracts[reference.parent].columns if is_read else ()
-        reason = _reference_obstacle(reference, contracts[relation.name].columns, parent_columns, [each.columns[0] for each in checked])
+        parent = contracts.get(names.get(_parent(reference), ""))
+        parent_columns = parent.columns if parent else ()
+        reason = _reference_obstacle(reference, contracts[name].columns, parent_columns, [each.columns[0] for each in checked])
         if reason is None:
             checked.append(reference)
         else:
-            left_out.append(LeftOut(f"{relation.name}.{', '.join(reference.columns)}: foreign key", reason))
+            left_out.append(LeftOut(f"{name}.{', '.join(reference.columns)}: foreign key", reason))
     return checked, left_out
 
 

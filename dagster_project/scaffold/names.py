@@ -1,10 +1,12 @@
-"""Names that work everywhere: as they are quoted in SQL, and what staging makes of those that would have to be quoted for ever.
+"""Names that work everywhere: as they are quoted in SQL, and what becomes of those that would have to be quoted for ever.
 
 Belongs here: rules about single names. Does not belong here: what becomes of the thing that has the name (`drafting`).
 """
 
+import itertools
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable
 
 from sqlalchemy.dialects import postgresql
 
@@ -30,6 +32,30 @@ def snake_case(name: str) -> str:
     return snake if len(snake.encode()) <= _LONGEST else name.lower()
 
 
+def plain_name(name: str) -> str:
+    """The name as `is_plain` has it: `OrderItem` becomes `order_item`, `_Größe` `grosse`; empty if nothing of it is left."""
+    if is_plain(name):
+        return name
+    spelled = unicodedata.normalize("NFKD", snake_case(name)).casefold().encode("ascii", "ignore").decode()
+    plain = re.sub(r"[\W_]+", "_", spelled).strip("_")
+    return f"table_{plain}" if plain[:1].isdigit() else plain
+
+
+def table_names(tables: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What Runmart calls each table: its plain name, after that of its schema where another table has it.
+
+    Args:
+        tables: Schema and name of tables that have a plain name; where two could have the same, the first gets it.
+    """
+    names: dict[tuple[str, str], str] = {}
+    # A table that needs no other name keeps its own, whatever comes before it.
+    for schema, table in sorted(tables, key=lambda place: not is_plain(place[1])):
+        name = plain_name(table)
+        used = set(names.values())
+        names[schema, table] = name if name not in used else _unused(plain_name(f"{schema}_{table}"), used)
+    return names
+
+
 def staged_names(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """What staging calls each column: its name in snake case, unless that is a reserved word or taken.
 
@@ -45,11 +71,13 @@ def staged_names(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]
         if quoted(name) != name:
             name = f"{name}_" if name[:1].isalpha() else f"column_{name}"
         if name in used:
-            name = f"source_{name}"
-        number = 2
-        while name in used:
-            name = f"{name.rstrip('0123456789')}{number}"
-            number += 1
+            name = _unused(f"source_{name}", used)
         staged[column] = name
         used.add(name)
     return staged
+
+
+def _unused(name: str, used: Collection[str]) -> str:
+    """The name, or with the first number that nothing else has."""
+    numbered = (f"{name.rstrip('0123456789')}{number}" for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([name], numbered) if candidate not in used)

@@ -15,11 +15,16 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.ingestion.sync import sync
+from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
+from migrations.run import upgrade
 
 _COPIED = ("dagster_project", "dbt_project", "expectations", "migrations", "tests", "alembic.ini", "dagster.yaml", "pyproject.toml")
 _COMMAND = "from dagster_project.cli import main; main()"
+_DBT = f"import sys; sys.argv[0] = {DBT_EXECUTABLE!r}; from dbt.cli.main import cli; cli()"
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class Project:
         """Draft a system from the awkward database."""
         return self.runmart("source", "scaffold", "--url", self.source_url, *arguments)
 
+    def contract(self) -> SystemContract:
+        """The contract that was drafted."""
+        return load_contract(self.root / "dagster_project" / "defs" / "sources" / "shop" / "defs.yaml")
+
     def files(self) -> dict[Path, bytes]:
         """Every file that a system may consist of."""
         folders = ("dagster_project/defs/sources", "dbt_project/models", "expectations")
@@ -84,7 +93,7 @@ def shop_url(server: EmbeddedServer) -> str:
 def project(shop_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A copy of the project after `runmart source scaffold`."""
     root = tmp_path_factory.mktemp("project")
-    ignored = shutil.ignore_patterns("target", "logs", "__pycache__")
+    ignored = shutil.ignore_patterns("target", "logs")
     for name in _COPIED:
         origin = PROJECT_ROOT / name
         if origin.is_dir():
@@ -95,3 +104,17 @@ def project(shop_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert done.returncode == 0, done.stderr
     yield Project(root, shop_url, done.stdout)
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def built(project: Project, server: EmbeddedServer) -> str:
+    """URL of a warehouse that the drafted system was synced into twice, and its staging models built in."""
+    server.ensure_database("shop_warehouse")
+    url, dbt = server.url("shop_warehouse"), str(project.root / "dbt_project")
+    upgrade("warehouse", url)
+    for _ in range(2):
+        sync(project.contract(), project.source_url, url)
+    arguments = ("build", "--quiet", "--select", "staging.shop", "--project-dir", dbt, "--profiles-dir", dbt)
+    done = project.python("-c", _DBT, *arguments, **dbt_environment(url))
+    assert done.returncode == 0, done.stdout
+    return url

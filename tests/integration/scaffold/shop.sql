@@ -19,8 +19,10 @@ comment on table crm.customers is 'People who bought something,
     on two lines: with a colon, and {{ braces }}.';
 comment on column crm.customers."Full Name" is 'As they write it: "first, last" {% never %} parsed';
 
-create table "Invoices" (id bigint primary key);
+create table "Invoices" ("Id" bigint primary key, "PaidAt" timestamp);
 create table _prisma_migrations (id text primary key);
+create table "50% off" (id bigint primary key);
+create table "注文" (id bigint primary key);
 
 create table orders (
     order_no text primary key,
@@ -51,6 +53,14 @@ create table order_lines (
 );
 alter table order_lines add foreign key (order_no) references orders (order_no) not valid;
 
+create table crm.orders (id integer primary key);
+create table "OrderItem" (
+    "A" integer not null,
+    "B" bigint not null references "Invoices",
+    "crmOrder" integer references crm.orders,
+    unique ("A", "B")
+);
+
 create table shipments (
     shipment_code text,
     depot integer not null,
@@ -66,7 +76,7 @@ create table events (
     event_id bigint generated always as identity,
     happened_at timestamp not null,
     note text,
-    invoice_id bigint references "Invoices" (id),
+    invoice_id bigint references "Invoices",
     primary key (event_id, happened_at)
 ) partition by range (happened_at);
 create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');
@@ -74,6 +84,7 @@ create table events_rest partition of events default;
 
 create table readings (sensor integer, value double precision);
 create table sessions (session_id text primary key, seen_at timestamptz);
+create table logins (id integer primary key, opened_in text references sessions);
 create table api_clients (client_secret text primary key, name text not null unique);
 create table "select" (id integer primary key, _batch_id integer);
 create table vehicles (id integer primary key);
@@ -90,6 +101,10 @@ from generate_series(1, 30) as n;
 insert into order_lines select 'O' || n, l, n from generate_series(1, 30) as n, generate_series(1, 2) as l;
 insert into shipments select null, n % 3, n, 'O' || n, 1 from generate_series(1, 30) as n;
 insert into events (happened_at, note) select timestamp '2025-06-01' + n * interval '1 month', 'note' from generate_series(1, 12) as n;
+insert into "Invoices" select n, timestamp '2025-01-01' + n * interval '1 day' from generate_series(1, 9) as n;
+insert into _prisma_migrations values ('20250101000000_init');
+insert into crm.orders select generate_series(1, 4);
+insert into "OrderItem" select n, 1 + n % 9, 1 + n % 4 from generate_series(1, 20) as n;
 insert into readings select n % 4, n / 10.0 from generate_series(1, 40) as n;
 insert into readings select n % 4, n / 10.0 from generate_series(1, 40) as n;
 insert into api_clients select 's' || n, 'name ' || n from generate_series(1, 3) as n;

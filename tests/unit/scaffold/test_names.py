@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_project.components.secrets import is_secret_name
-from dagster_project.scaffold.names import quoted, snake_case, staged_names
+from dagster_project.scaffold.names import is_plain, plain_name, quoted, snake_case, staged_names, table_names
 from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
 
 NAMES = st.text(st.sampled_from("aBc_1 -$é"), min_size=1, max_size=63).filter(lambda name: re.search(r"\w", name) is not None)
@@ -31,6 +31,58 @@ TEXTS = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min
 )
 def test_snake_case(name: str, snake: str) -> None:
     assert snake_case(name) == snake
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("orders", "orders"),
+        ("a__b_", "a__b_"),
+        ("Invoices", "invoices"),
+        ("OrderItem", "order_item"),
+        ("Order Items", "order_items"),
+        ("_prisma_migrations", "prisma_migrations"),
+        ("__EFMigrationsHistory", "ef_migrations_history"),
+        ("_PostToTag", "post_to_tag"),
+        ("Größe", "grosse"),
+        ("2024-sales", "table_2024_sales"),
+        ("注文", ""),
+        ("__", ""),
+    ],
+)
+def test_plain_name(name: str, plain: str) -> None:
+    assert plain_name(name) == plain
+
+
+def test_tables_of_one_name_are_told_apart_by_their_schemas() -> None:
+    tables = [
+        *(("public", name) for name in ("Orders", "ORDERS", "OrderItem", "logs")),
+        *(("crm", name) for name in ("orders", "order_item", "OrderItem", "logs")),
+        *(("Old Shop", name) for name in ("logs", "public_orders")),
+    ]
+    assert table_names(tables) == {
+        ("crm", "orders"): "orders",
+        ("public", "Orders"): "public_orders2",
+        ("public", "ORDERS"): "public_orders3",
+        ("crm", "order_item"): "order_item",
+        ("public", "OrderItem"): "public_order_item",
+        ("crm", "OrderItem"): "crm_order_item",
+        ("public", "logs"): "logs",
+        ("crm", "logs"): "crm_logs",
+        ("Old Shop", "logs"): "old_shop_logs",
+        ("Old Shop", "public_orders"): "public_orders",
+    }
+
+
+@given(st.lists(st.tuples(st.sampled_from(["public", "crm", "A-b"]), NAMES | st.text(min_size=1, max_size=63)), unique=True, max_size=9))
+def test_table_names_are_plain_and_different_and_plain_ones_are_kept(tables: list[tuple[str, str]]) -> None:
+    tables = [table for table in tables if plain_name(table[1])]
+    names = table_names(tables)
+    assert set(names) == set(tables)
+    assert len(set(names.values())) == len(tables)
+    assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names.values())
+    once = [table for table in tables if is_plain(table[1]) and [name for _, name in tables].count(table[1]) == 1]
+    assert [names[table] for table in once] == [name for _, name in once]
 
 
 @pytest.mark.parametrize(
