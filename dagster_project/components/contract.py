@@ -152,8 +152,9 @@ def load_contracts(root: Path = SOURCES_ROOT) -> dict[str, SystemContract]:
 def _parse(path: Path) -> tuple[yaml.Node | None, object]:
     """The file as nodes, which know their lines, and as values."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        return root, loader.construct_document(root) if root else None
     except FileNotFoundError as error:
         raise ContractError(f"{path}: there is no contract; every system needs a defs.yaml") from error
     except yaml.MarkedYAMLError as error:
