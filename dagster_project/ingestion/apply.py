@@ -21,7 +21,6 @@ from dagster_project.ingestion.watermark import Batch
 INCOMING = sql.Identifier("pg_temp", "incoming")
 GONE = sql.Identifier("pg_temp", "gone")
 
-_DELETED = sql.SQL("_deleted_at = %(synced_at)s, _synced_at = %(synced_at)s, _batch_id = %(batch_id)s")
 
 # As many changed rows as autovacuum would wait for before it counts again.
 _ANALYZE_SHARE = 0.1
@@ -88,7 +87,7 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
         """
         with written as (
             insert into {raw} as raw ({columns}, _batch_id, _synced_at)
-            select {columns}, %(batch_id)s, %(synced_at)s from {incoming} order by {key}
+            select {columns}, {batch_id}, {synced_at} from {incoming} order by {key}
             on conflict ({key}) do update
             set {assignments}
             where row({raw_columns})::record *<> row({excluded_columns})::record
@@ -105,9 +104,10 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
         raw_columns=_names(columns, "raw"),
         excluded_columns=_names(columns, "excluded"),
         assignments=sql.SQL(", ").join(assignments),
+        **_stamps(batch),
     )
     try:
-        cursor.execute(statement, vars(batch))
+        cursor.execute(statement)
     except (errors.CardinalityViolation, errors.NotNullViolation) as error:
         raise SchemaDrift(
             f"the source {contract.system}: the key of {table} ({', '.join(key)}) does not identify its rows: "
@@ -123,9 +123,8 @@ def delete_gone(cursor: Cursor, contract: SystemContract, table: str, batch: Bat
     same_key = sql.SQL(" and ").join(sql.SQL("gone.{0} = raw.{0}").format(sql.Identifier(c)) for c in contract.tables[table].key)
     cursor.execute(
         sql.SQL("update {raw} as raw set {deleted} from {gone} as gone where raw._deleted_at is null and {same_key}").format(
-            raw=raw_table(contract, table), deleted=_DELETED, gone=GONE, same_key=same_key
-        ),
-        vars(batch),
+            raw=raw_table(contract, table), deleted=_deleted(batch), gone=GONE, same_key=same_key
+        )
     )
     return Applied(deleted=cursor.rowcount)
 
@@ -140,12 +139,11 @@ def delete_missing(cursor: Cursor, contract: SystemContract, table: str, batch: 
             """
         ).format(
             raw=raw_table(contract, table),
-            deleted=_DELETED,
+            deleted=_deleted(batch),
             scope=scope,
             incoming=INCOMING,
             same_key=_same_key(contract.tables[table].key),
-        ),
-        vars(batch),
+        )
     )
     return Applied(deleted=cursor.rowcount)
 
@@ -192,8 +190,7 @@ def replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, 
             where raw.ctid = live.ctid
                 and not exists (select from pg_temp.numbered as n where n._row = live._row and n._copy = live._copy)
             """
-        ).format(live=live, raw=raw, deleted=_DELETED),
-        vars(batch),
+        ).format(live=live, raw=raw, deleted=_deleted(batch))
     )
     deleted = cursor.rowcount
     cursor.execute(
@@ -202,14 +199,22 @@ def replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, 
             with live as ({live})
 
             insert into {raw} ({columns}, _batch_id, _synced_at)
-            select {columns}, %(batch_id)s, %(synced_at)s
+            select {columns}, {batch_id}, {synced_at}
             from pg_temp.numbered as n
             where not exists (select from live where n._row = live._row and n._copy = live._copy)
             """
-        ).format(live=live, raw=raw, columns=_names(columns)),
-        vars(batch),
+        ).format(live=live, raw=raw, columns=_names(columns), **_stamps(batch))
     )
     return Applied(cursor.rowcount, 0, deleted)
+
+
+def _deleted(batch: Batch) -> sql.Composable:
+    return sql.SQL("_deleted_at = {synced_at}, _synced_at = {synced_at}, _batch_id = {batch_id}").format(**_stamps(batch))
+
+
+def _stamps(batch: Batch) -> dict[str, sql.Composable]:
+    """Never as parameters: the driver would take a percent sign in the name of a column for the place of one."""
+    return {"batch_id": sql.Literal(batch.batch_id), "synced_at": sql.Literal(batch.synced_at)}
 
 
 def _same_key(key: tuple[str, ...]) -> sql.Composable:

@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.candidates import Candidates
 from dagster_project.ingestion.catalog import SourceTable, source_table
+from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.raw_tables import raw_table
 from dagster_project.ingestion.relay import Copied, Relay
 
@@ -35,11 +36,13 @@ class Comparison:
     Attributes:
         differing: Rows that may differ; its scope covers the same buckets of raw.
         buckets: Number of buckets that differ.
+        source_rows: Rows that the source has.
         copied: What the comparison read from the source.
     """
 
     differing: Candidates
     buckets: int
+    source_rows: int
     copied: Copied
 
 
@@ -91,8 +94,10 @@ def compare(
     def within(alias: str) -> sql.Composable:
         return sql.SQL("{} = any({}::bigint[])").format(_bucket(alias, key, types, sends, buckets), sql.Literal(numbers))
 
-    differing = Candidates("buckets that differ", (within("source"),) if numbers else (), within("raw") if numbers else None)
-    return Comparison(differing, len(numbers), copied)
+    differing = Candidates("comparison", (within("source"),) if numbers else (), within("raw") if numbers else None)
+    writing.execute("select coalesce(sum(live_rows), 0)::bigint from pg_temp.digests")
+    (source_rows,) = one_row(writing)
+    return Comparison(differing, len(numbers), source_rows, copied)
 
 
 def _sends(cursor: Cursor, types: dict[str, str]) -> dict[str, str]:

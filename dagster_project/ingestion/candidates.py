@@ -45,6 +45,9 @@ class Candidates:
 EVERYTHING = Candidates("full read", (sql.SQL("true"),), sql.SQL("true"), is_everything=True)
 NOTHING = Candidates("unchanged", ())
 
+# Whoever reads these finds them by comparing digests of the whole table first.
+COMPARISON = Candidates("comparison", ())
+
 
 def written_since(table: SourceTable, before: Position, leaves_before: Mapping[str, str]) -> Candidates:
     """Rows that a transaction wrote which was not complete at an earlier snapshot, and all rows of parts that are new; no deletes.
@@ -62,13 +65,16 @@ def with_keys(contract: SystemContract, table: str, described: SourceTable, keys
     """The rows of the given keys, each as the texts of its columns; those that the source has no row for were deleted."""
     key = contract.tables[table].key
     names = sql.SQL(", ").join(sql.Identifier("source", column) for column in key)
-    types = [sql.SQL(described.columns[column].source_type) for column in key]
+    places = [sql.Identifier(f"k{place}") for place in range(len(key))]
+    cast = sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(place, sql.SQL(described.columns[column].source_type)) for place, column in zip(places, key, strict=True)
+    )
     reads = tuple(
-        sql.SQL("({}) in (select * from unnest({}))").format(
+        sql.SQL("({}) in (select {} from unnest({}) as keys ({}))").format(
             names,
-            sql.SQL(", ").join(
-                sql.SQL("{}::{}[]").format(sql.Literal([values[position] for values in part]), kind) for position, kind in enumerate(types)
-            ),
+            cast,
+            sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(list(texts))) for texts in zip(*part, strict=True)),
+            sql.SQL(", ").join(places),
         )
         for part in _parts(keys)
     )

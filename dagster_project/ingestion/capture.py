@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import publication, slot
-from dagster_project.ingestion.candidates import EVERYTHING, NOTHING, Candidates, with_keys, written_since
+from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates, with_keys, written_since
 from dagster_project.ingestion.errors import SyncError, first_line
 from dagster_project.ingestion.source import SourceSnapshot, connect, lsn_number, wait_until_durable
 from dagster_project.ingestion.watermark import TableState, Watermark
@@ -33,12 +33,14 @@ class Stream:
     Attributes:
         keys: Keys that were written since the last sync, for each table whose changes the slot is known to hold in full.
         publications: Fingerprint of what streams each table, as of the snapshot.
+        is_continuous: The slot goes on where it was left: nobody moved it or made it anew.
         acknowledged: How far the slot may be acknowledged once this sync is committed; None if it cannot be read from next time.
         warnings: What a person should know.
     """
 
     keys: Mapping[str, set[tuple[str, ...]]] = field(default_factory=dict)
     publications: Mapping[str, str] = field(default_factory=dict)
+    is_continuous: bool = False
     acknowledged: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -94,18 +96,19 @@ def _peek(
         return Stream(publications=publications)
     acknowledged = max(start, _surely_visible(source, before) or start, key=lsn_number)
     if not is_continuous or lsn_number(source.end_lsn) - lsn_number(found.confirmed) > _MOST_LOG_BYTES:
-        return Stream(publications=publications, acknowledged=acknowledged)
+        return Stream(publications=publications, is_continuous=is_continuous, acknowledged=acknowledged)
     wait_until_durable(cursor, source.end_lsn)
     try:
         changes = slot.peek(cursor, contract, source.end_lsn, _MOST_KEYS)
     except psycopg2.Error as error:
         warning = f"the replication slot of {contract.system} could not be read ({first_line(error)}): changes are found by the horizon"
-        return Stream(publications=publications, acknowledged=acknowledged, warnings=(warning,))
+        return Stream(publications=publications, is_continuous=is_continuous, acknowledged=acknowledged, warnings=(warning,))
     usable = {table for table in publications if table not in changes.unknown and _is_streamed(table, source, before, publications)}
     prefix = slot.acknowledgeable(changes, source.position.snapshot, source.end_lsn)
     return Stream(
         keys={table: changes.keys.get(table, set()) for table in usable},
         publications=publications,
+        is_continuous=is_continuous,
         acknowledged=max(acknowledged, prefix or acknowledged, key=lsn_number),
     )
 
@@ -114,7 +117,7 @@ def _surely_visible(source: SourceSnapshot, before: Watermark) -> str | None:
     """A position up to which the slot may be acknowledged without looking at it: what was under way at the last sync has ended since."""
     for state in before.tables.values():
         if state.batch_id == before.batch_id and source.position.is_of_same_history(state.position):
-            return state.position.lsn if source.position.xmin >= state.position.xmax else None
+            return state.position.lsn if source.position.xmin >= state.position.next_transaction else None
     return None
 
 
@@ -132,13 +135,17 @@ def _is_streamed(table: str, source: SourceSnapshot, before: Watermark, publicat
     )
 
 
-def published_from(source: SourceSnapshot, state: TableState | None, publication: str | None) -> int | None:
-    """The first transaction that surely began when the table's publication was already there."""
+def published_from(source: SourceSnapshot, state: TableState | None, stream: Stream, table: str) -> int | None:
+    """The first transaction of a table that surely is in the stream: it began when publication and slot were already there.
+
+    One that was under way may have written before its table was published, or have ended, not yet visible, before the slot's beginning.
+    """
+    publication = stream.publications.get(table)
     if publication is None:
         return None
-    if state is not None and state.publication == publication:
+    if state is not None and state.publication == publication and stream.is_continuous:
         return state.published_from
-    return source.position.xmax
+    return source.position.next_transaction
 
 
 def candidates(contract: SystemContract, table: str, source: SourceSnapshot, state: TableState | None, stream: Stream) -> Candidates:
@@ -156,7 +163,9 @@ def candidates(contract: SystemContract, table: str, source: SourceSnapshot, sta
     described = source.tables[table]
     if state is None or not can_go_on(source, table, state):
         return EVERYTHING
-    if source.position.snapshot == state.position.snapshot and not source.is_standby:
+    if source.position.started_at != state.position.started_at:
+        return COMPARISON
+    if source.position.snapshot == state.position.snapshot and described.is_logged and not source.is_standby:
         return NOTHING
     if table in stream.keys:
         keys = stream.keys[table]

@@ -83,6 +83,7 @@ select
     tree.name,
     json_object_agg(class.oid, concat_ws('.', pg_relation_filenode(class.oid), tree.attached)) as leaves,
     bool_and(class.relkind in ('r', 'p')) as has_transactions,
+    bool_and(class.relkind in ('r', 'p') and class.relpersistence = 'p') as is_logged,
     sum(greatest(class.reltuples, 0))::bigint as estimated_rows,
     sum(case when class.relkind in ('r', 'm') then pg_table_size(class.oid) else 0 end)::bigint as bytes
 from tree
@@ -115,6 +116,7 @@ class SourceTable:
         shape: Digest of the declared key and the declared columns' definitions.
         leaves: Fingerprint by identifier of everything that may hold its rows.
         has_transactions: Whether its rows say which transaction wrote them; those of views and foreign tables do not.
+        is_logged: Whether nothing but a transaction changes its rows; a crash empties unlogged tables.
         estimated_rows: Rows as the source's statistics have them.
         bytes: Size on the source's disk.
     """
@@ -123,6 +125,7 @@ class SourceTable:
     shape: str
     leaves: Mapping[str, str]
     has_transactions: bool
+    is_logged: bool
     estimated_rows: int
     bytes: int
 

@@ -11,6 +11,9 @@ from psycopg2 import errors
 
 from dagster_project.errors import RunmartError
 
+# A connection that is lost in the middle of a COPY has no error class of its own.
+_LOST = r"server closed the connection|no connection to the server|could not receive data|SSL connection has been closed"
+
 
 class SyncError(RunmartError):
     """A sync failed and wrote nothing; the message names what, where and the way out."""
@@ -58,7 +61,7 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
         return SchemaDrift(f"{database}: {text}; it was dropped or renamed: restore it or take it out of the contract")
     if isinstance(error, errors.DiskFull):
         return SyncError(f"{database}: {text}; nothing was written: free disk space and repeat")
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) or re.search(_LOST, text):
         return _connection_error(text, database)
     return SyncError(f"{database}: {text}")
 
@@ -80,7 +83,8 @@ def _connection_error(text: str, database: str) -> SyncError:
 
 def first_line(error: psycopg2.Error) -> str:
     """The reason that a driver error gives, in one line and without a password."""
-    # The server may answer with one line per address that was tried; the last one carries the reason.
     message = error.diag.message_primary or str(error).strip()
-    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith("Is the server running")]
-    return re.sub(r"password=\S+", "password=***", lines[-1]) if lines else type(error).__name__
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or [type(error).__name__]
+    # There is one line per address that was tried, each with its reason; other messages begin with theirs.
+    tried = [line for line in lines if line.startswith("connection to server")]
+    return re.sub(r"password=\S+", "password=***", (tried or lines[:1])[-1])

@@ -108,7 +108,7 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
     definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()]
     cursor.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(definitions)))
     cursor.execute(sql.SQL("grant select on {} to {}").format(name, sql.Identifier(_READER)))
-    cursor.execute(sql.SQL("comment on table {} is %s").format(name), (contract.tables[table].description,))
+    cursor.execute(sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.tables[table].description)))
 
 
 def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:

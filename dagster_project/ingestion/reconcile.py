@@ -81,6 +81,8 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
         counts.update(_log_differing(load, comparison.differing, is_repairing))
         if is_repairing:
             load.make_equal(comparison.differing)
+            # What raw lacked or had too many was never counted.
+            load.live_rows = comparison.source_rows
     return Reconciliation(
         table,
         rows_compared=rows,
@@ -104,14 +106,19 @@ def _log_differing(load: TableLoad, differing: Candidates, is_repairing: bool) -
 
             logged as (
                 insert into ops.repairs (batch_id, system, table_name, key, difference, is_repaired)
-                select %(batch_id)s, %(system)s, %(table)s, key, difference, %(is_repaired)s from differing
+                select {batch_id}, {system}, {table}, key, difference, {is_repaired} from differing
                 returning difference
             )
 
             select difference, count(*) from logged group by difference
             """
-        ).format(rows=rows),
-        {"batch_id": load.batch.batch_id, "system": contract.system, "table": table, "is_repaired": is_repairing},
+        ).format(
+            rows=rows,
+            batch_id=sql.Literal(load.batch.batch_id),
+            system=sql.Literal(contract.system),
+            table=sql.Literal(table),
+            is_repaired=sql.Literal(is_repairing),
+        )
     )
     return dict(load.writing.fetchall())
 

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.components.contract import Limits, SystemContract
 from dagster_project.ingestion.catalog import SourceTable, describe, source_table
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import AccessDenied, DatabaseUnreachable, SourceNotSupported
+from dagster_project.ingestion.errors import AccessDenied, DatabaseUnreachable, SourceNotSupported, from_driver
 
 _OLDEST_VERSION = 140000
 
@@ -63,6 +63,9 @@ select
         )
         else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint
     end,
+    (select oid::bigint from pg_catalog.pg_database where datname = current_database()),
+    age('3'::xid),
+    pg_postmaster_start_time()::text,
     clock_timestamp()::text,
     pg_is_in_recovery(),
     case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text
@@ -79,6 +82,10 @@ class Position:
         snapshot: Text form of `pg_current_snapshot()`.
         system_identifier: Identity of the server's data.
         timeline: Its timeline; changes when a standby is promoted.
+        next_transaction: The first transaction that had not begun. Those under way have smaller numbers than this, not than the snapshot's
+            xmax: that is the last completed one's successor.
+        database: Number of the database within the server; its name may go to another one.
+        started_at: When the server was started. Stopped, it may have been set back to a copy of its files without a trace.
         lsn: Position in the write-ahead log just before the snapshot was taken.
         taken_at: When that was, by the source's clock.
     """
@@ -86,6 +93,9 @@ class Position:
     snapshot: str
     system_identifier: str
     timeline: int
+    database: int
+    next_transaction: int
+    started_at: str
     lsn: str
     taken_at: str
 
@@ -100,12 +110,18 @@ class Position:
         return int(self.snapshot.split(":")[1])
 
     def is_of_same_history(self, earlier: "Position") -> bool:
-        """Whether the source went on from an earlier position: the same data on the same timeline, and not set back."""
+        """Whether the source went on from an earlier position: the same database on the same timeline, and not set back."""
         return (
-            (self.system_identifier, self.timeline) == (earlier.system_identifier, earlier.timeline)
+            (self.system_identifier, self.timeline, self.database) == (earlier.system_identifier, earlier.timeline, earlier.database)
             and self.xmax >= earlier.xmax
             and lsn_number(self.lsn) >= lsn_number(earlier.lsn)
         )
+
+
+def _next_transaction(snapshot: str, age_of_three: int) -> int:
+    """The number of the next transaction: it is counted from the very first one, 3, in 32 bits; the snapshot has all 64."""
+    xmax = int(snapshot.split(":")[1])
+    return xmax + (3 + age_of_three - xmax) % 2**32
 
 
 def lsn_number(lsn: str) -> int:
@@ -119,6 +135,7 @@ class SourceSnapshot:
     """All declared tables of one system as they were at one moment.
 
     Attributes:
+        system: The system.
         connection: Holds the snapshot open: repeatable read, read only.
         limits: What may be asked of the source.
         position: Where the snapshot stands.
@@ -127,6 +144,7 @@ class SourceSnapshot:
         tables: What each declared table looks like.
     """
 
+    system: str
     connection: Connection
     limits: Limits
     position: Position
@@ -150,8 +168,14 @@ class SourceSnapshot:
         """A cursor whose statements end before the snapshot's time is over."""
         left = max(1.0, min(self.limits.statement_timeout_minutes * 60, self.limits.snapshot_minutes * 60 - self.age_seconds))
         with self.connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = %s", (int(left * 1000),))
-            yield cursor
+            try:
+                cursor.execute("set local statement_timeout = %s", (int(left * 1000),))
+                yield cursor
+            except psycopg2.Error as error:
+                # Others' errors pass through here too, such as the warehouse's that rows are copied to.
+                if error.cursor is cursor:
+                    raise from_driver(error, f"the source {self.system}") from error
+                raise
 
     def release(self) -> None:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
@@ -179,11 +203,11 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
             for table in contract.tables:
                 cursor.execute(sql.SQL("lock table {} in access share mode").format(source_table(contract, table)))
             cursor.execute(_POSITION)
-            snapshot, system_identifier, timeline, taken_at, is_standby, end_lsn = one_row(cursor)
+            snapshot, system_identifier, timeline, database, age, started_at, taken_at, is_standby, end_lsn = one_row(cursor)
             _refuse_hidden_rows(cursor, contract)
             tables = describe(cursor, contract)
-        position = Position(snapshot, system_identifier, timeline, lsn, taken_at)
-        yield SourceSnapshot(connection, contract.limits, position, end_lsn, is_standby, tables)
+        position = Position(snapshot, system_identifier, timeline, database, _next_transaction(snapshot, age), started_at, lsn, taken_at)
+        yield SourceSnapshot(contract.system, connection, contract.limits, position, end_lsn, is_standby, tables)
 
 
 @contextmanager
@@ -196,6 +220,7 @@ def connect(contract: SystemContract, url: str) -> Iterator[Connection]:
             version = f"{connection.server_version // 10000}.{connection.server_version % 10000}"
             raise SourceNotSupported(f"the source {contract.system} runs PostgreSQL {version}; 14 is the oldest that can be read")
         connection.autocommit = True
+        connection.set_client_encoding("UTF8")
         milliseconds = {
             "lock_timeout": limits.lock_timeout_seconds * 1000,
             "statement_timeout": limits.statement_timeout_minutes * 60_000,

@@ -6,7 +6,7 @@ of whole tables, which the next one takes over.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import apply, raw_tables, slot, watermark
+from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SyncInProgress, first_line, from_driver
@@ -127,14 +128,15 @@ class _Sync:
 
     def bring_up(self, reconciling: Reconcile | None) -> SyncResult:
         """Bring all tables to the snapshot and commit once."""
-        stream = read_stream(self.contract, self.source_url, self.source, self.before)
+        with _translated(f"the source {self.contract.system}"):
+            stream = read_stream(self.contract, self.source_url, self.source, self.before)
         with self.warehouse, self.warehouse.cursor() as cursor:
             batch = self._begin(cursor)
             loads = [self._bring_up_table(cursor, table, batch, stream) for table in self.contract.tables]
             reconciled = tuple(self._reconcile(load, reconciling) for load in loads if reconciling and reconciling.includes(load.table))
             syncs = tuple(self._table_sync(load) for load in loads)
             watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
-            lag = self._leave_source(is_changed=any(load.copied.rows or load.applied.total for load in loads))
+            lag = self._leave_source()
             watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
             self.on_event(SyncEvent(Stage.COMMITTING))
         self.on_event(SyncEvent(Stage.COMMITTED))
@@ -177,7 +179,8 @@ class _Sync:
         elif self._has_new_shape(table):
             raw_tables.follow(cursor, self.contract, table, self.source.tables[table])
         load = TableLoad(self.contract, table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
-        load.run(candidates(self.contract, table, self.source, state, stream))
+        is_loaded_now = state is not None and state.is_loading and state.position == self.source.position
+        load.run(NOTHING if is_loaded_now else candidates(self.contract, table, self.source, state, stream))
         apply.analyze_if_worth_it(cursor, self.contract, table, load.applied, load.live_rows)
         self.on_event(SyncEvent(Stage.APPLIED, table, table_sync=self._table_sync(load)))
         return load
@@ -207,7 +210,7 @@ class _Sync:
             leaves=described.leaves,
             live_rows=load.live_rows,
             publication=publication,
-            published_from=published_from(self.source, self.before.tables.get(load.table), publication),
+            published_from=published_from(self.source, self.before.tables.get(load.table), stream, load.table),
         )
 
     def _reconcile(self, load: TableLoad, reconciling: Reconcile) -> Reconciliation:
@@ -220,13 +223,15 @@ class _Sync:
             )
         return found
 
-    def _leave_source(self, is_changed: bool) -> Lag:
-        """Let the snapshot go, and wait until the source can no longer take back what was copied."""
+    def _leave_source(self) -> Lag:
+        """Let the snapshot go, and wait until the source can no longer take back what it showed, of other tables too.
+
+        A transaction that a crash takes back gives its number to a later one, which would look as old as the snapshot.
+        """
         self.source.release()
         with _translated(f"the source {self.contract.system}"), self.source.connection.cursor() as asking:
             lag = Lag(round(self.source.age_seconds, 3), transactions_since(asking, self.source.position))
-            if is_changed:
-                wait_until_durable(asking, self.source.end_lsn)
+            wait_until_durable(asking, self.source.end_lsn)
         return lag
 
     def _acknowledge(self, stream: Stream) -> tuple[str, ...]:
@@ -255,6 +260,7 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
         connection = psycopg2.connect(url, connect_timeout=10, application_name=f"runmart sync {system}")
         try:
             connection.autocommit = True
+            connection.set_client_encoding("UTF8")
             with connection.cursor() as cursor:
                 cursor.execute("set role runmart_ingest")
                 cursor.execute("set timezone = 'UTC'")
@@ -267,8 +273,9 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
                     raise SyncInProgress(f"a sync of {system} is already running; wait for it to end and repeat if needed")
             connection.autocommit = False
             yield connection
-            # The server notices a closed connection in its own time; the next sync shall not find the lock still held.
-            with connection, connection.cursor() as cursor:
+            # The server notices a closed connection in its own time; the next sync shall not find the lock still held. A connection
+            # that is lost by now has no lock, and what it did is committed.
+            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError), connection, connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_unlock_all()")
         finally:
             connection.close()

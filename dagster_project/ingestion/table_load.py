@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import apply, buckets, presence
-from dagster_project.ingestion.candidates import EVERYTHING, NOTHING, Candidates
+from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates
 from dagster_project.ingestion.catalog import source_table
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.reading import select
@@ -54,6 +54,9 @@ class TableLoad:
     def run(self, first: Candidates) -> None:
         """Apply the first candidates, then what the number of rows shows to be missing."""
         started = time.monotonic()
+        if first is COMPARISON:
+            self._compare_and_apply()
+            first = NOTHING
         if first.lacks_deleted and not self.contract.tables[self.table].key:
             first = self._all_or_nothing(first)
         if first is not NOTHING:
@@ -133,11 +136,19 @@ class TableLoad:
             self.found_by.append("map of keys")
             self._note(apply.delete_gone(self.writing, contract, table, self.batch))
             return
-        with self.source.reading() as reading:
-            key = contract.tables[table].key
-            comparison = buckets.compare(reading, self.writing, contract, table, described=described, rows=source_rows, columns=key)
-        self.copied += comparison.copied
+        self._read_and_apply(self._compare(source_rows, contract.tables[table].key).differing)
+
+    def _compare_and_apply(self) -> None:
+        comparison = self._compare(self.live_rows, self.contract.tables[self.table].columns)
         self._read_and_apply(comparison.differing)
+        self.live_rows = comparison.source_rows
+
+    def _compare(self, rows: int, columns: tuple[str, ...]) -> buckets.Comparison:
+        described = self.source.tables[self.table]
+        with self.source.reading() as reading:
+            comparison = buckets.compare(reading, self.writing, self.contract, self.table, described=described, rows=rows, columns=columns)
+        self.copied += comparison.copied
+        return comparison
 
     def _all_or_nothing(self, written: Candidates) -> Candidates:
         """Rows without a key cannot be applied one by one: nothing to do if none was written and none is gone, else all are compared."""

@@ -125,7 +125,9 @@ def read_watermark(cursor: Cursor, system: str) -> Watermark:
     cursor.execute(
         """
         select
-            table_name, batch_id, is_loading, snapshot, system_identifier, timeline, position::text, snapshot_at::text,
+            table_name, batch_id, is_loading,
+            snapshot, system_identifier, timeline, database_oid, next_transaction::text::bigint, started_at::text, position::text,
+            snapshot_at::text,
             shape, columns, leaves, live_rows, publication, published_from::text
         from ops.table_state where system = %s
         """,
@@ -179,26 +181,38 @@ def write_table_states(cursor: Cursor, system: str, states: Mapping[str, TableSt
         cursor,
         """
         insert into ops.table_state (
-            system, table_name, batch_id, is_loading, system_identifier, timeline, snapshot, position, snapshot_at,
+            system, table_name, batch_id, is_loading,
+            snapshot, system_identifier, timeline, database_oid, next_transaction, started_at, position, snapshot_at,
             shape, columns, leaves, live_rows, publication, published_from
         )
         values %s
         on conflict (system, table_name) do update set
-            batch_id = excluded.batch_id, is_loading = excluded.is_loading, system_identifier = excluded.system_identifier,
-            timeline = excluded.timeline, snapshot = excluded.snapshot, position = excluded.position,
+            batch_id = excluded.batch_id, is_loading = excluded.is_loading, snapshot = excluded.snapshot,
+            system_identifier = excluded.system_identifier, timeline = excluded.timeline, database_oid = excluded.database_oid,
+            next_transaction = excluded.next_transaction, started_at = excluded.started_at, position = excluded.position,
             snapshot_at = excluded.snapshot_at, shape = excluded.shape, columns = excluded.columns, leaves = excluded.leaves,
             live_rows = excluded.live_rows, publication = excluded.publication, published_from = excluded.published_from
         """,
         [
-            (
-                *(system, table, state.batch_id, state.is_loading),
-                *(state.position.system_identifier, state.position.timeline, state.position.snapshot, state.position.lsn),
-                *(state.position.taken_at, state.shape, list(state.columns), json.dumps(dict(state.leaves)), state.live_rows),
-                *(state.publication, None if state.published_from is None else str(state.published_from)),
-            )
+            {
+                **vars(state),
+                **vars(state.position),
+                "system": system,
+                "table": table,
+                "columns": list(state.columns),
+                "leaves": json.dumps(dict(state.leaves)),
+                # As texts, because the type of transaction numbers takes no other.
+                "next_transaction": str(state.position.next_transaction),
+                "published_from": None if state.published_from is None else str(state.published_from),
+            }
             for table, state in states.items()
         ],
-        template="(%s, %s, %s, %s, %s, %s, %s, %s::pg_lsn, %s::timestamptz, %s, %s, %s::jsonb, %s, %s, %s::xid8)",
+        template="""(
+            %(system)s, %(table)s, %(batch_id)s, %(is_loading)s,
+            %(snapshot)s, %(system_identifier)s, %(timeline)s, %(database)s, %(next_transaction)s::xid8, %(started_at)s::timestamptz,
+            %(lsn)s::pg_lsn, %(taken_at)s::timestamptz,
+            %(shape)s, %(columns)s, %(leaves)s::jsonb, %(live_rows)s, %(publication)s, %(published_from)s::xid8
+        )""",
     )
 
 

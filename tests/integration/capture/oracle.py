@@ -122,6 +122,8 @@ def _rows(cursor: psycopg2.extensions.cursor, contract: SystemContract, table: s
         sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in declared.key or declared.columns)
     )
     cursor.execute(
-        sql.SQL("select {}, md5({}) from {} where {}").format(key, row, relation, sql.SQL("_deleted_at is null" if is_raw else "true"))
+        sql.SQL("select {}, md5(convert_to({}, 'UTF8')) from {} where {}").format(
+            key, row, relation, sql.SQL("_deleted_at is null" if is_raw else "true")
+        )
     )
     return Counter(cursor.fetchall())

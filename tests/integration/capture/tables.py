@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from dagster_project.components.contract import SystemContract
 
-ODD_TABLE = '"Odd Schema"."Order ""lines"" 100"'
+ODD_TABLE = '"Odd Schema"."Order ""lines"" 100%"'
 
 # Years that have partitions of `entry` from the start, and those that partitions come and go for.
 FIXED_YEARS = (2020, 2021, 2022)
@@ -42,8 +42,8 @@ create table setting (
 );
 create schema "Odd Schema";
 create table {ODD_TABLE} (
-    "Line No" smallint, "Größe" text, "select" interval, "a.b" bit varying, changed_at timestamptz not null default now(),
-    primary key ("Größe", "Line No")
+    "Line No" smallint, "Größe %s" text, "select" interval, "a.b" bit varying, changed_at timestamptz not null default now(),
+    primary key ("Größe %s", "Line No")
 );
 create table ledger (
     ledger_id integer generated always as identity (minvalue -1000000000 start with -500), at timestamp not null, delta numeric,
@@ -75,11 +75,11 @@ _TABLES: dict[str, dict[str, Any]] = {
         "key": ["name"],
         "columns": ["name", "value", "valid_until", "score", "limits", "changed_at"],
     },
-    'Order "lines" 100': {
+    'Order "lines" 100%': {
         "description": "Names that need quotes, key columns out of order.",
         "schema": "Odd Schema",
-        "key": ["Größe", "Line No"],
-        "columns": ["Line No", "Größe", "select", "a.b", "changed_at"],
+        "key": ["Größe %s", "Line No"],
+        "columns": ["Line No", "Größe %s", "select", "a.b", "changed_at"],
     },
     "ledger": {
         "description": "Negative keys, written in place.",

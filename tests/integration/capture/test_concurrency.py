@@ -132,3 +132,16 @@ def test_capture_mode_changes_back_and_forth(somewhere: Place) -> None:
         exact_sync(somewhere, contract("cdc" if capture == "cdc" else "horizon"))
         fill(somewhere.source_url, f"turn {turn}", 10)
     exact_sync(somewhere, contract("cdc"))
+
+
+def test_slot_is_moved_past_a_transaction_that_nobody_sees(somewhere: Place) -> None:
+    """A transaction that is under way may have a number beyond all that the snapshot names, and be in the log before the slot's place."""
+    chosen = contract("cdc")
+    fill(somewhere.source_url, "before", 40)
+    slot.enable(chosen, somewhere.source_url)
+    exact_sync(somewhere, chosen)
+    with waiting_for_ghost(somewhere, "update account set balance = 4711"):
+        somewhere.at_source("select pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) from pg_replication_slots")
+        exact_sync(somewhere, chosen)
+        exact_sync(somewhere, chosen)
+    exact_sync(somewhere, chosen)

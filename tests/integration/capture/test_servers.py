@@ -199,3 +199,61 @@ def jump(place: Place) -> None:
     page.write_bytes(bytes(2**18))
     shutil.chown(page, server.folder.owner(), server.folder.group())
     server.start()
+
+
+@BOTH
+def test_crash_takes_back_a_transaction_of_another_table_and_its_number_is_given_again(capture: str, somewhere: Place) -> None:
+    somewhere.at_source("create table undeclared (id bigint)")
+    chosen = prepare(somewhere, capture)
+    somewhere.at_source("checkpoint")
+    somewhere.at_source("insert into undeclared values (1)")
+    exact_sync(somewhere, chosen)
+    somewhere.source_server.crash()
+    somewhere.source_server.start()
+    somewhere.at_source("set synchronous_commit = on; update account set size = 4242 where account_id % 2 = 0")
+    exact_sync(somewhere, chosen)
+
+
+@BOTH
+def test_unlogged_table_is_emptied_by_a_crash(capture: str, somewhere: Place) -> None:
+    somewhere.at_source("alter table setting set unlogged")
+    chosen = prepare(somewhere, capture)
+    somewhere.at_source("insert into setting (name) values ('gone after a crash')")
+    exact_sync(somewhere, chosen)
+    exact_sync(somewhere, chosen)
+    assert somewhere.in_warehouse("select count(*) > 0 from raw_awkward.setting") == [(True,)]
+    somewhere.source_server.crash()
+    somewhere.source_server.start()
+    exact_sync(somewhere, chosen)
+    assert somewhere.in_warehouse("select count(*) from raw_awkward.setting where _deleted_at is null") == [(0,)]
+
+
+@BOTH
+def test_database_changes_places_with_an_older_copy(capture: str, somewhere: Place) -> None:
+    """A copy within one server has the same identifiers of server, tables and files, and transactions of the same count."""
+    fill(somewhere.source_url, "before", 40)
+    copy = f"{somewhere.source}_copy"
+    somewhere.source_server.execute(f"create database {copy} template {somewhere.source}")
+    chosen = prepare(somewhere, capture)
+    other = Place(somewhere.source_server, somewhere.warehouse_server, copy, somewhere.warehouse)
+    other.at_source("update account set size = 1; update ledger set delta = 0")
+    fill(somewhere.source_url, "both", 15)
+    exact_sync(somewhere, chosen)
+    if capture == "cdc":
+        slot.disable(chosen, somewhere.source_url)
+    somewhere.source_server.execute(f"alter database {somewhere.source} rename to {copy}_old")
+    somewhere.source_server.execute(f"alter database {copy} rename to {somewhere.source}")
+    exact_sync(somewhere, chosen)
+    somewhere.source_server.execute(f"drop database {copy}_old with (force)")
+
+
+@BOTH
+def test_source_restored_to_an_older_point_has_passed_the_old_position(capture: str, own: Place, tmp_path: Path) -> None:
+    fill(own.source_url, "before", 20)
+    own.source_server.copy_to(tmp_path / "backup")
+    chosen = prepare(own, capture)
+    fill(own.source_url, "forgotten", 20)
+    exact_sync(own, chosen)
+    own.source_server.go_back_to(tmp_path / "backup")
+    fill(own.source_url, "instead", 300)
+    exact_sync(own, chosen)

@@ -125,3 +125,35 @@ def test_role_that_may_only_select(somewhere: Place) -> None:
         exact_sync(somewhere, contract(), source_url=url)
         fill(somewhere.source_url, f"turn {turn}", 15)
     somewhere.at_source(f"drop owned by {role}; drop role {role}")
+
+
+def test_key_of_an_array_type(somewhere: Place) -> None:
+    somewhere.at_source("create table sample (value text[] primary key, id integer); insert into sample values (array['a', null], 1)")
+    table = {"description": "Arrays.", "key": ["value"], "columns": ["value", "id"]}
+    chosen = contract("cdc").model_copy(update={"tables": {"sample": next(iter(contract().tables.values())).model_validate(table)}})
+    slot.enable(chosen, somewhere.source_url)
+    exact_sync(somewhere, chosen)
+    somewhere.at_source("update sample set value = '{}'; insert into sample values (array['NULL', '{\"'], 2)")
+    exact_sync(somewhere, chosen)
+
+
+def test_source_in_another_encoding(somewhere: Place) -> None:
+    server = somewhere.source_server
+    latin = f"{somewhere.source}_latin"
+    server.execute(f"create database {latin} encoding latin1 locale 'C' template template0")
+    other = Place(server, somewhere.warehouse_server, latin, somewhere.warehouse)
+    other.at_source('create table "value text" (id integer primary key, value text); insert into "value text" values (1, \'größe\')')
+    chosen = all_types("horizon")
+    few = chosen.model_copy(update={"tables": {"value text": chosen.tables["value text"]}})
+    exact_sync(other, few)
+    assert somewhere.in_warehouse('select value from raw_awkward."value text"') == [("größe",)]
+    server.execute(f"drop database {latin} with (force)")
+
+
+def test_view_that_changes_without_a_transaction(somewhere: Place) -> None:
+    somewhere.at_source('create sequence counter; create view "value integer" as select 1 as id, last_value::integer as value from counter')
+    chosen = all_types("horizon")
+    few = chosen.model_copy(update={"tables": {"value integer": chosen.tables["value integer"]}})
+    for _ in range(4):
+        somewhere.at_source("select nextval('counter')")
+        exact_sync(somewhere, few)

@@ -29,7 +29,7 @@ def _some(table: str, key: str) -> str:
     return f"({key}) in (select {key} from {table} {_SOME.format(table)})"
 
 
-_ENTRY_KEY, _ODD_KEY = "entry_id, booked_on", '"Größe", "Line No"'
+_ENTRY_KEY, _ODD_KEY = "entry_id, booked_on", '"Größe %%s", "Line No"'
 _ANY_ACCOUNT = "(select account_id from account order by random() limit 1)"
 
 # Weight, statement. In-place updates leave changed_at alone half of the time; deletes take a share of what is there, so that sizes settle.
@@ -83,12 +83,12 @@ STATEMENTS: tuple[tuple[int, str], ...] = (
     (
         5,
         f"""
-        insert into {ODD_TABLE} select n, 'größe ' || %(number)s, n * interval '1 month 1 hour', b'101', {_SKEWED}
+        insert into {ODD_TABLE.replace("%", "%%")} select n, 'größe ' || %(number)s, n * interval '1 month 1 hour', b'101', {_SKEWED}
         from generate_series(1, %(few)s) as n on conflict do nothing
         """,
     ),
-    (3, f'update {ODD_TABLE} set "select" = null where {_some(ODD_TABLE, _ODD_KEY)}'),
-    (3, f"delete from {ODD_TABLE} where {_some(ODD_TABLE, _ODD_KEY)}"),
+    (3, f'update {ODD_TABLE.replace("%", "%%")} set "select" = null where {_some(ODD_TABLE.replace("%", "%%"), _ODD_KEY)}'),
+    (3, f"delete from {ODD_TABLE.replace('%', '%%')} where {_some(ODD_TABLE.replace('%', '%%'), _ODD_KEY)}"),
     (6, f"insert into ledger (at, delta, changed_at) select now(), 'NaN', {_SKEWED} from generate_series(1, %(few)s)"),
     (4, f"update ledger set delta = coalesce(nullif(delta, 'NaN'), 0) + 1.0 where {_some('ledger', 'ledger_id')}"),
     (4, f"delete from ledger where {_some('ledger', 'ledger_id')}"),
