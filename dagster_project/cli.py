@@ -108,13 +108,16 @@ def demo(as_json: AsJson = False) -> None:
 def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
     """Start the server, the Dagster UI and the daemon; Ctrl-C ends all of it."""
     from dagster_project.commands.processes import claimed, ended_by_signals, serve  # noqa: PLC0415
-    from dagster_project.resources.instance import environment  # noqa: PLC0415
+    from dagster_project.commands.turns import end_runs_of_dead_processes  # noqa: PLC0415
+    from dagster_project.resources.instance import environment, open_instance  # noqa: PLC0415
 
     databases = _databases()
     home = databases.settings.home
     with claimed(home, port), ended_by_signals():
         try:
             setup.migrate(databases)
+            with open_instance(databases) as instance:
+                end_runs_of_dead_processes(instance)
             err.print("starting code server, UI and daemon …")
             serve(environment(databases), home, port, lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"))
         finally:

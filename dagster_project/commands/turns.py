@@ -33,9 +33,16 @@ def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[
         time.sleep(_POLL_SECONDS)
 
 
+def end_runs_of_dead_processes(instance: DagsterInstance) -> None:
+    """Report the runs whose process has died as failed, so that nothing waits for them."""
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]):
+            instance.report_run_failed(run, "The process that executed the run has died.")
+
+
 def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:
     """The runs that are in the pools of a job or wait for them, once those are cleared of what has ended."""
-    _end_runs_of_dead_processes(instance)
+    end_runs_of_dead_processes(instance)
     storage = instance.event_log_storage
     pools = {node.definition.pool for node in job.nodes if isinstance(node.definition, OpDefinition) and node.definition.pool}
     found = [storage.get_concurrency_info(pool) for pool in sorted(pools)]
@@ -45,9 +52,3 @@ def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[Dags
             storage.free_concurrency_slots_for_run(run_id)
         else:
             yield run
-
-
-def _end_runs_of_dead_processes(instance: DagsterInstance) -> None:
-    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
-        if PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]):
-            instance.report_run_failed(run, "The process that executed the run has died.")
