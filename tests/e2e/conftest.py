@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from dagster import DagsterInstance
 
@@ -19,6 +18,7 @@ from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.instance import open_instance
 from dagster_project.settings import Settings
+from tests.databases import run
 
 SYSTEM = "forecast_tracking"
 
@@ -43,21 +43,11 @@ class Platform:
 
     def source(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""
-        return _run(self.databases.url(SYSTEM), statement)
+        return run(self.databases.url(SYSTEM), statement)
 
     def warehouse(self, statement: str, user: str | None = None) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse, committed."""
-        return _run(self.databases.url(WAREHOUSE, user), statement)
-
-
-def _run(url: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
+        return run(self.databases.url(WAREHOUSE, user), statement)
 
 
 @pytest.fixture(scope="session")

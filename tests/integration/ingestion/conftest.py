@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import psycopg2
 import pytest
 
 from dagster_project.components.contract import SystemContract
@@ -15,6 +14,7 @@ from dagster_project.ingestion import slot
 from dagster_project.ingestion.events import SyncEvent
 from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync
+from tests.databases import run
 
 SOURCE = """
 create type mood as enum ('calm', 'wild');
@@ -70,11 +70,11 @@ class Pair:
 
     def at_source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""
-        return _run(self.source_url, statement, parameters)
+        return run(self.source_url, statement, *parameters)
 
     def in_warehouse(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse, committed."""
-        return _run(self.warehouse_url, statement, parameters)
+        return run(self.warehouse_url, statement, *parameters)
 
     def assert_equal(self, contract: SystemContract = CONTRACT) -> None:
         """Raw's live rows equal the source's, value for value."""
@@ -84,16 +84,6 @@ class Pair:
             source = self.at_source(f'select {columns} from {contract.source_schema(table)}."{table}" order by {order}')
             raw = self.in_warehouse(f'select {columns} from {contract.raw_schema}."{table}" where _deleted_at is null order by {order}')
             assert raw == source, table
-
-
-def _run(url: str, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
 
 
 @pytest.fixture(params=["horizon", "cdc"])

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-import psycopg2
 import pytest
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.components.source_system import raw_assets
 from dagster_project.resources.warehouse import Sources, Warehouse
+from tests.databases import run
 
 SYSTEM = "shop"
 
@@ -57,25 +57,15 @@ class Shop:
 
     def at_source(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""
-        return _run(self.source_url, statement)
+        return run(self.source_url, statement)
 
     def in_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse, committed."""
-        return _run(self.warehouse_url, statement)
+        return run(self.warehouse_url, statement)
 
     def live_orders(self) -> list[tuple[Any, ...]]:
         """The orders of raw that are not deleted."""
         return self.in_warehouse("select order_id, customer_id, amount from raw_shop.orders where _deleted_at is null order by order_id")
-
-
-def _run(url: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 import pytest
 
 from dagster_project.commands.status import system_statuses
@@ -15,26 +13,17 @@ from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import Settings
+from tests.databases import run
 
 SYSTEM = "forecast_tracking"
 NOW = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint, clock_timestamp()"
-
-
-def fetch(url: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
 
 
 @pytest.fixture
 def databases(new_database: Callable[[str], str], tmp_path: Path) -> Databases:
     """A source with two tags, a warehouse and an instance that has seen no run."""
     source = new_database(SYSTEM)
-    fetch(source, "insert into tags (tag_name) values ('a'), ('b')")
+    run(source, "insert into tags (tag_name) values ('a'), ('b')")
     return Databases(Settings(tmp_path, new_database("warehouse"), new_database("empty"), {SYSTEM: source}))
 
 
@@ -48,15 +37,15 @@ def test_nothing_is_known_before_the_first_sync(databases: Databases) -> None:
 
 def test_status_tells_rows_batch_and_distance_from_the_source(databases: Databases) -> None:
     sync_of(databases)
-    fetch(databases.url(SYSTEM), "insert into tags (tag_name) values ('c')")
+    run(databases.url(SYSTEM), "insert into tags (tag_name) values ('c')")
     batch_id = sync_of(databases)
-    ((snapshot_xmax, snapshot_at),) = fetch(
+    ((snapshot_xmax, snapshot_at),) = run(
         databases.url("warehouse"),
         "select distinct split_part(snapshot, ':', 2)::bigint, snapshot_at from ops.table_state",
     )
-    ((before_xmax, before),) = fetch(databases.url(SYSTEM), NOW)
+    ((before_xmax, before),) = run(databases.url(SYSTEM), NOW)
     (status,) = system_statuses(databases)
-    ((after_xmax, after),) = fetch(databases.url(SYSTEM), NOW)
+    ((after_xmax, after),) = run(databases.url(SYSTEM), NOW)
 
     assert (status.system, status.capture, status.batch_id, status.source_note) == (SYSTEM, "horizon", batch_id, None)
     assert [table.table for table in status.tables] == sorted(load_contracts()[SYSTEM].tables)
@@ -85,7 +74,7 @@ def test_source_that_cannot_be_reached_is_noted(databases: Databases) -> None:
 
 def test_transactions_of_another_server_are_not_compared(databases: Databases) -> None:
     sync_of(databases)
-    fetch(databases.url("warehouse"), "update ops.table_state set system_identifier = '1'")
+    run(databases.url("warehouse"), "update ops.table_state set system_identifier = '1'")
     (status,) = system_statuses(databases)
     assert status.source_note == "it is another server than the one that was synced"
     assert {table.behind_transactions for table in status.tables} == {None}
