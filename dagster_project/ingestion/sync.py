@@ -191,7 +191,7 @@ class _Sync:
         done = load.table_sync(self._new_columns(load.table))
         if state is None or not state.is_loading:
             return done
-        first = self.loaded.get(load.table, TableSync(load.table, "first load of an earlier attempt", 0, 0, 0, state.live_rows, 0, 0, 0.0))
+        first = self.loaded.get(load.table, TableSync(load.table, "resumed first load", 0, 0, 0, state.live_rows, 0, 0, 0.0))
         return first + done
 
     def _new_columns(self, table: str) -> tuple[str, ...]:

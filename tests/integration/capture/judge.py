@@ -5,6 +5,9 @@ Belongs here: which state of the source raw is held against. Does not belong her
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+
+from psycopg2 import errors
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.events import Stage, SyncEvent
@@ -33,8 +36,9 @@ class Judge:
         self._leaves: frozenset[tuple[str, str]] = frozenset()
 
     def on_snapshot(self, snapshot: str) -> None:
-        """Take down the source at the snapshot that a sync is about to read."""
-        self._at_snapshot = oracle.source_contents(self._source_url, self._contract, snapshot)
+        """Take down the source at the snapshot that a sync is about to read; a crash may have taken the snapshot, and the sync, by now."""
+        with suppress(errors.UndefinedObject):
+            self._at_snapshot = oracle.source_contents(self._source_url, self._contract, snapshot)
         self._leaves = oracle.leaves(self._source_url, self._contract)
 
     def verdict(self, attempt: Attempt) -> Difference:

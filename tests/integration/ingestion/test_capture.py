@@ -309,7 +309,7 @@ def test_first_loads_are_taken_over_by_the_next_sync(pair: Pair) -> None:
     ]
     pair.at_source("insert into parent values (9, 'new', null, null); delete from child; delete from parent where parent_id = 1")
     result = pair.sync()
-    assert found_by(result)["parent"].startswith("first load of an earlier attempt")
+    assert found_by(result)["parent"].startswith("resumed first load")
     pair.assert_equal()
     assert pair.in_warehouse("select count(*), count(committed_at) from ops.batches") == [(1, 1)]
 
