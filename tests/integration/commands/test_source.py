@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -13,7 +14,10 @@ from dagster_project import source_cli
 from dagster_project.commands import source as commands
 from dagster_project.components.contract import SystemContract
 from dagster_project.errors import RunmartError
+from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.source_cli import source_app
+from tests.databases import run
+from tests.integration.capture.waiting import until
 
 SYSTEM = "forecast_tracking"
 ENABLE, DISABLE = f"`runmart source enable-cdc {SYSTEM}`", f"`runmart source disable-cdc {SYSTEM}`"
@@ -93,16 +97,33 @@ def test_status_shows_slot_tables_and_what_is_wrong(source: Source) -> None:
     source.types("enable-cdc", SYSTEM)
     enabled = source.status()
     assert enabled["tables"] == {"plain": None, "late": late}
-    assert enabled["warnings"] == [UNLIMITED]
+    assert enabled["warnings"] == []
     assert enabled["slot"]["is_usable"]
-    assert (enabled["limit_bytes"], enabled["server_limit_bytes"]) == (5_000_000_000, None)
+    assert (enabled["limit_bytes"], enabled["server_limit_bytes"]) == (5_000_000_000, 10 * 2**30)
     source.run(f"alter publication runmart_{SYSTEM} drop table plain; alter publication runmart_{SYSTEM} add table late")
     source.says("cdc", slot_gigabytes=1e-9)
     changed = source.status()
     assert changed["tables"] == {"plain": "it is not published", "late": late}
     assert changed["warnings"][0] == f"the source refuses to update rows of late, published without their replica identity: run {ENABLE}"
     assert changed["warnings"][1].startswith("the slot holds back ")
-    assert changed["warnings"][2:] == [UNLIMITED, f"tables that could be streamed are not: run {ENABLE}"]
+    assert changed["warnings"][2:] == [f"tables that could be streamed are not: run {ENABLE}"]
+
+
+def test_source_that_keeps_its_log_without_limit_is_warned_of(source: Source, server: EmbeddedServer) -> None:
+    source.types("enable-cdc", SYSTEM)
+    execute = partial(run, server.url("postgres"))
+    with closing(psycopg2.connect(server.url("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        try:
+            cursor.execute("alter system set max_slot_wal_keep_size = -1")
+            cursor.execute("select pg_reload_conf()")
+            until(lambda: execute("show max_slot_wal_keep_size") == [("-1",)])
+            status = source.status()
+        finally:
+            cursor.execute("alter system reset max_slot_wal_keep_size")
+            cursor.execute("select pg_reload_conf()")
+            until(lambda: execute("show max_slot_wal_keep_size") != [("-1",)])
+    assert (status["warnings"], status["server_limit_bytes"]) == ([UNLIMITED], None)
 
 
 def test_slot_that_was_left_over_is_warned_of(source: Source) -> None:
