@@ -26,7 +26,7 @@ _AN_EARLIER_SYNC = (
     "insert into ops.batches overriding system value select 0, system, run_id, capture, snapshot, started_at, committed_at "
     "from ops.batches",
     "insert into ops.table_syncs select 0, system, table_name, synced_at - interval '1 hour', source_rows, rows_read, rows_inserted, "
-    "rows_updated, rows_deleted, seconds from ops.table_syncs",
+    "rows_updated, rows_deleted, seconds, found_by, bytes_read from ops.table_syncs",
 )
 
 # Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say stands below.
