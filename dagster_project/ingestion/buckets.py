@@ -75,19 +75,20 @@ def compare(
             condition,
         )
 
-    writing.execute("drop table if exists pg_temp.digests")
-    writing.execute("create temporary table digests (bucket bigint, live_rows bigint, digest numeric) on commit drop")
+    writing.execute("drop table if exists pg_temp.present, pg_temp.held")
+    writing.execute("create temporary table present (bucket bigint, live_rows bigint, digest numeric) on commit drop")
+    held = digests("raw", raw_table(contract, table), sql.SQL("raw._deleted_at is null"))
     copied = Relay(reading, contract, writing).copy(
-        digests("source", source_table(contract, table), sql.SQL("true")), sql.Identifier("pg_temp", "digests")
+        digests("source", source_table(contract, table), sql.SQL("true")),
+        sql.Identifier("pg_temp", "present"),
+        meanwhile=sql.SQL("create temporary table held (bucket, live_rows, digest) on commit drop as {}").format(held),
     )
     writing.execute(
-        sql.SQL(
-            """
-            select bucket from pg_temp.digests as source
-            full join ({}) as raw (bucket, live_rows, digest) using (bucket)
-            where (source.live_rows, source.digest) is distinct from (raw.live_rows, raw.digest)
-            """
-        ).format(digests("raw", raw_table(contract, table), sql.SQL("raw._deleted_at is null")))
+        """
+        select bucket from pg_temp.present
+        full join pg_temp.held using (bucket)
+        where (present.live_rows, present.digest) is distinct from (held.live_rows, held.digest)
+        """
     )
     numbers = [bucket for (bucket,) in writing.fetchall()]
 
@@ -95,7 +96,7 @@ def compare(
         return sql.SQL("{} = any({}::bigint[])").format(_bucket(alias, key, types, sends, buckets), sql.Literal(numbers))
 
     differing = Candidates("comparison", (within("source"),) if numbers else (), within("raw") if numbers else None)
-    writing.execute("select coalesce(sum(live_rows), 0)::bigint from pg_temp.digests")
+    writing.execute("select coalesce(sum(live_rows), 0)::bigint from pg_temp.present")
     (source_rows,) = one_row(writing)
     return Comparison(differing, len(numbers), source_rows, copied)
 

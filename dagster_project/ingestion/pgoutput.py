@@ -86,6 +86,8 @@ _COLUMN_TAIL = struct.Struct("!Ii")
 _CHANGE = struct.Struct("!xIc")
 _TRUNCATE = struct.Struct("!xIB")
 _COUNT = struct.Struct("!H")
+_SINGLE = struct.Struct("!cIcHcI")
+_SINGLE_CHANGES = {b"IN", b"UN", b"DK", b"DO"}
 _LENGTH = struct.Struct("!I")
 
 
@@ -105,6 +107,16 @@ def parse(message: bytes) -> Message:
     except (KeyError, struct.error, ValueError) as error:
         raise MalformedMessage(f"not a message of pgoutput's protocol version 1 ({error}): {message[:40]!r}") from error
     return parsed
+
+
+def single_value(message: bytes) -> tuple[int, bytes] | None:
+    """Relation and value of a change that has one row of one column, in a fraction of the time that `parse` takes; None for all else."""
+    if len(message) < _SINGLE.size:
+        return None
+    kind, relation, part, count, mark, length = _SINGLE.unpack_from(message)
+    if count != 1 or mark != b"t" or length != len(message) - _SINGLE.size or kind + part not in _SINGLE_CHANGES:
+        return None
+    return relation, message[_SINGLE.size :]
 
 
 def _begin(message: bytes) -> tuple[Message, int]:

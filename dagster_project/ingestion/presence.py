@@ -27,12 +27,13 @@ def find_gone(reading: Cursor, writing: Cursor, contract: SystemContract, table:
     (key,) = contract.tables[table].key
     writing.execute("drop table if exists pg_temp.present, pg_temp.held")
     writing.execute("create temporary table present (word bigint, bits bigint) on commit drop")
-    copied = Relay(reading, contract, writing).copy(
-        _map(key, source_table(contract, table), sql.SQL("true")), sql.Identifier("pg_temp", "present")
-    )
-    # A table of its own, because only so PostgreSQL lets several workers make it.
+    # A table of its own, because only so PostgreSQL lets several workers make it, and at the same time as the source makes its map.
     held = _map(key, raw_table(contract, table), sql.SQL("_deleted_at is null"))
-    writing.execute(sql.SQL("create temporary table held on commit drop as {}").format(held))
+    copied = Relay(reading, contract, writing).copy(
+        _map(key, source_table(contract, table), sql.SQL("true")),
+        sql.Identifier("pg_temp", "present"),
+        meanwhile=sql.SQL("create temporary table held on commit drop as {}").format(held),
+    )
     writing.execute("analyze pg_temp.present")
     writing.execute("analyze pg_temp.held")
     apply.create_gone(writing, contract, table)

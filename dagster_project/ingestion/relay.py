@@ -54,13 +54,16 @@ class Relay:
     warehouse: Cursor
     on_bytes: Callable[[int], None] = lambda _: None
 
-    def copy(self, query: sql.Composable, table: sql.Composable, is_frozen: bool = False) -> Copied:
+    def copy(
+        self, query: sql.Composable, table: sql.Composable, *, is_frozen: bool = False, meanwhile: sql.Composable | None = None
+    ) -> Copied:
         """Copy a source query's rows into a warehouse table of the same column types.
 
         Args:
             query: What to read.
             table: Where it goes, with a list of columns unless the query gives all of them.
             is_frozen: The table was made in this transaction, so its rows can be written as if they were old: nothing visits them again.
+            meanwhile: A statement that the warehouse executes first, while the source begins to work.
 
         Raises:
             SyncError: The source failed.
@@ -74,6 +77,8 @@ class Relay:
             sending = reader.submit(_send, self.source, query, os.fdopen(write_end, "wb", buffering=_BLOCK))
             try:
                 with stream.pipe:
+                    if meanwhile is not None:
+                        self.warehouse.execute(meanwhile)
                     self.warehouse.copy_expert(sql.SQL("copy {} from stdin ({})").format(table, options), stream, size=_BLOCK)
             except errors.BadCopyFileFormat:
                 # A source that fails ends the stream early: what looks like malformed data is its error, raised below.

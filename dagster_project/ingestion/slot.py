@@ -308,7 +308,19 @@ class _Reader:
 
     def write(self, line: bytes) -> None:
         # A row is one line: a bytea in hexadecimal with its backslash escaped, `\\x42…`.
-        message = pgoutput.parse(bytes.fromhex(line[3:].decode()))
+        message = bytes.fromhex(line[3:].decode())
+        # Nearly all that a large transaction sends are keys of one column.
+        change = pgoutput.single_value(message)
+        if change is not None:
+            relation, value = change
+            self._add_key(relation, (value.decode(),))
+        else:
+            self._take(pgoutput.parse(message))
+
+    def changes(self) -> Changes:
+        return Changes(self.keys, frozenset(self.unknown), tuple(self.transactions))
+
+    def _take(self, message: pgoutput.Message) -> None:
         match message:
             case pgoutput.Insert(relation, new):
                 self._add(relation, new)
@@ -325,9 +337,6 @@ class _Reader:
             case pgoutput.Truncate(relations):
                 for relation in relations:
                     self._give_up(relation)
-
-    def changes(self) -> Changes:
-        return Changes(self.keys, frozenset(self.unknown), tuple(self.transactions))
 
     def _locate_key(self, relation: pgoutput.Relation) -> None:
         table = self.tables.get(relation.relation)
@@ -346,18 +355,25 @@ class _Reader:
         self._add(relation, new)
 
     def _add(self, relation: int, row: pgoutput.Row) -> None:
-        table = self.tables.get(relation)
-        if table is None or table in self.unknown:
+        if not self._is_wanted(relation):
             return
         try:
             key = tuple(_text(row[place]) for place in self.key_places[relation])
         except ValueError:
             self._give_up(relation)
+        else:
+            self._add_key(relation, key)
+
+    def _add_key(self, relation: int, key: tuple[str, ...]) -> None:
+        if not self._is_wanted(relation):
             return
-        keys = self.keys.setdefault(table, set())
+        keys = self.keys.setdefault(self.tables[relation], set())
         keys.add(key)
         if len(keys) > self.max_keys:
             self._give_up(relation)
+
+    def _is_wanted(self, relation: int) -> bool:
+        return relation in self.tables and self.tables[relation] not in self.unknown
 
     def _give_up(self, relation: int) -> None:
         table = self.tables.get(relation)

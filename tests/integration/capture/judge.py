@@ -37,9 +37,10 @@ class Judge:
 
     def on_snapshot(self, snapshot: str) -> None:
         """Take down the source at the snapshot that a sync is about to read; a crash may have taken the snapshot, and the sync, by now."""
+        # First: a partition that comes while the contents are read must count as one that came meanwhile.
+        self._leaves = oracle.leaves(self._source_url, self._contract)
         with suppress(errors.UndefinedObject):
             self._at_snapshot = oracle.source_contents(self._source_url, self._contract, snapshot)
-        self._leaves = oracle.leaves(self._source_url, self._contract)
 
     def verdict(self, attempt: Attempt) -> Difference:
         """What raw has wrong after an attempt: a sync that ended well brought all of the snapshot, any other all of it or nothing."""

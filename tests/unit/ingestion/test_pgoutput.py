@@ -20,6 +20,7 @@ from dagster_project.ingestion.pgoutput import (
     Truncate,
     Update,
     parse,
+    single_value,
 )
 
 uint32 = st.integers(0, 2**32 - 1)
@@ -83,13 +84,25 @@ def test_a_message_is_read_back(written: tuple[bytes, Message]) -> None:
     assert type(parse(message)) is type(meant)
 
 
+@given(whole | notices)
+def test_only_a_change_of_one_row_with_one_value_is_a_single_value(written: tuple[bytes, Message]) -> None:
+    message, meant = written
+    single = None
+    match meant:
+        case Insert(relation, (bytes(value),)) | Update(relation, None, (bytes(value),)) | Delete(relation, (bytes(value),)):
+            single = (relation, value)
+    assert single_value(message) == single
+
+
 @given(whole, st.data())
 def test_a_message_cut_short_or_with_more_behind_it_is_refused(written: tuple[bytes, Message], data: st.DataObject) -> None:
     message, _ = written
-    with pytest.raises(MalformedMessage):
-        parse(message[: data.draw(st.integers(0, len(message) - 1))])
-    with pytest.raises(MalformedMessage):
-        parse(message + data.draw(st.binary(min_size=1, max_size=5)))
+    shorter = message[: data.draw(st.integers(0, len(message) - 1))]
+    longer = message + data.draw(st.binary(min_size=1, max_size=5))
+    for malformed in (shorter, longer):
+        assert single_value(malformed) is None
+        with pytest.raises(MalformedMessage):
+            parse(malformed)
 
 
 @pytest.mark.parametrize(
