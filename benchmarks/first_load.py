@@ -12,6 +12,10 @@ from benchmarks.contenders import Contender
 from benchmarks.servers import ServerPair
 from benchmarks.stopwatch import Timing, median_timing
 
+# Above this a round takes minutes: there are fewer, and of each peer only the fastest way takes part.
+_LARGE = 5_000_000
+_MANY_ROUNDS, _FEW_ROUNDS = 3, 2
+
 # The slowest are measured at this part of the table, and at this part of that, and scaled along the line through both.
 _PART = 20
 _PART_OF_PART = 4
@@ -34,13 +38,12 @@ class FirstLoad:
     measured_rows: int
 
 
-def measure_first_loads(servers: ServerPair, rows: int, rounds: int, tell: Callable[[str], None]) -> list[FirstLoad]:
-    """Measure all contenders on a table of that many rows.
+def measure_first_loads(servers: ServerPair, rows: int, tell: Callable[[str], None]) -> list[FirstLoad]:
+    """Measure the contenders on a table of that many rows; the pipes and Runmart load it more than once, peers once.
 
     Args:
         servers: Where source and targets are; each load gets a new database.
         rows: Size of the table.
-        rounds: How often the pipes and Runmart load it; peers do once.
         tell: Called with each result as it comes.
     """
     taking_turns = [
@@ -50,15 +53,16 @@ def measure_first_loads(servers: ServerPair, rows: int, rounds: int, tell: Calla
     ]
     once = [
         contenders.peer(servers, contenders.DLT_FASTEST, "dlt_load", "pyarrow", "parquet"),
-        contenders.peer(servers, contenders.DLT_PYARROW, "dlt_load", "pyarrow", "default"),
         contenders.peer(servers, "Sling", "sling_load"),
         contenders.peer(servers, "ADBC", "adbc_load"),
     ]
-    scaled = [
-        contenders.peer(servers, contenders.DLT_DEFAULT, "dlt_load", "sqlalchemy", "default"),
-        contenders.peer(servers, contenders.PANDAS, "pandas_load"),
-        contenders.peer(servers, contenders.PANDAS_MULTI, "pandas_load", "multi"),
-    ]
+    scaled = [contenders.peer(servers, contenders.PANDAS, "pandas_load")]
+    rounds = _FEW_ROUNDS
+    if rows <= _LARGE:
+        once.append(contenders.peer(servers, contenders.DLT_PYARROW, "dlt_load", "pyarrow", "default"))
+        scaled.append(contenders.peer(servers, contenders.DLT_DEFAULT, "dlt_load", "sqlalchemy", "default"))
+        scaled.append(contenders.peer(servers, contenders.PANDAS_MULTI, "pandas_load", "multi"))
+        rounds = _MANY_ROUNDS
     return [*_measure_whole(servers, taking_turns, once, rows, rounds, tell=tell), *_measure_scaled(servers, scaled, rows, tell)]
 
 

@@ -17,11 +17,6 @@ from benchmarks.incremental import measure_incremental
 from benchmarks.results import figures
 from benchmarks.servers import server_pair
 
-# Above this a round takes minutes.
-_LARGE = 5_000_000
-
-_MANY_ROUNDS, _FEW_ROUNDS = 3, 2
-
 
 def main(
     size: Annotated[int, typer.Option(min=10_000, help="Rows of the first load.")] = 5_000_000,
@@ -37,7 +32,7 @@ def main(
     tell = Console(stderr=True).print
     with server_pair() as servers:
         known = machine.facts(servers)
-        loads = measure_first_loads(servers, size, _MANY_ROUNDS if size <= _LARGE else _FEW_ROUNDS, tell)
+        loads = measure_first_loads(servers, size, tell)
         syncs = [measure_incremental(servers, rows, rows == tables[0], tell) for rows in tables]
     found = figures(size, loads, syncs, known)
     report.print_tables(loads, syncs)
