@@ -111,8 +111,12 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
     cursor.execute(sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.tables[table].description)))
 
 
-def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
-    """Create what a sync and the marts find rows by: the key, the batch, and of deleted rows the key."""
+def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, and the batch.
+
+    The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
+    the batch with a number, so that the planner sees that these rows do not matter.
+    """
     columns = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
     if contract.tables[table].key:
         try:
@@ -123,7 +127,7 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
                 f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
-    cursor.execute(sql.SQL("create index on {} (_batch_id)").format(name))
+    cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
 
 
 def check(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
@@ -202,7 +206,8 @@ def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, descri
     create(cursor, contract, table, beside, described)
     columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
     cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
-    create_indexes(cursor, contract, table, beside)
+    cursor.execute(sql.SQL("select coalesce(min(_batch_id), 0) from {}").format(beside))
+    create_indexes(cursor, contract, table, beside, *one_row(cursor))
     cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
     adopt(cursor, contract, table)
 

@@ -21,10 +21,11 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion.errors import from_driver
 
+SECONDS_BETWEEN_REPORTS = 2.0
+
 _BLOCK = 2**18
 _PIPE = 2**20
 _MEGABYTE = 1_000_000
-_SECONDS_BETWEEN_REPORTS = 2.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class _Metered(io.RawIOBase):
         block = self.pipe.read(size)
         self.bytes += len(block)
         now = time.monotonic()
-        if now - self._reported >= _SECONDS_BETWEEN_REPORTS:
+        if now - self._reported >= SECONDS_BETWEEN_REPORTS:
             self._reported = now
             self._on_bytes(self.bytes)
         if self._rate is not None:

@@ -4,15 +4,15 @@ Belongs here: changes that do not pass through rows, each over a connection in a
 (`writers`), what happens to whole servers (`servers`), what is expected afterwards.
 """
 
-import multiprocessing
 import random
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, suppress
+from functools import partial
 from multiprocessing.synchronize import Event
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
+from tests.integration.capture.beside import beside
 from tests.integration.capture.tables import LOOSE_YEARS, ODD_TABLE
 
 _SLOT = "runmart_awkward"
@@ -164,18 +164,9 @@ _OF_TABLES = (
 _OF_SLOTS = (advance_slot, recreate_slot)
 
 
-@contextmanager
-def disturbing(url: str, seed: str, has_slot: bool, pause_seconds: float) -> Iterator[None]:
+def disturbing(url: str, seed: str, has_slot: bool, pause_seconds: float) -> AbstractContextManager[None]:
     """Hazards at random moments, in a process of their own, until the end of the block."""
-    context = multiprocessing.get_context("fork")
-    stopped = context.Event()
-    process = context.Process(target=_disturb, args=(url, seed, has_slot, pause_seconds, stopped))
-    process.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        process.join()
+    return beside(partial(_disturb, url, seed, has_slot, pause_seconds))
 
 
 def _disturb(url: str, seed: str, has_slot: bool, pause_seconds: float, stopped: Event) -> None:

@@ -104,7 +104,8 @@ def own(tmp_path: Path, capture_servers: tuple[Server, Server], somewhere: Place
 
 
 @BOTH
-def test_source_restored_to_an_older_point(capture: str, own: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transactions", [pytest.param(5, id="before_the_old_position"), pytest.param(300, id="past_the_old_position")])
+def test_source_restored_to_an_older_point(capture: str, transactions: int, own: Place, tmp_path: Path) -> None:
     """Set back to a copy of its files, it is the same server on the same timeline."""
     fill(own.source_url, "before", 20)
     own.source_server.copy_to(tmp_path / "backup")
@@ -112,7 +113,7 @@ def test_source_restored_to_an_older_point(capture: str, own: Place, tmp_path: P
     fill(own.source_url, "forgotten", 20)
     exact_sync(own, chosen)
     own.source_server.go_back_to(tmp_path / "backup")
-    fill(own.source_url, "instead", 5)
+    fill(own.source_url, "instead", transactions)
     exact_sync(own, chosen)
     fill(own.source_url, "after", 10)
     exact_sync(own, chosen)
@@ -245,15 +246,3 @@ def test_database_changes_places_with_an_older_copy(capture: str, somewhere: Pla
     somewhere.source_server.execute(f"alter database {copy} rename to {somewhere.source}")
     exact_sync(somewhere, chosen)
     somewhere.source_server.execute(f"drop database {copy}_old with (force)")
-
-
-@BOTH
-def test_source_restored_to_an_older_point_has_passed_the_old_position(capture: str, own: Place, tmp_path: Path) -> None:
-    fill(own.source_url, "before", 20)
-    own.source_server.copy_to(tmp_path / "backup")
-    chosen = prepare(own, capture)
-    fill(own.source_url, "forgotten", 20)
-    exact_sync(own, chosen)
-    own.source_server.go_back_to(tmp_path / "backup")
-    fill(own.source_url, "instead", 300)
-    exact_sync(own, chosen)

@@ -5,18 +5,18 @@ not belong here: changes of schema and servers (`hazards`).
 """
 
 import itertools
-import multiprocessing
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.synchronize import Event
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from tests.integration.capture.beside import beside
 from tests.integration.capture.tables import FIXED_YEARS, LOOSE_YEARS, ODD_TABLE
 
 # Clocks of applications differ: what a row says of its time is no order.
@@ -214,18 +214,9 @@ def fill(url: str, seed: str, transactions: int = 150) -> None:
         Writer(connection, seed, Habits(held_share=0)).write(transactions)
 
 
-@contextmanager
-def writing(url: str, seed: str, habits: Habits) -> Iterator[None]:
+def writing(url: str, seed: str, habits: Habits) -> AbstractContextManager[None]:
     """Writers in a process of their own, so that they neither share our interpreter nor are forked with it; at the end nothing is open."""
-    context = multiprocessing.get_context("fork")
-    stopped = context.Event()
-    process = context.Process(target=_write, args=(url, seed, habits, stopped))
-    process.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        process.join()
+    return beside(partial(_write, url, seed, habits))
 
 
 def _write(url: str, seed: str, habits: Habits, stopped: Event) -> None:

@@ -38,6 +38,19 @@ def test_second_sync_without_changes_writes_no_row(pair: Pair) -> None:
     assert pair.in_warehouse("select distinct _batch_id from raw_small.child") == [(first.batch_id,)]
 
 
+def test_rows_of_later_batches_are_found_by_an_index(pair: Pair) -> None:
+    first = pair.sync()
+    pair.at_source("insert into parent values (9, 'late', null, null)")
+    pair.at_source("delete from child where child_id = 3")
+    second = pair.sync()
+    for table, key in (("parent", 9), ("child", 3)):
+        later = f"select {table}_id, _batch_id from raw_small.{table} where _batch_id > {first.batch_id}"
+        assert set(pair.in_warehouse(later)) == {(key, second.batch_id)}
+        # A table of five rows is faster to read whole, which proves nothing.
+        (plan, *_), *_ = pair.in_warehouse(f"set enable_seqscan = off; explain {later}")
+        assert f"{table}__batch_id_idx" in plan
+
+
 def test_insert_update_delete_and_partition_move_are_followed(pair: Pair) -> None:
     pair.sync()
     pair.at_source("insert into parent values (9, 'late', null, null)")
