@@ -91,11 +91,9 @@ def measure_incremental(servers: ServerPair, rows: int, with_dlt: bool, tell: Ca
         steps: list[Step] = []
         for changes in CHANGES:
             if metrics_table.can_change(rows, changes):
-                steps.extend(_measure_changes(source_url, changes, seeds, copies))
-                for step in steps[-len(copies) :]:
-                    tell(
-                        f"{rows:,} rows, {step.changes:,} changed, {step.way}: {step.timing.seconds:.2f} s, {step.wrong_rows:,} rows wrong"
-                    )
+                for step in _measure_changes(source_url, changes, seeds, copies):
+                    steps.append(step)
+                    tell(f"{rows:,} rows, {changes:,} changed, {step.way}: {step.timing.seconds:.2f} s, {step.wrong_rows:,} rows wrong")
         for copy in copies:
             servers.warehouse.drop(copy.target_url)
         return Incremental(rows, tuple(steps))
