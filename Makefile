@@ -36,7 +36,8 @@ demo: install  ## Set up, run real backtests, sync, build, check, publish; then 
 	$(BIN)/runmart demo
 
 test: demo  ## The demo, then all tests
-	$(BIN)/pytest
+	@# Two processes; a folder's tests share their servers and databases, so they stay together.
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 unit: install  ## Only the tests that need no database
 	$(BIN)/pytest tests/unit

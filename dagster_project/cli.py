@@ -7,7 +7,6 @@ runs that the UI shows too. Modules that take long to import are imported by the
 import json
 import os
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import psycopg2
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
@@ -26,6 +24,7 @@ from dagster_project.ingestion.errors import from_driver
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import ConfigurationError, Settings
 from dagster_project.source_cli import source_app
+from dagster_project.terminal import err, out
 
 if TYPE_CHECKING:
     from dagster_project.commands.reconciling import Finding
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
 app.add_typer(source_app, name="source")
-# A pipe or a file has no width; tables keep their lines there.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ANALYST = "runmart_analyst"
 DEMO_SYSTEM = "forecast_tracking"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy import make_url
 
@@ -22,13 +21,12 @@ from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
+from dagster_project.terminal import out
 from dagster_project.words import size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
     from dagster_project.scaffold.drafting import Draft, LeftOut
-
-out = Console(highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 System = Annotated[str, typer.Argument(help="The system.")]

@@ -59,7 +59,7 @@ class Source:
             return cursor.fetchall() if cursor.description else []
 
     def types(self, *words: str) -> Result:
-        return CliRunner(env={"COLUMNS": "200"}).invoke(source_app, words)
+        return CliRunner().invoke(source_app, words)
 
     def status(self) -> dict[str, Any]:
         result = self.types("status", "--json")
