@@ -38,7 +38,15 @@ class FirstLoad:
     measured_rows: int
 
 
-def measure_first_loads(servers: ServerPair, rows: int, tell: Callable[[str], None]) -> list[FirstLoad]:
+@dataclass(frozen=True)
+class FirstLoads:
+    """All contenders on one table of that many rows."""
+
+    rows: int
+    loads: tuple[FirstLoad, ...]
+
+
+def measure_first_loads(servers: ServerPair, rows: int, tell: Callable[[str], None]) -> FirstLoads:
     """Measure the contenders on a table of that many rows; the pipes and Runmart load it more than once, peers once.
 
     Args:
@@ -63,7 +71,8 @@ def measure_first_loads(servers: ServerPair, rows: int, tell: Callable[[str], No
         scaled.append(contenders.peer(servers, contenders.DLT_DEFAULT, "dlt_load", "sqlalchemy", "default"))
         scaled.append(contenders.peer(servers, contenders.PANDAS_MULTI, "pandas_load", "multi"))
         rounds = _MANY_ROUNDS
-    return [*_measure_whole(servers, taking_turns, once, rows, rounds, tell=tell), *_measure_scaled(servers, scaled, rows, tell)]
+    whole = _measure_whole(servers, taking_turns, once, rows, rounds, tell=tell)
+    return FirstLoads(rows, (*whole, *_measure_scaled(servers, scaled, rows, tell)))
 
 
 def _measure_whole(

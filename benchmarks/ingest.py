@@ -11,18 +11,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import contenders, machine, report
+from benchmarks import contenders, machine, report, results
 from benchmarks.first_load import measure_first_loads
 from benchmarks.incremental import measure_incremental
-from benchmarks.results import figures
+from benchmarks.results import Results
 from benchmarks.servers import server_pair
 
 
 def main(
-    size: Annotated[int, typer.Option(min=10_000, help="Rows of the first load.")] = 5_000_000,
+    size: Annotated[int, typer.Option(min=0, help="Rows of the first load; 0 leaves it out.")] = 5_000_000,
     sizes: Annotated[
-        str, typer.Option(help="Rows of the tables that syncs are measured on, by commas; a fifth and twice the size if not given.")
+        str,
+        typer.Option(help="Rows of the tables that syncs are measured on, by commas; a fifth and twice the size if not given, 0 for none."),
     ] = "",
+    add: Annotated[bool, typer.Option("--add", help="Keep the figures that the folder has of other sizes.")] = False,
     output: Annotated[Path, typer.Option(help="Folder for the table, the plot and the figures.")] = Path("docs/benchmarks"),
 ) -> None:
     """Measure ingestion beside named peers."""
@@ -32,12 +34,14 @@ def main(
     tell = Console(stderr=True).print
     with server_pair() as servers:
         known = machine.facts(servers)
-        loads = measure_first_loads(servers, size, tell)
-        syncs = [measure_incremental(servers, rows, rows == tables[0], tell) for rows in tables]
-    found = figures(size, loads, syncs, known)
-    report.print_tables(loads, syncs)
-    report.write(output, found, loads, syncs)
-    print(json.dumps(found))
+        first_loads = (measure_first_loads(servers, size, tell),) if size else ()
+        with_dlt = min(tables) if size else None
+        incremental = tuple(measure_incremental(servers, rows, rows == with_dlt, tell) for rows in tables if rows)
+    measured = Results(known, first_loads, incremental)
+    report.print_tables(measured)
+    kept = measured.with_others_of(results.read(output / report.FIGURES)) if add else measured
+    report.write(output, kept, size)
+    print(json.dumps(measured.figures(size)))
 
 
 if __name__ == "__main__":

@@ -13,30 +13,30 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import contenders, incremental
-from benchmarks.first_load import FirstLoad
+from benchmarks.first_load import FirstLoads
 from benchmarks.incremental import Incremental
-from benchmarks.results import Figures
+from benchmarks.results import Figures, Results, first_load_ratios
+
+FIGURES = "ingest.json"
 
 _PAGE = """# What ingestion costs
 
-`make bench-ingest SIZE={size}` on a machine with {cores} cores ({processor}), {memory} GB of memory, PostgreSQL {postgresql},
+`make bench-ingest` on a machine with {cores} cores ({processor}), {memory} GB of memory, PostgreSQL {postgresql},
 Python {python}, {date}. Load of the machine when it began: {load}.
 
 ![Times]({plot})
 
-## First load of {rows} rows
-
-{first_load}
+{first_loads}
 
 * Source and target are two servers on this machine with durable settings (`fsync` and `synchronous_commit` on). Each load goes into
-  a new database, and both servers write out their memory before each. Runmart and the two pipes take turns for {rounds} rounds, the
-  order rotating; the figure is the median. Peers load once.
+  a new database, and both servers write out their memory before each. Runmart and the two pipes take turns for three rounds (two above
+  five million rows), the order rotating; the figure is the median. Peers load once.
 * Runmart's time is a whole sync: snapshot, schema, copy, indexes, statistics, state, commit. The pipe is
   `psql COPY TO STDOUT | psql COPY FROM STDIN` in text; once into a table without any index, once into the columns of a raw table
   followed by the indexes and statistics that a raw table has, which is where Runmart ends too. Peers make no index.
 * A peer's time does not include the start of its interpreter and its imports; everything that it sets up afterwards is in it.
 * CPU seconds are those of the copying processes and, apart, of both PostgreSQL servers.
-* Scaled: measured at {few} and {many} rows and drawn on along the line through both.
+* Scaled: measured at an eightieth and a twentieth of the rows and drawn on along the line through both.
 * ingestr and newer versions of Sling are not among the peers: their packages download a program from elsewhere when they first run.
 
 ## Syncs after changes
@@ -75,51 +75,48 @@ class _Grid:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def print_tables(loads: list[FirstLoad], syncs: list[Incremental]) -> None:
-    """Both tables, to the terminal."""
-    Console(width=130).print(_first_loads(loads).for_terminal(), _syncs(syncs).for_terminal())
+def print_tables(results: Results) -> None:
+    """All tables, to the terminal."""
+    console = Console(width=130)
+    for loads in results.first_loads:
+        console.print(_first_loads(loads).for_terminal())
+    console.print(_syncs(results.incremental).for_terminal())
 
 
-def write(folder: Path, figures: Figures, loads: list[FirstLoad], syncs: list[Incremental]) -> None:
-    """`ingest.json`, `ingest.png` and `ingest.md`."""
+def write(folder: Path, results: Results, size: int) -> None:
+    """`ingest.json`, `ingest.png` and `ingest.md`; ratios of the first load at the top of the figures are those of one size."""
     folder.mkdir(parents=True, exist_ok=True)
-    results = folder / "ingest.json"
-    results.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    plot = folder / "ingest.png"
-    subprocess.run([contenders.PEER_PYTHON, "-m", "benchmarks.peers.plot_ingest", results, plot], cwd=contenders.ROOT, check=True)
-    size, scaled = figures["size"], min(load.measured_rows for load in loads)
+    file, plot = folder / FIGURES, folder / "ingest.png"
+    figures = results.figures(size)
+    file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    subprocess.run([contenders.PEER_PYTHON, "-m", "benchmarks.peers.plot_ingest", file, plot], cwd=contenders.ROOT, check=True)
     page = _PAGE.format(
-        **figures["machine"],
-        size=size,
-        rows=f"{size:,}",
+        **results.machine,
         plot=plot.name,
-        rounds=len(loads[0].rounds),
-        few=f"{scaled // 4:,}",
-        many=f"{scaled:,}",
-        first_load=_first_loads(loads).as_markdown(),
-        incremental=_syncs(syncs).as_markdown(),
-        budgets=_budgets(figures).as_markdown(),
+        first_loads="\n\n".join(f"## {_first_loads(loads).title}\n\n{_first_loads(loads).as_markdown()}" for loads in results.first_loads),
+        incremental=_syncs(results.incremental).as_markdown(),
+        budgets=_budgets(results, figures).as_markdown(),
     )
     (folder / "ingest.md").write_text(page, encoding="utf-8")
 
 
-def _first_loads(loads: list[FirstLoad]) -> _Grid:
-    ours = next(load for load in loads if load.name == contenders.OURS)
-    size = max(load.measured_rows for load in loads)
+def _first_loads(measured: FirstLoads) -> _Grid:
+    ours = next(load for load in measured.loads if load.name == contenders.OURS)
     rows = [
         (
             load.name,
-            f"{load.timing.seconds:,.1f}" + (" (scaled)" if load.measured_rows < size else ""),
+            f"{load.timing.seconds:,.1f}" + (" (scaled)" if load.measured_rows < measured.rows else ""),
             f"{load.timing.seconds / ours.timing.seconds:,.2f}",
             f"{load.timing.client_cpu_seconds:,.1f}",
             f"{load.timing.server_cpu_seconds:,.1f}",
         )
-        for load in sorted(loads, key=lambda load: load.timing.seconds)
+        for load in sorted(measured.loads, key=lambda load: load.timing.seconds)
     ]
-    return _Grid("First load", ("way", "seconds", "times Runmart's", "CPU seconds", "CPU seconds of the servers"), rows)
+    title = f"First load of {measured.rows:,} rows"
+    return _Grid(title, ("way", "seconds", "times Runmart's", "CPU seconds", "CPU seconds of the servers"), rows)
 
 
-def _syncs(syncs: list[Incremental]) -> _Grid:
+def _syncs(syncs: Sequence[Incremental]) -> _Grid:
     rows = [
         (
             f"{table.rows:,}",
@@ -137,25 +134,29 @@ def _syncs(syncs: list[Incremental]) -> _Grid:
     return _Grid("Syncs after changes", header, rows)
 
 
-def _budgets(figures: Figures) -> _Grid:
+def _budgets(results: Results, figures: Figures) -> _Grid:
     speedups, growth = figures["full_reload_speedup_at_1pct_of_10m"], figures["growth_when_table_x10"]
     rows = [
-        ("first load against the psql pipe with the same end", "at most 1.3 times", f"{figures['first_load_ratio_to_psql_pipe']:.2f}"),
-        (
-            "first load against the psql pipe into a table without indexes",
-            "",
-            f"{figures['first_load_ratio_to_psql_pipe_without_indexes']:.2f}",
-        ),
-        ("first load against dlt at its fastest", "8 times faster", f"{figures['first_load_speedup_vs_dlt']:.1f}"),
-        ("first load against pandas `to_sql` at its fastest", "15 times faster", f"{figures['first_load_speedup_vs_pandas']:.1f}"),
+        *(row for loads in results.first_loads for row in _first_load_budgets(loads)),
         *(
             (f"1% of 10 million rows changed, {mode}, against a reload", "20 times faster", f"{x:.1f}")
             for mode, x in (speedups or {}).items()
         ),
         *(
-            (f"the same with a table ten times larger, {mode}", "at most 1.5 times", f"{x[incremental.RELOADED_AT]:.2f}")
-            for mode, x in (growth or {}).items()
-            if incremental.RELOADED_AT in x
+            (f"{incremental.RELOADED_AT:,} changes when the table is ten times larger, {mode}", "at most 1.5 times", f"{x:.2f}")
+            for mode, x in ((mode, by_changes.get(incremental.RELOADED_AT)) for mode, by_changes in (growth or {}).items())
+            if x is not None
         ),
     ]
     return _Grid("Budgets", ("work", "budget", "measured"), rows)
+
+
+def _first_load_budgets(measured: FirstLoads) -> list[tuple[str, str, str]]:
+    ratios, of = first_load_ratios(measured), f"first load of {measured.rows:,} rows against"
+    stated = (
+        ("the psql pipe with the same end", "at most 1.3 times", "first_load_ratio_to_psql_pipe"),
+        ("the psql pipe into a table without indexes", "", "first_load_ratio_to_psql_pipe_without_indexes"),
+        ("dlt at its fastest", "8 times faster", "first_load_speedup_vs_dlt"),
+        ("pandas `to_sql` at its fastest", "15 times faster", "first_load_speedup_vs_pandas"),
+    )
+    return [(f"{of} {what}", budget, f"{ratios[name]:.2f}") for what, budget, name in stated if ratios[name] is not None]
