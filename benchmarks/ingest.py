@@ -40,7 +40,7 @@ def main(
     measured = Results(known, first_loads, incremental)
     report.print_tables(measured)
     kept = measured.with_others_of(results.read(output / report.FIGURES)) if add else measured
-    report.write(output, kept, size)
+    report.write(output, kept, size or next((loads.rows for loads in kept.first_loads), 0))
     print(json.dumps(measured.figures(size)))
 
 

@@ -22,7 +22,8 @@ def main(figures_file: str, plot_file: str) -> None:
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold"})
     canvas, (left, right) = plt.subplots(1, 2, figsize=(14, 5.6), layout="constrained")
     # More ways were measured at the smaller size.
-    _draw_first_loads(left, figures["first_loads"][0])
+    for measured in figures["first_loads"][:1]:
+        _draw_first_loads(left, measured)
     _draw_syncs(right, figures["incremental"])
     canvas.savefig(plot_file, dpi=130)
 
