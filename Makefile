@@ -36,8 +36,8 @@ demo: install  ## Set up, run real backtests, sync, build, check, publish; then 
 	$(BIN)/runmart demo
 
 test: demo  ## The demo, then all tests
-	@# Two processes; a folder's tests share their servers and databases, so they stay together.
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@# Two processes; the tests of a file share servers and databases, so they stay together.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 unit: install  ## Only the tests that need no database
 	$(BIN)/pytest tests/unit

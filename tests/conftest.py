@@ -1,6 +1,6 @@
 """Fixtures shared by all tests: one real PostgreSQL server per session, databases cloned from migrated templates.
 
-Belongs here: servers and databases, and which tests share them. Does not belong here: rows of any system (each test folder makes its own).
+Belongs here: servers and databases. Does not belong here: rows of any system (each test folder makes its own).
 """
 
 import itertools
@@ -15,13 +15,6 @@ from migrations.run import upgrade
 
 # Tests may lose their server's last writes in a crash of the machine; nothing else differs from the real thing.
 _TEST_SERVER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder in one process where there are several."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
 
 
 @pytest.fixture(scope="session")

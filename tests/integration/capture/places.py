@@ -68,7 +68,9 @@ def place(source_server: Server, warehouse_server: Server) -> Iterator[Place]:
     name = f"place_{next(_numbers)}"
     for server in (source_server, warehouse_server):
         server.execute(f"create database {name} template template")
+    # On its disk before anything crashes the server.
     warehouse_server.execute(
+        "set synchronous_commit = on; "
         f"update pg_database set datacl = (select datacl from pg_database where datname = 'template') where datname = '{name}'"
     )
     try:
