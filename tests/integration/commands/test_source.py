@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from typer.testing import CliRunner, Result
 
-from dagster_project import source_cli
+from dagster_project import source_cli, terminal
 from dagster_project.commands import source as commands
 from dagster_project.components.contract import SystemContract
 from dagster_project.errors import RunmartError
@@ -46,6 +46,7 @@ class Source:
     def __init__(self, url: str, patch: pytest.MonkeyPatch) -> None:
         self.url = url
         self._patch = patch
+        patch.setattr(terminal.out, "width", 120)
         patch.setenv(f"RUNMART_SOURCE_{SYSTEM.upper()}_URL", url)
         self.says("cdc")
 
