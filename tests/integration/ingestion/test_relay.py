@@ -1,0 +1,58 @@
+"""The relay between two databases: what arrives, and whose error is told when one side fails."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2 import errors, sql
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.ingestion.errors import SyncError
+from dagster_project.ingestion.relay import Copied, Relay
+from tests.integration.ingestion.conftest import CONTRACT
+
+NUMBERS = sql.Identifier("numbers")
+
+# Ten megabytes: more than a pipe holds.
+MANY = sql.SQL("select number from generate_series(1, 1000000) as number")
+
+
+@pytest.fixture
+def relay(new_database: Callable[[str], str]) -> Iterator[Relay]:
+    with (
+        closing(psycopg2.connect(new_database("empty"))) as source,
+        closing(psycopg2.connect(new_database("empty"))) as warehouse,
+        source.cursor() as reading,
+        warehouse.cursor() as writing,
+    ):
+        writing.execute("create table numbers (number integer)")
+        yield Relay(reading, CONTRACT, writing)
+
+
+def answer(cursor: Cursor, query: str) -> object:
+    cursor.execute(query)
+    (row,) = cursor.fetchall()
+    return row[0]
+
+
+def test_all_rows_arrive_after_what_the_warehouse_does_meanwhile(relay: Relay) -> None:
+    meanwhile = sql.SQL("create table before as select count(*) as rows from numbers")
+    copied = relay.copy(MANY, NUMBERS, meanwhile=meanwhile)
+    # A header of 19 bytes, 10 bytes a row, an end of 2.
+    assert copied == Copied(1_000_000, 10_000_021)
+    assert answer(relay.warehouse, "select sum(number) from numbers") == 500_000_500_000
+    assert answer(relay.warehouse, "select rows from before") == 0
+
+
+def test_failure_of_the_warehouse_meanwhile_ends_the_reading(relay: Relay) -> None:
+    with pytest.raises(errors.DivisionByZero):
+        relay.copy(MANY, NUMBERS, meanwhile=sql.SQL("select 1 / 0"))
+    relay.warehouse.connection.rollback()
+    relay.source.connection.rollback()
+    assert answer(relay.source, "select 1") == 1
+
+
+def test_failure_of_the_source_is_told_as_its_own(relay: Relay) -> None:
+    with pytest.raises(SyncError, match="the source small: division by zero"):
+        relay.copy(sql.SQL("select number / (number - 500000) from ({}) as numbers").format(MANY), NUMBERS, meanwhile=sql.SQL("select 1"))
