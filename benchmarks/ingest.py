@@ -17,6 +17,9 @@ from benchmarks.incremental import measure_incremental
 from benchmarks.results import Results
 from benchmarks.servers import server_pair
 
+# The slowest are measured at an eightieth of it.
+_SMALLEST = 10_000
+
 
 def main(
     size: Annotated[int, typer.Option(min=0, help="Rows of the first load; 0 leaves it out.")] = 5_000_000,
@@ -30,16 +33,24 @@ def main(
     """Measure ingestion beside named peers."""
     if not contenders.PEER_PYTHON.exists():
         raise typer.BadParameter(f"the peers are not installed ({contenders.PEER_PYTHON} is missing); `make bench-ingest` does it")
+    if 0 < size < _SMALLEST:
+        raise typer.BadParameter(f"{size} rows are too few to measure; give at least {_SMALLEST}, or 0 for none", param_hint="--size")
+    figures = output / report.FIGURES
+    if add and not figures.exists():
+        raise typer.BadParameter(f"there is no {figures} to add to; measure without it first", param_hint="--add")
     tables = sorted(int(rows) for rows in sizes.split(",")) if sizes else [size // 5, size * 2]
     tell = Console(stderr=True).print
     with server_pair() as servers:
         known = machine.facts(servers)
+        # Refuses figures of another machine before anything is measured.
+        earlier = Results(known, (), ()).with_others_of(results.read(figures)) if add else Results(known, (), ())
         first_loads = (measure_first_loads(servers, size, tell),) if size else ()
+        # It loads the smallest table only, and none where nothing but a size of table is added.
         with_dlt = min(tables) if size else None
         incremental = tuple(measure_incremental(servers, rows, rows == with_dlt, tell) for rows in tables if rows)
     measured = Results(known, first_loads, incremental)
     report.print_tables(measured)
-    kept = measured.with_others_of(results.read(output / report.FIGURES)) if add else measured
+    kept = measured.with_others_of(earlier)
     report.write(output, kept, size or next((loads.rows for loads in kept.first_loads), 0))
     print(json.dumps(measured.figures(size)))
 

@@ -93,7 +93,7 @@ def write(folder: Path, results: Results, size: int) -> None:
     page = _PAGE.format(
         **results.machine,
         plot=plot.name,
-        first_loads="\n\n".join(f"## {_first_loads(loads).title}\n\n{_first_loads(loads).as_markdown()}" for loads in results.first_loads),
+        first_loads="\n\n".join(f"## {grid.title}\n\n{grid.as_markdown()}" for grid in map(_first_loads, results.first_loads)),
         incremental=_syncs(results.incremental).as_markdown(),
         budgets=_budgets(results, figures).as_markdown(),
     )

@@ -55,9 +55,7 @@ class Source:
             self._patch.setattr(module, "load_contracts", lambda: {SYSTEM: contract(capture, **limits)})
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self.url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+        return run(self.url, statement)
 
     def types(self, *words: str) -> Result:
         return CliRunner().invoke(source_app, words)
