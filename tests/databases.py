@@ -1,6 +1,7 @@
 """Asking a database one thing.
 
-Belongs here: one statement on a connection of its own, committed. Does not belong here: which database, and what is asked.
+Belongs here: one statement on a connection of its own, committed, and waiting for others' transactions. Does not belong here: which
+database, and what is asked.
 """
 
 from contextlib import closing
@@ -14,3 +15,13 @@ def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def wait_for_earlier_transactions(url: str) -> None:
+    """Wait until no transaction runs that had begun before, whoever's: the server's own housekeeping has some.
+
+    Changes are read from a slot only once all transactions of before its publication have ended.
+    """
+    ((newest,),) = run(url, "select pg_snapshot_xmax(pg_current_snapshot())::text")
+    while run(url, "select pg_snapshot_xmin(pg_current_snapshot()) < %s::xid8", newest) == [(True,)]:
+        pass

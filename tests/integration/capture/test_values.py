@@ -6,6 +6,7 @@ import pytest
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import slot
+from tests.databases import wait_for_earlier_transactions
 from tests.integration.capture.judge import exact_sync
 from tests.integration.capture.places import Place
 from tests.integration.capture.tables import ODD_TABLE, contract
@@ -91,6 +92,7 @@ def test_every_type_as_key_and_as_value(capture: str, somewhere: Place) -> None:
         assert set(slot.enable(chosen, somewhere.source_url).tables.values()) == {None}
     change(somewhere, lambda number, value: f"insert into {{table}} (id, value) values ({number}, {value}::{{kind}})", first=0)
     exact_sync(somewhere, chosen)
+    wait_for_earlier_transactions(somewhere.source_url)
     change(somewhere, lambda number, value: f"update {{table}} set value = {value}::{{kind}} where id = {number}", first=1)
     result = exact_sync(somewhere, chosen)
     assert {table.found_by for table in result.tables if capture == "cdc"} <= {"change data capture"}

@@ -11,6 +11,7 @@ from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
+from tests.databases import wait_for_earlier_transactions
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
 WITH_SLOT = pytest.mark.parametrize("pair", ["cdc"], indirect=True)
@@ -61,6 +62,7 @@ def test_nothing_is_read_when_nothing_was_written(pair: Pair) -> None:
 @WITH_SLOT
 def test_the_slot_is_used_and_acknowledged(pair: Pair) -> None:
     pair.sync()
+    wait_for_earlier_transactions(pair.source_url)
     pair.at_source("update parent set name = 'x' where parent_id = 1; insert into parent values (6, 'six', null, null)")
     second = pair.sync()
     assert found_by(second) == {"parent": "change data capture", "child": "unchanged"}
@@ -183,6 +185,7 @@ def test_any_type_can_be_a_key(pair: Pair, kind: str) -> None:
     if pair.capture == "cdc":
         slot.enable(contract.model_copy(update={"capture": "cdc"}), pair.source_url)
     pair.sync(contract)
+    wait_for_earlier_transactions(pair.source_url)
     pair.sync(contract)
     pair.at_source("update odd set n = -n where n % 3 = 0; delete from odd where abs(n) % 5 = 2")
     result = pair.sync(contract)
@@ -253,6 +256,7 @@ def test_slot_that_was_lost_or_moved_falls_back_without_a_reload(pair: Pair) -> 
     pair.at_source("update parent set name = 'made again' where parent_id = 1")
     slot.enable(cdc, pair.source_url)
     assert found_by(pair.sync()) == {"parent": "horizon", "child": "horizon"}
+    wait_for_earlier_transactions(pair.source_url)
     pair.at_source("update parent set name = 'streamed' where parent_id = 1")
     assert found_by(pair.sync()) == {"parent": "change data capture", "child": "unchanged"}
     pair.assert_equal()

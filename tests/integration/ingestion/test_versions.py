@@ -7,6 +7,7 @@ import pytest
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile
+from tests.databases import wait_for_earlier_transactions
 from tests.integration.ingestion.conftest import CONTRACT, SOURCE, Pair
 from tests.integration.ingestion.servers import VERSIONS, running
 
@@ -36,6 +37,7 @@ def test_source_of_an_older_version_is_followed(old_source: tuple[int, str], cap
         slot.enable(cdc, url)
     pair.sync()
     pair.assert_equal()
+    wait_for_earlier_transactions(pair.source_url)
     pair.at_source("update child set value = child_id where child_id % 7 = 0; delete from child where child_id % 11 = 0")
     pair.at_source("insert into child (child_id, at) select n, '2020-01-01' from generate_series(1, 50) as n on conflict do nothing")
     result = pair.sync()

@@ -14,6 +14,7 @@ from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import draft
+from tests.databases import wait_for_earlier_transactions
 from tests.integration.scaffold.conftest import run
 
 SOURCE = """
@@ -78,6 +79,7 @@ def pair(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> 
 
 def test_changes_of_quoted_tables_arrive(pair: Pair) -> None:
     pair.sync()
+    wait_for_earlier_transactions(pair.source_url)
     run(pair.source_url, CHANGES)
     tables = pair.sync().tables
     assert {table.found_by.partition(",")[0] for table in tables} == {FOUND_BY[pair.contract.capture]}
