@@ -42,8 +42,9 @@ def main(
     tell = Console(stderr=True).print
     with server_pair() as servers:
         known = machine.facts(servers)
+        nothing = Results(known, (), ())
         # Refuses figures of another machine before anything is measured.
-        earlier = Results(known, (), ()).with_others_of(results.read(figures)) if add else Results(known, (), ())
+        earlier = nothing.with_others_of(results.read(figures)) if add else nothing
         first_loads = (measure_first_loads(servers, size, tell),) if size else ()
         # It loads the smallest table only, and none where nothing but a size of table is added.
         with_dlt = min(tables) if size else None

@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg2
 
+from tests.waiting import until
+
 
 def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Run a statement and commit; the rows that it gives, if it gives any."""
@@ -23,5 +25,4 @@ def wait_for_earlier_transactions(url: str) -> None:
     Changes are read from a slot only once all transactions of before its publication have ended.
     """
     ((newest,),) = run(url, "select pg_snapshot_xmax(pg_current_snapshot())::text")
-    while run(url, "select pg_snapshot_xmin(pg_current_snapshot()) < %s::xid8", newest) == [(True,)]:
-        pass
+    until(lambda: run(url, "select pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8", newest) == [(True,)])

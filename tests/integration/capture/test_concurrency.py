@@ -19,8 +19,8 @@ from tests.integration.capture.judge import during, exact_sync
 from tests.integration.capture.places import Place, place
 from tests.integration.capture.servers import Server
 from tests.integration.capture.tables import contract
-from tests.integration.capture.waiting import until
 from tests.integration.capture.writers import fill
+from tests.waiting import until
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from tests.integration.capture.oracle import compare, raw_contents, source_conte
 from tests.integration.capture.places import Place
 from tests.integration.capture.servers import Server
 from tests.integration.capture.tables import contract
-from tests.integration.capture.waiting import until
 from tests.integration.capture.writers import fill
+from tests.waiting import until
 
 BOTH = pytest.mark.parametrize("capture", ["horizon", "cdc"])
 

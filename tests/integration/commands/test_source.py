@@ -17,7 +17,7 @@ from dagster_project.errors import RunmartError
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.source_cli import source_app
 from tests.databases import run
-from tests.integration.capture.waiting import until
+from tests.waiting import until
 
 SYSTEM = "forecast_tracking"
 ENABLE, DISABLE = f"`runmart source enable-cdc {SYSTEM}`", f"`runmart source disable-cdc {SYSTEM}`"

@@ -15,6 +15,7 @@ from dagster_project.ingestion import slot
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.warehouse import Sources
 from tests.alerts import receiver
+from tests.databases import run
 
 SYSTEM, NAME = "shop", "runmart_shop"
 LIMIT_GIGABYTES = 0.02
@@ -41,9 +42,7 @@ class Watch:
         self.cursor: str | None = None
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self.url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+        return run(self.url, statement)
 
     def fill_the_log(self) -> None:
         # The first file may have been nearly full: two whole ones of 16 MB are surely more than the limit.

@@ -22,6 +22,7 @@ from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
+from tests.databases import run
 
 SYSTEM = "forecast_tracking"
 SOURCE = "marts_source"
@@ -29,17 +30,6 @@ WAREHOUSE = "marts_warehouse"
 PROJECT = PROJECT_ROOT / "dbt_project"
 
 Row: TypeAlias = Mapping[str, object]
-
-
-def run(url: str, statement: str, parameters: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
-    """The rows of one committed statement; none if it gives none."""
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
 
 
 @dataclass
@@ -68,11 +58,11 @@ class House:
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
-        return run(self.source_url, statement, parameters or None)
+        return run(self.source_url, statement, *parameters)
 
     def warehouse(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement in the warehouse."""
-        return run(self.warehouse_url, statement, parameters or None)
+        return run(self.warehouse_url, statement, *parameters)
 
     def keep(self) -> None:
         """Keep the warehouse as it is now, for `reset`."""
