@@ -273,11 +273,13 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
                     raise SyncInProgress(f"a sync of {system} is already running; wait for it to end and repeat if needed")
             connection.autocommit = False
             yield connection
-            # The server notices a closed connection in its own time; the next sync shall not find the lock still held. A connection
-            # that is lost by now has no lock, and what it did is committed.
-            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError), connection, connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock_all()")
         finally:
+            # The server notices a closed connection in its own time; the next sync shall not find the lock still held, however this one
+            # ended. A connection that is lost by now has no lock.
+            with suppress(psycopg2.Error):
+                connection.rollback()
+                with connection.cursor() as cursor:
+                    cursor.execute("select pg_advisory_unlock_all()")
             connection.close()
 
 

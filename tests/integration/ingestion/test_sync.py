@@ -1,6 +1,7 @@
 """Sync: raw equals the source after every kind of change, and a sync that fails writes nothing."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg2
@@ -180,6 +181,22 @@ def test_two_syncs_at_once_one_leaves_with_a_clear_line(pair: Pair) -> None:
             pair.sync()
 
     pair.sync(on_event=second)
+
+
+def test_sync_that_failed_is_not_in_the_way_of_the_next(pair: Pair) -> None:
+    pair.sync()
+    pair.at_source("update parent set name = 'changed'")
+
+    def break_off(event: SyncEvent) -> None:
+        # By now the server has temporary tables to drop before it lets go of a closed connection.
+        if event.stage is Stage.APPLIED:
+            raise KeyboardInterrupt
+
+    with closing(psycopg2.connect(pair.warehouse_url)) as connection, connection.cursor() as cursor:
+        with pytest.raises(KeyboardInterrupt):
+            pair.sync(on_event=break_off)
+        cursor.execute("select 1 from pg_locks where locktype = 'advisory'")
+        assert cursor.fetchall() == []
 
 
 def test_new_column_is_reported_and_ignored(pair: Pair) -> None:
