@@ -81,8 +81,9 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
         counts.update(_log_differing(load, comparison.differing, is_repairing))
         if is_repairing:
             load.make_equal(comparison.differing)
-            # What raw lacked or had too many was never counted.
-            load.live_rows = comparison.source_rows
+    if is_repairing or not comparison.buckets:
+        # What raw lacked or had too many was never counted, be it repaired now or by changes that came for it.
+        load.live_rows = comparison.source_rows
     return Reconciliation(
         table,
         rows_compared=rows,
