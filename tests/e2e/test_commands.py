@@ -11,9 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ import pytest
 import yaml
 
 from dagster_project.settings import PROJECT_ROOT
+from tests.waiting import until
 
 SYSTEM = "forecast_tracking"
 BIN = Path(sys.executable).parent
@@ -131,14 +131,6 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Ask until the answer is yes."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so within {DEADLINE_SECONDS} s"
-        time.sleep(0.2)
-
-
 @dataclass
 class Up:
     """A running `runmart up`."""
@@ -224,7 +216,7 @@ def test_up_serves_every_asset_with_healthy_daemons_and_leaves_nothing_after_ter
             required = {status["daemonType"]: status["healthy"] for status in statuses if status["required"]}
             return {"SCHEDULER", "SENSOR", "ASSET"} <= set(required) and all(required.values())
 
-        eventually(all_are_healthy)
+        until(all_are_healthy, DEADLINE_SECONDS, pause=0.2)
         assert set(user.processes().values()) >= {"runmart", "dagster-webserv", "dagster-daemon", "postgres"}
         running.process.send_signal(signal.SIGTERM)
         assert running.ends() == (0, "stopped\n")
@@ -234,7 +226,7 @@ def test_up_serves_every_asset_with_healthy_daemons_and_leaves_nothing_after_ter
 def test_interrupt_while_it_starts_leaves_nothing(user: User) -> None:
     with up(user) as running:
         running.says("starting code server")
-        eventually(lambda: "dagster" in user.processes().values())
+        until(lambda: "dagster" in user.processes().values(), DEADLINE_SECONDS, pause=0.2)
         running.process.send_signal(signal.SIGINT)
         assert running.ends() == (0, "stopped\n")
         assert is_left_clean(user, running.port)

@@ -20,6 +20,12 @@ def changed(result: SyncResult) -> dict[str, tuple[int, int, int]]:
     return {t.table: (t.rows_inserted, t.rows_updated, t.rows_deleted) for t in result.tables}
 
 
+def break_off(event: SyncEvent) -> None:
+    """End a sync when it has applied its first table."""
+    if event.stage is Stage.APPLIED:
+        raise KeyboardInterrupt
+
+
 def test_first_sync_copies_every_declared_value(pair: Pair) -> None:
     result = pair.sync()
     assert changed(result) == {"parent": (5, 0, 0), "child": (5, 0, 0)}
@@ -153,10 +159,6 @@ def test_failure_in_the_second_table_leaves_nothing(pair: Pair) -> None:
     before = pair.in_warehouse("select * from ops.sync_state")
     pair.at_source("insert into parent values (6, 'six', null, null)")
 
-    def break_off(event: SyncEvent) -> None:
-        if event.stage is Stage.APPLIED:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         pair.sync(on_event=break_off)
     assert pair.in_warehouse("select count(*) from raw_small.parent") == [(5,)]
@@ -186,12 +188,6 @@ def test_two_syncs_at_once_one_leaves_with_a_clear_line(pair: Pair) -> None:
 def test_sync_that_failed_is_not_in_the_way_of_the_next(pair: Pair) -> None:
     pair.sync()
     pair.at_source("update parent set name = 'changed'")
-
-    def break_off(event: SyncEvent) -> None:
-        # By now the server has temporary tables to drop before it lets go of a closed connection.
-        if event.stage is Stage.APPLIED:
-            raise KeyboardInterrupt
-
     with closing(psycopg2.connect(pair.warehouse_url)) as connection, connection.cursor() as cursor:
         with pytest.raises(KeyboardInterrupt):
             pair.sync(on_event=break_off)

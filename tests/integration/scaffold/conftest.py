@@ -8,11 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from dagster_project.components.contract import SystemContract, load_contract
@@ -21,6 +19,7 @@ from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
+from tests.databases import run
 
 _COPIED = ("dagster_project", "dbt_project", "expectations", "migrations", "tests", "alembic.ini", "dagster.yaml", "pyproject.toml")
 _COMMAND = "from dagster_project.cli import main; main()"
@@ -71,14 +70,6 @@ class Project:
         folders = ("dagster_project/defs/sources", "dbt_project/models", "expectations")
         found = (path for folder in folders for path in (self.root / folder).rglob("*"))
         return {path: path.read_bytes() for path in found if path.is_file()}
-
-
-def run(url: str, *statements: str) -> list[tuple[object, ...]]:
-    """Run statements, committed together; the rows of the last one."""
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture(scope="session")

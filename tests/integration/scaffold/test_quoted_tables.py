@@ -14,8 +14,7 @@ from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import draft
-from tests.databases import wait_for_earlier_transactions
-from tests.integration.scaffold.conftest import run
+from tests.databases import run, wait_for_earlier_transactions
 
 SOURCE = """
 create schema "Sales";

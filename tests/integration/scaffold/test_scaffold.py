@@ -11,7 +11,8 @@ from dagster_project.resources.dbt import dbt_environment
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
 from dagster_project.scaffold.files import raw_types, texts, write
-from tests.integration.scaffold.conftest import Project, run
+from tests.databases import run
+from tests.integration.scaffold.conftest import Project
 
 SCHEMAS = ["public", "crm"]
 
@@ -144,7 +145,7 @@ def test_drafted_system_is_built_and_checked(project: Project, built: str) -> No
     clean = validations(project, built)
     assert failed(clean) == set()
     assert {result.error for validation in clean for result in validation.results} == {None}
-    run(built, *CORRUPTIONS.values())
+    run(built, "; ".join(CORRUPTIONS.values()))
     broken = validations(project, built, {check.partition("__")[0] for check in CORRUPTIONS})
     assert failed(broken) == set(CORRUPTIONS).union(*ALSO_FAILS.values())
     warnings = {result.check_name for validation in broken for result in validation.results if result.severity is Severity.WARNING}
@@ -230,7 +231,7 @@ def test_what_cannot_be_drafted_is_told_in_one_line(
 
 
 def test_a_role_sees_only_what_it_may_read(shop_url: str) -> None:
-    run(shop_url, "create role shop_reader login", "grant select on orders, order_lines to shop_reader")
+    run(shop_url, "create role shop_reader login; grant select on orders, order_lines to shop_reader")
     with reading(shop_url.replace("postgres@", "shop_reader@")) as cursor:
         made = draft("store", read_catalog(cursor, SCHEMAS), SCHEMAS)
         assert raw_types(cursor, made)["order_lines"] == {"order_no": "text", "line_no": "smallint", "amount": "integer"}
@@ -256,14 +257,14 @@ def test_the_best_key_is_chosen(new_database: Callable[[str], str]) -> None:
     url = new_database("empty")
     run(
         url,
-        "create table nullable (a integer unique, b integer not null, c integer not null, unique (b, c))",
-        "create table partial (a integer not null)",
-        "create unique index on partial (a) where a > 0",
-        "create table computed (a text not null)",
-        "create unique index on computed (lower(a))",
-        "create table deferred (a integer not null unique deferrable)",
-        "create table including (a integer not null, b integer not null)",
-        "create unique index on including (a) include (b)",
+        "create table nullable (a integer unique, b integer not null, c integer not null, unique (b, c));"
+        "create table partial (a integer not null);"
+        "create unique index on partial (a) where a > 0;"
+        "create table computed (a text not null);"
+        "create unique index on computed (lower(a));"
+        "create table deferred (a integer not null unique deferrable);"
+        "create table including (a integer not null, b integer not null);"
+        "create unique index on including (a) include (b);"
         "create table primary_first (a integer unique not null, b integer, c integer, primary key (b, c))",
     )
     with reading(url) as cursor:
