@@ -9,6 +9,8 @@ QUIETLY := --quiet --disable-pip-version-check
 # What benchmarks are held against lives in an environment of its own.
 PEERS := .venv-peers/.installed
 SIZE ?= 5000000
+HISTORIES ?= 500
+KILLS ?= 50
 SECONDS_PER_MODE ?= 60
 
 export UV_PYTHON_DOWNLOADS := never
@@ -17,7 +19,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format dev soak bench-ingest clean
+.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +66,9 @@ dev: install  ## The Dagster UI with the code reloaded on change
 soak: install  ## Every way of copying rows beside writers, kills and crashes: SECONDS_PER_MODE=60
 	@$(BIN)/python -m benchmarks.soak --seconds-per-mode $(SECONDS_PER_MODE)
 
+soak-marts: install  ## Random histories against full rebuilds, and refreshes that are killed: HISTORIES=500 KILLS=50
+	@RUNMART_TEST_HISTORIES=$(HISTORIES) RUNMART_TEST_KILLS=$(KILLS) $(BIN)/pytest tests/integration/marts/test_incremental.py tests/integration/marts/test_kills.py
+
 $(PEERS): benchmarks/requirements-peers.txt $(INSTALLED)
 	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-peers
 	.uv/bin/uv pip install --quiet --system-certs --python .venv-peers/bin/python -r $<
@@ -71,6 +76,10 @@ $(PEERS): benchmarks/requirements-peers.txt $(INSTALLED)
 
 bench-ingest: install $(PEERS)  ## What first loads and syncs cost beside the psql pipe, dlt and others: SIZE=5000000
 	@$(BIN)/python -m benchmarks.ingest --size $(SIZE)
+
+bench-refresh: SIZE = 10000000
+bench-refresh: install $(PEERS)  ## What refreshes cost beside the source's materialized views and a full rebuild: SIZE=10000000
+	@$(BIN)/python -m benchmarks.refresh --size $(SIZE)
 
 clean:  ## Stop the embedded server and remove .runmart/ and the environments
 	-test -x $(BIN)/runmart && $(BIN)/runmart down

@@ -6,14 +6,13 @@ Belongs here: words and columns. Does not belong here: figures (`results`).
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import contenders, incremental
 from benchmarks.first_load import FirstLoads
+from benchmarks.grid import Grid
 from benchmarks.incremental import Incremental
 from benchmarks.results import Figures, Results, first_load_ratios
 
@@ -56,25 +55,6 @@ All figures: [ingest.json](ingest.json).
 """
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """A table of words."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-    def for_terminal(self) -> Table:
-        table = Table(*self.header, title=self.title)
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def as_markdown(self) -> str:
-        lines = [self.header, tuple("---" for _ in self.header), *self.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def print_tables(results: Results) -> None:
     """All tables, to the terminal."""
     console = Console(width=130)
@@ -100,7 +80,7 @@ def write(folder: Path, results: Results, size: int) -> None:
     (folder / "ingest.md").write_text(page, encoding="utf-8")
 
 
-def _first_loads(measured: FirstLoads) -> _Grid:
+def _first_loads(measured: FirstLoads) -> Grid:
     ours = next(load for load in measured.loads if load.name == contenders.OURS)
     rows = [
         (
@@ -113,10 +93,10 @@ def _first_loads(measured: FirstLoads) -> _Grid:
         for load in sorted(measured.loads, key=lambda load: load.timing.seconds)
     ]
     title = f"First load of {measured.rows:,} rows"
-    return _Grid(title, ("way", "seconds", "times Runmart's", "CPU seconds", "CPU seconds of the servers"), rows)
+    return Grid(title, ("way", "seconds", "times Runmart's", "CPU seconds", "CPU seconds of the servers"), rows)
 
 
-def _syncs(syncs: Sequence[Incremental]) -> _Grid:
+def _syncs(syncs: Sequence[Incremental]) -> Grid:
     rows = [
         (
             f"{table.rows:,}",
@@ -131,10 +111,10 @@ def _syncs(syncs: Sequence[Incremental]) -> _Grid:
         for step in table.steps
     ]
     header = ("rows", "changes", "way", "seconds", "CPU seconds", "CPU seconds of the servers", "wrong")
-    return _Grid("Syncs after changes", header, rows)
+    return Grid("Syncs after changes", header, rows)
 
 
-def _budgets(results: Results, figures: Figures) -> _Grid:
+def _budgets(results: Results, figures: Figures) -> Grid:
     speedups, growth = figures["full_reload_speedup_at_1pct_of_10m"], figures["growth_when_table_x10"]
     rows = [
         *(row for loads in results.first_loads for row in _first_load_budgets(loads)),
@@ -148,7 +128,7 @@ def _budgets(results: Results, figures: Figures) -> _Grid:
             if x is not None
         ),
     ]
-    return _Grid("Budgets", ("work", "budget", "measured"), rows)
+    return Grid("Budgets", ("work", "budget", "measured"), rows)
 
 
 def _first_load_budgets(measured: FirstLoads) -> list[tuple[str, str, str]]:

@@ -1,13 +1,15 @@
-"""What a piece of work costs: wall time, and CPU time of its own processes and of the servers.
+"""What a piece of work costs: wall time, CPU time of its own processes and of the servers, and their memory.
 
 Belongs here: clocks. Does not belong here: what is measured.
 """
 
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from types import TracebackType
 
 import psutil
 
@@ -73,3 +75,47 @@ def _tree_cpu(process: psutil.Process) -> float:
             continue
         total += times.user + times.system
     return total
+
+
+class PeakMemory:
+    """The most memory that this process, and the servers, had of their own while the work was done; shared memory does not count.
+
+    Attributes:
+        client_bytes: Of this process.
+        server_bytes: Of all processes of both servers together.
+    """
+
+    _SECONDS_BETWEEN = 0.05
+
+    def __init__(self, servers: ServerPair) -> None:
+        self._servers = servers
+        self._has_ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self.client_bytes = 0
+        self.server_bytes = 0
+
+    def __enter__(self) -> "PeakMemory":
+        self._watcher.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._has_ended.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._has_ended.wait(self._SECONDS_BETWEEN):
+            self.client_bytes = max(self.client_bytes, _own_bytes(psutil.Process()))
+            processes = [
+                process
+                for server in (self._servers.source, self._servers.warehouse)
+                for process in psutil.Process(server.process_id).children()
+            ]
+            self.server_bytes = max(self.server_bytes, sum(map(_own_bytes, processes)))
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_info()
+    except psutil.NoSuchProcess:
+        return 0
+    return int(memory.rss - memory.shared)

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dagster_project import words
 from dagster_project.commands import setup
+from dagster_project.commands.refreshing import current_refresh
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.errors import from_driver
 from dagster_project.resources.databases import WAREHOUSE, Databases
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from dagster_project.commands.reconciling import Finding
     from dagster_project.commands.runs import RunReport
     from dagster_project.commands.status import SystemStatus
+    from dagster_project.marts.refreshes import Refresh
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
 app.add_typer(source_app, name="source")
@@ -178,9 +181,23 @@ def reconcile(
 
 
 @app.command()
-def refresh(as_json: AsJson = False) -> None:
-    """Rebuild the marts, check them, publish them."""
-    _one_job("refresh", as_json)
+def refresh(
+    full: Annotated[bool, typer.Option("--full", help="Recompute everything, not only what new batches have touched.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the marts up to date with raw, check them, publish them."""
+    databases = _databases()
+    setup.check_connections(databases)
+    current = None if full else current_refresh(databases)
+    if current is not None:
+        _show_nothing_new(current, as_json)
+        return
+    report = _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": full}}}})
+    if as_json:
+        out.print_json(json.dumps(_as_dict(report), default=str))
+        return
+    _show_published_rows(report)
+    _show_verdict(report)
 
 
 @app.command()
@@ -305,6 +322,26 @@ def _show_rows(report: "RunReport") -> None:
                 counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
                 table.add_row(key.partition("/")[2], *counts, f"{data['seconds']:.2f}")
         out.print(table)
+
+
+def _show_nothing_new(current: "Refresh", as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps({"job": "refresh", "is_success": True, "nothing_new_since": asdict(current)}, default=str))
+        return
+    batches = ", ".join(f"batch {batch_id} of {system}" for system, batch_id in sorted(current.batches.items()))
+    age = words.duration((datetime.now(UTC) - current.published_at).total_seconds())
+    out.print(f"nothing is new: refresh {current.refresh_id}, published {age} ago, reflects {batches}")
+
+
+def _show_published_rows(report: "RunReport") -> None:
+    """Rows that a refresh wrote, of the marts in which any differed."""
+    published = report.assets["analytics/publication"]
+    entries = published["rows"]
+    rows = [row for row in entries if row["inserted"] or row["deleted"]] if isinstance(entries, list) else []
+    table = _table(f"refresh {published['refresh_id']}", "rows written", "rows removed")
+    for row in rows:
+        table.add_row(row["mart"], f"{row['inserted']:,}", f"{row['deleted']:,}")
+    out.print(table if rows else "no row of a mart differs from what was published before")
 
 
 def _show_findings(report: "RunReport") -> None:

@@ -20,6 +20,7 @@ from dagster_project.errors import RunmartError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
 MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"

@@ -74,7 +74,7 @@ class Progress:
             rows = sum(int(str(asset.metadata["rows_read"].value)) for asset in self._assets)
             return f"synced {first.asset_key.path[0]}: {len(self._assets)} tables, {rows:,} rows read"
         if tuple(first.asset_key.path) == _PUBLICATION:
-            return f"published {first.metadata['marts'].value} marts"
+            return f"published refresh {first.metadata['refresh_id'].value}"
         return f"built {len(self._assets)} models, checks on them: {self._verdict()}"
 
     def _verdict(self) -> str:

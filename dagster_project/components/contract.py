@@ -220,7 +220,7 @@ def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Loca
                 yield (*here, listed, index), f"column {column!r} is listed twice"
     yield from (((*here, *where), what) for where, what in _key_problems(table))
     for index, column in enumerate(table.columns):
-        if column in ("_batch_id", "_synced_at", "_deleted_at"):
+        if column in ("_batch_id", "_synced_at", "_deleted_at", "_moved_from"):
             yield (
                 (*here, "columns", index),
                 f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name",

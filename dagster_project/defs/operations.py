@@ -9,8 +9,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.resources.dbt import DBT_PROJECT
 from dagster_project.resources.warehouse import Warehouse
+from dagster_project.settings import DBT_PROJECT
 
 _DBT_RUN_DAYS = 7
 _VALIDATION_DAYS = 90

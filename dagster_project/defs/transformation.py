@@ -1,7 +1,7 @@
 """The dbt project as assets, and the publication of its marts.
 
 Belongs here: which models are assets, when they refresh, and the one step after which analysts see them. Does not belong here: SQL
-(`dbt_project/`) and checks written in Great Expectations (`defs.quality`).
+(`dbt_project/`), what is new (`marts.refreshes`), and checks written in Great Expectations (`defs.quality`).
 """
 
 import json
@@ -14,10 +14,17 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from dagster_project.defs.soundness import unsound
+from dagster_project.marts.refreshes import is_unpublished, last_refresh, nothing_new, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
+
+_ROLE = "runmart_transform"
+_ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
+
+# A build that a sync has overtaken is repeated so often; each time there is less to do.
+_MAX_REPEATS = 2
 
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
@@ -90,11 +97,44 @@ def _require_sound(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey], 
         raise dg.Failure(f"{refused}: {'; '.join(reasons)}", allow_retries=False)
 
 
+class RefreshConfig(dg.Config):
+    """How a refresh goes about it.
+
+    Attributes:
+        full: Recompute everything, instead of what new batches have touched.
+    """
+
+    full: bool = False
+
+
 @dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
-def transformation(context: dg.AssetExecutionContext, dbt: Dbt) -> Iterator[Any]:
-    """Build and test the selected models, if the raw tables that they read are sound."""
+def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
+    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new."""
     _require_sound(context.instance, context.selected_asset_keys, "nothing was built")
-    yield from dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context).stream()
+    build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if config.full else [])]
+    if not context.selected_asset_keys:
+        # Checks alone are asked about what is there.
+        yield from dbt.cli(build, context=context).stream()
+        return
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        current = None if config.full else nothing_new(cursor)
+    if current is not None:
+        context.log.info(f"nothing is new since refresh {current.refresh_id}")
+        yield from (dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id}) for key in context.selected_asset_keys)
+        return
+    yield from dbt.cli(build, context=context).stream()
+    _repeat_if_overtaken(context, dbt, warehouse, build)
+
+
+def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
+    """Build again what a sync has touched that was committed meanwhile: some marts may have read it and others not."""
+    for _ in range(_MAX_REPEATS):
+        with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+            if not was_overtaken(cursor):
+                return
+        context.log.info("a sync was committed while the marts were built: building what it touched")
+        dbt.cli(build, context=context).wait()
+    raise dg.Failure(f"syncs were committed during each of {_MAX_REPEATS + 1} builds; refresh again when none is running")
 
 
 _MARTS = sorted(key for key in transformation.keys if key.path[0] == "analytics")
@@ -112,15 +152,25 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
 def publication(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
     _require_sound(context.instance, [PUBLICATION], "nothing was published")
-    dbt.cli(["run-operation", "publish"]).wait()
-    with warehouse.connection("runmart_transform") as connection, connection.cursor() as cursor:
-        rows = {}
-        for key in _MARTS:
-            cursor.execute(f'select count(*) from analytics."{key.path[-1]}"')
-            rows[key.path[-1]] = cursor.fetchall()[0][0]
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        must_publish = is_unpublished(cursor)
+    if must_publish:
+        dbt.cli(["run-operation", "publish"]).wait()
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        published = last_refresh(cursor)
+    if published is None:
+        raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)
+    rows = published.rows if must_publish else {}
     return dg.MaterializeResult(
         metadata={
-            "marts": len(rows),
-            "rows": dg.MetadataValue.table([dg.TableRecord({"mart": mart, "rows": count}) for mart, count in rows.items()]),
+            "refresh_id": published.refresh_id,
+            "is_full": published.is_full,
+            "rows": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
+                    for mart, counts in sorted(rows.items())
+                ],
+                _ROWS_SCHEMA,
+            ),
         }
     )

@@ -75,11 +75,11 @@ def find_gone(cursor: Cursor, contract: SystemContract, table: str, keys: Collec
 
 
 def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> Applied:
-    """Insert and update what came in."""
+    """Insert and update what came in; a deleted row that is back counts as inserted."""
     columns, key = contract.tables[table].columns, contract.tables[table].key
     # Of the key only: what the values look like helps no plan, and looking at documents costs more than writing them.
     cursor.execute(sql.SQL("analyze {} ({})").format(INCOMING, _names(key)))
-    _remove_tombstones(cursor, contract, table)
+    revived = _count_revived(cursor, contract, table)
     # The key's columns too: 1.0 and 1.00 are the same key, stored differently.
     assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in (*columns, "_batch_id", "_synced_at")]
     # In the order of the key, so that neighbours in the index are met one after the other.
@@ -89,8 +89,8 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
             insert into {raw} as raw ({columns}, _batch_id, _synced_at)
             select {columns}, {batch_id}, {synced_at} from {incoming} order by {key}
             on conflict ({key}) do update
-            set {assignments}
-            where row({raw_columns})::record *<> row({excluded_columns})::record
+            set {assignments}, _deleted_at = null, _moved_from = {moved_from}
+            where raw._deleted_at is not null or row({raw_columns})::record *<> row({excluded_columns})::record
             returning raw.xmax = 0 as is_new
         )
 
@@ -104,6 +104,7 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
         raw_columns=_names(columns, "raw"),
         excluded_columns=_names(columns, "excluded"),
         assignments=sql.SQL(", ").join(assignments),
+        moved_from=_moved_from(tuple(contract.tables[table].foreign_keys)),
         **_stamps(batch),
     )
     try:
@@ -114,7 +115,35 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
             f"{error.diag.message_primary}; declare one that does"
         ) from error
     inserted, updated = one_row(cursor)
-    return Applied(inserted, updated)
+    return Applied(inserted + revived, updated - revived)
+
+
+def _count_revived(cursor: Cursor, contract: SystemContract, table: str) -> int:
+    """How many deleted rows are back."""
+    cursor.execute(
+        sql.SQL(
+            "select count(*) from {raw} as raw inner join {incoming} as incoming on {same_key} where raw._deleted_at is not null"
+        ).format(raw=raw_table(contract, table), incoming=INCOMING, same_key=_same_key(contract.tables[table].key))
+    )
+    return int(one_row(cursor)[0])
+
+
+def _moved_from(foreign_keys: tuple[str, ...]) -> sql.Composable:
+    """The parents that a row leaves, added to those that it left before: what was counted under them must be counted again."""
+    if not foreign_keys:
+        return sql.SQL("null")
+    entry = sql.SQL("jsonb_build_object({})").format(
+        sql.SQL(", ").join(sql.SQL("{}, raw.{}").format(sql.Literal(column), sql.Identifier(column)) for column in foreign_keys)
+    )
+    return sql.SQL(
+        """
+        case
+            when row({left})::record *<> row({entered})::record and not coalesce(raw._moved_from, '[]') @> jsonb_build_array({entry})
+                then coalesce(raw._moved_from, '[]') || {entry}
+            else raw._moved_from
+        end
+        """
+    ).format(left=_names(foreign_keys, "raw"), entered=_names(foreign_keys, "excluded"), entry=entry)
 
 
 def delete_gone(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> Applied:
@@ -152,16 +181,6 @@ def analyze_if_worth_it(cursor: Cursor, contract: SystemContract, table: str, ap
     """Count a table again that changed much: what reads it next must not plan with old statistics, and autovacuum comes too late."""
     if applied.total > _ANALYZE_SHARE * live_rows:
         cursor.execute(sql.SQL("analyze {}").format(raw_table(contract, table)))
-
-
-def _remove_tombstones(cursor: Cursor, contract: SystemContract, table: str) -> None:
-    """A deleted row that is back is a new row."""
-    key = contract.tables[table].key
-    cursor.execute(
-        sql.SQL("delete from {raw} as raw using {incoming} as incoming where raw._deleted_at is not null and {same_key}").format(
-            raw=raw_table(contract, table), incoming=INCOMING, same_key=_same_key(key)
-        )
-    )
 
 
 def replace(cursor: Cursor, contract: SystemContract, table: str, batch: Batch, scope: sql.Composable) -> Applied:

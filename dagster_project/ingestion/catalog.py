@@ -113,7 +113,7 @@ class SourceTable:
 
     Attributes:
         columns: ALL its columns by name, in the source's order.
-        shape: Digest of the declared key and the declared columns' definitions.
+        shape: Digest of the declared keys and the declared columns' definitions.
         leaves: Fingerprint by identifier of everything that may hold its rows.
         has_transactions: Whether its rows say which transaction wrote them; those of views and foreign tables do not.
         is_logged: Whether nothing but a transaction changes its rows; a crash empties unlogged tables.
@@ -154,4 +154,5 @@ def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]
 
 def _shape(contract: SystemContract, table: str, columns: Mapping[str, SourceColumn]) -> str:
     declared = [(name, columns[name].definition if name in columns else None) for name in contract.tables[table].columns]
-    return hashlib.sha256(json.dumps([contract.tables[table].key, declared]).encode()).hexdigest()
+    keys = (contract.tables[table].key, sorted(contract.tables[table].foreign_keys))
+    return hashlib.sha256(json.dumps([*keys, declared]).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Raw tables: their shape, and what happens when the source's shape changes.
 
 Belongs here: creating `raw_<system>.<table>`, following columns and widened types, refusing drift. Does not belong here: rows (`apply`,
-`first_load`). A raw table has the declared columns with the source's names and types, then `_batch_id`, `_synced_at` and `_deleted_at`.
+`first_load`). A raw table has the declared columns with the source's names and types, then `BATCH_COLUMNS`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,12 @@ from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.types import is_widened
 
-BATCH_COLUMNS = {"_batch_id": "bigint not null", "_synced_at": "timestamptz not null", "_deleted_at": "timestamptz"}
+BATCH_COLUMNS = {
+    "_batch_id": "bigint not null",
+    "_synced_at": "timestamptz not null",
+    "_deleted_at": "timestamptz",
+    "_moved_from": "jsonb",
+}
 
 _READER = "runmart_transform"
 
@@ -35,6 +40,14 @@ from pg_catalog.pg_index as index
 cross join lateral unnest(index.indkey) with ordinality as position (attnum, ordinality)
 inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = position.attnum
 where index.indrelid = %s::regclass and index.indisprimary
+"""
+
+# The first column of each index on all rows.
+_INDEXED_COLUMNS = """
+select attribute.attname
+from pg_catalog.pg_index as index
+inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = index.indkey[0]
+where index.indrelid = %s::regclass and index.indpred is null
 """
 
 _DEPENDENT_VIEWS = """
@@ -112,7 +125,7 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
 
 
 def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, and the batch.
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch.
 
     The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
     the batch with a number, so that the planner sees that these rows do not matter.
@@ -127,6 +140,7 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
                 f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
+    _index_foreign_keys(cursor, contract, table, name)
     cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
 
 
@@ -171,12 +185,24 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
         cursor.execute(sql.SQL("alter table {} add column {} {}").format(name, sql.Identifier(column), sql.SQL(wanted[column])))
     for column in existing.keys() - wanted.keys():
         _drop_column(cursor, contract, table, column)
+    # A table that was made before raw tables had it.
+    cursor.execute(sql.SQL("alter table {} add column if not exists _moved_from {}").format(name, sql.SQL(BATCH_COLUMNS["_moved_from"])))
+    _index_foreign_keys(cursor, contract, table, name)
 
 
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     """Move a finished table from the loading schema to where raw tables are."""
     ensure_schema(cursor, contract.raw_schema)
     cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
+
+
+def _index_foreign_keys(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
+    """Create the missing ones of the indexes by which marts find the rows of a parent."""
+    cursor.execute(_INDEXED_COLUMNS, (name.as_string(cursor),))
+    indexed = {column for (column,) in cursor.fetchall()}
+    for column in contract.tables[table].foreign_keys:
+        if column not in indexed:
+            cursor.execute(sql.SQL("create index on {} ({})").format(name, sql.Identifier(column)))
 
 
 def _wanted(contract: SystemContract, table: str, described: SourceTable) -> dict[str, str]:

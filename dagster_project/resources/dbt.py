@@ -17,10 +17,10 @@ from packaging import version
 from sqlalchemy import make_url
 
 from dagster_project.errors import RunmartError
+from dagster_project.marts.refreshes import project_files
 from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import DBT_PROJECT
 
-DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
 
@@ -78,4 +78,5 @@ class Dbt(DbtCliResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Point dbt at the warehouse."""
         super().setup_for_execution(context)
-        os.environ.update({**dbt_environment(self.warehouse.url()), "RUNMART_PUBLISH": "later"})
+        caller = {"RUNMART_PUBLISH": "later", "RUNMART_PROJECT_FILES": project_files()}
+        os.environ.update({**dbt_environment(self.warehouse.url()), **caller})

@@ -19,6 +19,7 @@ _DESCRIPTIONS = {
     "_batch_id": "Batch that last wrote the row.",
     "_synced_at": "When the row was last written.",
     "_deleted_at": "When a sync found that the source had deleted the row; null for a live row.",
+    "_moved_from": "Foreign keys that the row had before its present ones, a list of objects; null if they never changed.",
 }
 _GROUPS = ("ids", "strings", "numerics", "booleans", "times")
 _GROUP_OF_TYPE = {

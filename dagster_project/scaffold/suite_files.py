@@ -13,7 +13,12 @@ from dagster_project.scaffold.names import quoted, snake_case
 from dagster_project.scaffold.staging_files import RawTypes
 
 # Types of the columns that ingestion adds, as PostgreSQL writes them.
-_BATCH_TYPES = {"_batch_id": "bigint", "_synced_at": "timestamp with time zone", "_deleted_at": "timestamp with time zone"}
+_BATCH_TYPES = {
+    "_batch_id": "bigint",
+    "_synced_at": "timestamp with time zone",
+    "_deleted_at": "timestamp with time zone",
+    "_moved_from": "jsonb",
+}
 
 
 def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:

@@ -1,6 +1,7 @@
 {#
-    A mart is configured in schema `analytics`, where analysts read it, but built in `analytics_next`, where it is checked before it is
-    published. Everything in this project that refers to a mart, tests included, means that candidate.
+    A mart is configured in schema `analytics`, where analysts read it. Until it is published, its refresh lives in `analytics_next`: the rows
+    of the groups that were recomputed in `<mart>__changes`, and the mart as it will be, the candidate, as a view of the name of the mart.
+    Everything in this project that refers to a mart, tests included, means that candidate.
 #}
 
 {# The candidate of a published relation; any other relation (staging, a unit test's fixture) is returned as it is. #}
@@ -9,6 +10,11 @@
         {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
     {% endif %}
     {% do return(relation) %}
+{% endmacro %}
+
+{# The table with the rows that a refresh has recomputed. #}
+{% macro changes_of(relation) %}
+    {% do return(relation.incorporate(path={'schema': 'analytics_next', 'identifier': relation.identifier ~ '__changes'}, type='table')) %}
 {% endmacro %}
 
 {% macro ref() %}

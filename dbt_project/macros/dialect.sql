@@ -63,10 +63,30 @@
     trim(to_char({{ day }}, '{{ pattern }}'))
 {%- endmacro %}
 
-{# A query with one row for each day from the first to the last, both included, as `date_day`. #}
-{% macro days(first_day, last_day, relation) %}{{ return(adapter.dispatch('days')(first_day, last_day, relation)) }}{% endmacro %}
-{% macro default__days(first_day, last_day, relation) -%}
+{# A query with one row for each date from the first to the last, both included, as `date_day`; for each row of the relation. #}
+{% macro dates(first_day, last_day, relation, step='1 day') %}{{ return(adapter.dispatch('dates')(first_day, last_day, relation, step)) }}{% endmacro %}
+{% macro default__dates(first_day, last_day, relation, step) -%}
     select cast(series.date_day as date) as date_day
     from {{ relation }}
-    cross join lateral generate_series({{ first_day }}, {{ last_day }}, interval '1 day') as series (date_day)
+    cross join lateral generate_series({{ first_day }}, {{ last_day }}, interval '{{ step }}') as series (date_day)
+{%- endmacro %}
+
+{# An aggregate of values that are taken in this order; the order decides the last bits of sums of doubles. #}
+{% macro aggregate_in_order(function, value, order_by) %}{{ return(adapter.dispatch('aggregate_in_order')(function, value, order_by)) }}{% endmacro %}
+{% macro default__aggregate_in_order(function, value, order_by) -%}
+    {{ function }}({{ value }} order by {{ order_by }})
+{%- endmacro %}
+
+{# The value of the first row in this order, of the rows of a group for which the condition holds; null if there is none. #}
+{% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}
+{% macro default__first_in_order(value, order_by, condition) -%}
+    (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
+{%- endmacro %}
+
+{# The parents that changed rows have left, as a query. #}
+{% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
+{% macro default__parents_left(changed, column, data_type) -%}
+    select cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }}
+    from {{ changed }}
+    cross join lateral jsonb_array_elements({{ changed }}._moved_from) as entry (parents)
 {%- endmacro %}

@@ -10,13 +10,22 @@
     the in-sample error of the seasonal naive forecast of its series (over the points for which that is recorded).
 #}
 {% macro point_errors() -%}
-        avg(absolute_error) as mae,
-        sqrt(avg(squared_error)) as rmse,
-        avg(forecast_error) as bias,
-        {{ ratio('sum(absolute_error)', 'sum(absolute_actual)') }} as wape,
-        avg(symmetric_error) as smape,
-        avg(scaled_absolute_error) as mase,
-        sqrt(avg(scaled_squared_error)) as rmsse
+        {{ mean_over_points('absolute_error') }} as mae,
+        sqrt({{ mean_over_points('squared_error') }}) as rmse,
+        {{ mean_over_points('forecast_error') }} as bias,
+        {{ ratio(sum_over_points('absolute_error'), sum_over_points('absolute_actual')) }} as wape,
+        {{ mean_over_points('symmetric_error') }} as smape,
+        {{ mean_over_points('scaled_absolute_error') }} as mase,
+        sqrt({{ mean_over_points('scaled_squared_error') }}) as rmsse
+{%- endmacro %}
+
+{# Points of one model are always added up in this order, so that the same points give the same bits. #}
+{% macro mean_over_points(value) -%}
+    {{ aggregate_in_order('avg', value, 'unique_id, cutoff_key, horizon, target_at') }}
+{%- endmacro %}
+
+{% macro sum_over_points(value) -%}
+    {{ aggregate_in_order('sum', value, 'unique_id, cutoff_key, horizon, target_at') }}
 {%- endmacro %}
 
 {#
@@ -29,9 +38,9 @@
 {% macro interval_errors() -%}
         count(winkler_score) as interval_points,
         avg(cast(case when is_covered then 1 when not is_covered then 0 end as {{ type_double() }})) as interval_coverage,
-        avg(interval_width) as interval_width,
-        avg(winkler_score) as winkler_score,
-        avg(pinball_loss) as pinball_loss
+        {{ mean_over_points('interval_width') }} as interval_width,
+        {{ mean_over_points('winkler_score') }} as winkler_score,
+        {{ mean_over_points('pinball_loss') }} as pinball_loss
 {%- endmacro %}
 
 {# The rollups of the accuracy marts, from single forecasts to the model as a whole; keys are what every rollup keeps. #}

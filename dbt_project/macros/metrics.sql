@@ -30,72 +30,34 @@
     end
 {%- endmacro %}
 
-{# The statistics of `metric_statistics` that have columns of their own in the wide marts. #}
-{% macro wide_statistics() %}
-    {% do return(['best', 'last', 'worst', 'mean', 'median', 'std', 'count']) %}
-{% endmacro %}
-
 {#
-    Statistics of int_metrics_classified by any keys: one query, so that each statistic has one formula. Values that are NaN, infinite or too
-    large are counted and take no part.
-
-    keys: columns of the grain; metric_name, split and metric_direction always belong to it.
+    A statistic of metric values, over rows of int_metrics_classified that are grouped by metric_name, split and metric_direction at least.
+    Values that are NaN, infinite or too large are no usable values: they are counted and take no part. Sums of doubles depend on the order
+    in which they are added, so every statistic names its order: the same rows give the same bits, whoever adds them up.
 #}
-{% macro metric_statistics(keys) -%}
-    {%- set grain = keys + ['metric_name', 'split', 'metric_direction'] -%}
-    with ordered as (
-
-        select
-            *,
-            row_number() over (
-                partition by {{ grain | join(', ') }}, is_usable
-                order by metric_step nulls first, measured_at, metric_id
-            ) as position_from_first,
-            row_number() over (
-                partition by {{ grain | join(', ') }}, is_usable
-                order by metric_step desc nulls last, measured_at desc, metric_id desc
-            ) as position_from_last,
-            row_number() over (
-                partition by {{ grain | join(', ') }}, is_usable
-                order by
-                    case metric_direction when 'lower' then metric_value when 'higher' then -metric_value end nulls last,
-                    metric_step nulls first,
-                    metric_id
-            ) as position_from_best
-        from {{ ref('int_metrics_classified') }}
-
-    ),
-
-    summarised as (
-
-        select
-            {{ grain | join(',\n            ') }},
-            count(*) filter (where is_usable) as value_count,
-            count(*) filter (where not is_usable) as unusable_count,
-            min(metric_value) filter (where is_usable) as min_value,
-            max(metric_value) filter (where is_usable) as max_value,
-            avg(metric_value) filter (where is_usable) as mean_value,
-            percentile_cont(0.5) within group (order by metric_value) filter (where is_usable) as median_value,
-            stddev_samp(metric_value) filter (where is_usable) as std_value,
-            percentile_cont(0.25) within group (order by metric_value) filter (where is_usable) as q1_value,
-            percentile_cont(0.75) within group (order by metric_value) filter (where is_usable) as q3_value,
-            max(metric_value) filter (where is_usable and position_from_first = 1) as first_value,
-            max(metric_value) filter (where is_usable and position_from_last = 1) as last_value,
-            max(metric_step) filter (where is_usable and position_from_last = 1) as last_step,
-            max(metric_step) filter (
-                where is_usable and position_from_best = 1 and metric_direction in ('lower', 'higher')
-            ) as best_step,
-            max(measured_at) as last_measured_at
-        from ordered
-        group by {{ grain | join(', ') }}
-
-    )
-
-    select
-        *,
-        case metric_direction when 'lower' then min_value when 'higher' then max_value end as best_value,
-        case metric_direction when 'lower' then max_value when 'higher' then min_value end as worst_value
-    from summarised
+{% macro metric_statistic(name) -%}
+    {%- set from_first = 'metric_step nulls first, measured_at, metric_id' -%}
+    {%- set from_last = 'metric_step desc nulls last, measured_at desc, metric_id desc' -%}
+    {%- set from_best = "case metric_direction when 'lower' then usable_value when 'higher' then -usable_value end nulls last, metric_step nulls first, metric_id" -%}
+    {%- set formulas = {
+        'count': 'count(usable_value)',
+        'unusable_count': 'count(*) - count(usable_value)',
+        'min': 'min(usable_value)',
+        'max': 'max(usable_value)',
+        'mean': aggregate_in_order('avg', 'usable_value', 'metric_id'),
+        'std': aggregate_in_order('stddev_samp', 'usable_value', 'metric_id'),
+        'q1': 'percentile_cont(0.25) within group (order by usable_value)',
+        'median': 'percentile_cont(0.5) within group (order by usable_value)',
+        'q3': 'percentile_cont(0.75) within group (order by usable_value)',
+        'best': "case metric_direction when 'lower' then min(usable_value) when 'higher' then max(usable_value) end",
+        'worst': "case metric_direction when 'lower' then max(usable_value) when 'higher' then min(usable_value) end",
+        'first': first_in_order('usable_value', from_first, 'usable_value is not null'),
+        'last': first_in_order('usable_value', from_last, 'usable_value is not null'),
+        'last_step': first_in_order('metric_step', from_last, 'usable_value is not null'),
+        'best_step': first_in_order('metric_step', from_best, "usable_value is not null and metric_direction in ('lower', 'higher')"),
+        'largest': aggregate_in_order('max', 'metric_value', 'metric_id'),
+    } -%}
+    {{- formulas[name] -}}
 {%- endmacro %}
 
 {# The metrics and splits that have columns of their own in experiment_summary and model_performance. #}
@@ -105,19 +67,50 @@
     ]) %}
 {% endmacro %}
 
-{# Aggregates that turn rows of `metric_statistics` into columns named <split>_<metric>_<statistic>. #}
-{% macro pivot_statistics() -%}
-    {%- for split, metric in wide_metrics() -%}
-        {%- for statistic in wide_statistics() -%}
-        {%- set source_column = 'value_count' if statistic == 'count' else statistic ~ '_value' %}
-        max({{ source_column }}) filter (where metric_name = '{{ metric }}' and split = '{{ split }}') as {{ split }}_{{ metric }}_{{ statistic }}
-        {{- ',' if not loop.last }}
-        {%- endfor %}
-    {{- ',' if not loop.last }}
-    {%- endfor %}
+{# Their columns: <split>_<metric>_<statistic>. #}
+{% macro wide_statistics() %}
+    {% do return(['best', 'last', 'worst', 'mean', 'median', 'std', 'count']) %}
+{% endmacro %}
+
+{# Whether a metric has columns of its own there. #}
+{% macro is_wide_metric() -%}
+    metric_name in ('{{ wide_metrics() | map(attribute=1) | unique | join("', '") }}')
+    and split in ('{{ wide_metrics() | map(attribute=0) | unique | join("', '") }}')
 {%- endmacro %}
 
-{# The columns that `pivot_statistics` gives, taken from a relation that was joined from the left: no row means a count of zero. #}
+{#
+    One row per key with the columns of wide metrics: <split>_<metric>_<statistic>, and <split>_<metric> as the source's view has it, the
+    largest value whatever the direction.
+
+    relation: rows of int_metrics_classified, wide metrics only.
+#}
+{% macro statistics_of_wide_metrics(relation, key) -%}
+    select
+        {{ key }},
+        {%- for split, metric in wide_metrics() %}
+        {%- for statistic in wide_statistics() + ['largest'] %}
+        max(statistic_{{ statistic }}) filter (where metric_name = '{{ metric }}' and split = '{{ split }}')
+            as {{ split }}_{{ metric }}{{ '_' ~ statistic if statistic != 'largest' }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select
+            {{ key }},
+            metric_name,
+            split,
+            {%- for statistic in wide_statistics() + ['largest'] %}
+            {{ metric_statistic(statistic) }} as statistic_{{ statistic }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ relation }}
+        where {{ key }} is not null
+        group by {{ key }}, metric_name, split, metric_direction
+    ) as by_metric
+    group by {{ key }}
+{%- endmacro %}
+
+{# Those columns, taken from a relation that was joined from the left: no row means a count of zero. #}
 {% macro wide_columns(relation) -%}
     {%- for split, metric in wide_metrics() -%}
         {%- for statistic in wide_statistics() -%}
@@ -129,14 +122,7 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# Aggregates for the columns <split>_<metric> of the source's view: the largest value, whatever the direction. #}
-{% macro largest_metric_values() -%}
-    {%- for split, metric in wide_metrics() %}
-        max(metric_value) filter (where metric_name = '{{ metric }}' and split = '{{ split }}') as {{ split }}_{{ metric }}
-        {{- ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro %}
-
+{# The columns that the source's view has of them. #}
 {% macro largest_metric_columns(relation) -%}
     {%- for split, metric in wide_metrics() %}
         {{ relation }}.{{ split }}_{{ metric }}

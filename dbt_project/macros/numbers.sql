@@ -10,6 +10,11 @@
     coalesce(abs({{ value }}) < 1e100, false)
 {%- endmacro %}
 
+{# A value that can be computed with, else null; zero has one sign, because equal values of two signs come in any order. #}
+{% macro usable(value) -%}
+    case when {{ is_usable(value) }} then {{ value }} + 0 end
+{%- endmacro %}
+
 {# A square; below 1e-100 a value counts as zero. #}
 {% macro square(value) -%}
     case when abs({{ value }}) < 1e-100 then 0 else {{ value }} * {{ value }} end

@@ -1,8 +1,8 @@
 {#
     Publishing: the one step after which analysts see a refresh. One transaction brings each published mart to the rows of its candidate
-    with DML, so that readers neither wait nor see a mixture, and nothing that users built on a published mart is dropped.
+    with DML on the rows that differ, so that readers neither wait nor see a mixture, nothing that users built on a published mart is
+    dropped, and the cost is that of the change.
 #}
-
 {#
     Runs at the end of every dbt command; publishes only after a `dbt build` in which nothing failed or was skipped, and only the marts that
     this build built: a build of a part leaves the other marts as they were. RUNMART_PUBLISH=later leaves publishing to the caller, who runs
@@ -27,44 +27,87 @@
     marts: names of marts; all marts of the project if none.
 
     A new column is added to the published mart. A column that the candidate no longer has, or has with another type, stops everything with
-    its name; `--full-refresh` drops and adds that column instead, which fails if a user's view needs it.
+    its name; a refresh that was forced with `--full-refresh` drops and adds that column instead, which fails if a user's view needs it.
 #}
 {% macro publish(marts=none) %}
     {% if not execute %}{% do return(none) %}{% endif %}
-    {% set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list %}
-    {% set unknown = (marts or []) | reject('in', nodes | map(attribute='name') | list) | list %}
+    {% set all_nodes = marts_of_project() %}
+    {% set unknown = (marts or []) | reject('in', all_nodes | map(attribute='name') | list) | list %}
     {% if unknown %}
         {% do exceptions.raise_compiler_error('No such mart: ' ~ (unknown | join(', ')) ~ '. Name models of models/marts.') %}
     {% endif %}
-    {% set nodes = nodes | selectattr('name', 'in', marts or (nodes | map(attribute='name') | list)) | sort(attribute='name') | list %}
+    {% set nodes = all_nodes | selectattr('name', 'in', marts or (all_nodes | map(attribute='name') | list)) | sort(attribute='name') | list %}
     {% set tables = nodes | selectattr('config.materialized', 'equalto', 'mart') | list %}
     {% set views = nodes | selectattr('config.materialized', 'equalto', 'mart_view') | list %}
 
     {# dbt leaves its connection outside a transaction and without the role of the profile. #}
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
+    {% set refresh = refresh_under_way() %}
+    {% do refuse_mixture(refresh, tables) %}
     {% do refuse_unsound_raw() %}
     {% set candidate_columns = columns_by_relation('analytics_next') %}
     {% set published_columns = columns_by_relation('analytics') %}
-    {% for node in nodes if node.name not in candidate_columns %}
-        {% do exceptions.raise_compiler_error(
-            'Mart ' ~ node.name ~ ' has no candidate in analytics_next; build it first with `dbt build --select ' ~ node.name ~ '`.'
-        ) %}
-    {% endfor %}
 
+    {% set written = {} %}
     {% for node in tables %}
-        {% do run_query(publish_table_sql(node.name, candidate_columns[node.name], published_columns.get(node.name))) %}
+        {% do run_query(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
+        {% do written.update({node.name: publish_rows(node, candidate_columns[node.name], refresh['is_full'])}) %}
+        {% if node.name not in published_columns %}
+            {% do run_query('analyze analytics.' ~ node.name) %}
+        {% endif %}
     {% endfor %}
     {% for node in views %}
         {% do publish_view(node.name, node.name in published_columns) %}
     {% endfor %}
-    {% for node in nodes %}
-        {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='table' if node in tables else 'view') %}
-        {% do run_query(alter_relation_comment(relation, node.description)) %}
-        {% do run_query(alter_column_comment(relation, node.columns)) %}
-    {% endfor %}
+    {% if refresh['is_full'] %}
+        {% for node in nodes %}
+            {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='table' if node in tables else 'view') %}
+            {% do run_query(alter_relation_comment(relation, node.description)) %}
+            {% do run_query(alter_column_comment(relation, node.columns)) %}
+        {% endfor %}
+    {% endif %}
+    {% set refresh_id = record_refresh(refresh, written, nodes | length == all_nodes | length) %}
     {% do run_query('commit') %}
-    {% do log('Published ' ~ (nodes | length) ~ ' marts.', info=true) %}
+    {% do log('Published refresh ' ~ refresh_id ~ ': ' ~ (nodes | length) ~ ' marts, ' ~ (written.values() | map(attribute='inserted') | sum)
+        ~ ' rows written, ' ~ (written.values() | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
+{% endmacro %}
+
+{% macro marts_of_project() %}
+    {% do return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
+{% endmacro %}
+
+{#
+    Stops where candidates do not fit together: raw changed while they were built, so that some of them may have read it before the change and
+    others not, or one of them was left by an earlier refresh.
+#}
+{% macro refuse_mixture(refresh, nodes) %}
+    {% if not refresh['is_whole'] %}
+        {% do exceptions.raise_compiler_error(
+            'Nothing is published: a sync wrote new rows while the marts were built, or the build did not end. Run `runmart refresh` again.'
+        ) %}
+    {% endif %}
+    {% set built = run_query(
+        "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh"
+        " on built.refresh_started_at = refresh.started_at"
+    ).columns['relation'].values() %}
+    {% set left = nodes | map(attribute='name') | reject('in', built | map('replace', 'analytics_next.', '') | map('replace', '__changes', '') | list) | list %}
+    {% if left %}
+        {% do exceptions.raise_compiler_error(
+            'Nothing is published: the last refresh has not built ' ~ (left | join(', ')) ~ '. Build them all with `runmart refresh`, or publish'
+            ~ ' the others by name.'
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{# Writes down what was published, in its transaction: the next refresh goes on from there. #}
+{% macro record_refresh(refresh, written, is_complete) %}
+    {% do return(run_query(
+        "insert into ops.refreshes (started_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts) values ('"
+        ~ refresh['started_at'] ~ "+00', '" ~ refresh['definition'] ~ "', nullif('" ~ env_var('RUNMART_PROJECT_FILES', '') ~ "', ''), '"
+        ~ (refresh['batches'] | tojson) ~ "', "
+        ~ refresh['is_full'] ~ ", " ~ is_complete ~ ", " ~ next_due_at() ~ ", '" ~ (written | tojson) ~ "') returning refresh_id"
+    )[0]['refresh_id']) %}
 {% endmacro %}
 
 {#
@@ -100,20 +143,25 @@
     {% do return(columns) %}
 {% endmacro %}
 
-{# Statements that give a published mart the columns and the rows of its candidate. #}
-{% macro publish_table_sql(name, candidate, published) %}
+{# Statements that give a published mart the columns of its candidate, and the indexes by which refreshes and readers find rows. #}
+{% macro shape_table_sql(node, candidate, published, is_forced) %}
+    {%- set name = node.name -%}
     {%- if published is none -%}
-        create table analytics.{{ name }} (like analytics_next.{{ name }} including all);
+        create table analytics.{{ name }} (like analytics_next.{{ name }}__changes including all);
+        create index on analytics.{{ name }} ({{ node.config.get('grouped_by') | join(', ') }});
+        {%- for index in node.config.get('indexes') or [] %}
+        create {{ 'unique' if index.get('unique') }} index on analytics.{{ name }} ({{ index['columns'] | join(', ') }});
+        {%- endfor %}
         {{ grant_to_analysts(name) }}
     {%- else -%}
         {%- set departed = [] -%}
         {%- for column, data_type in published.items() if candidate.get(column) != data_type -%}
             {%- do departed.append(column) -%}
         {%- endfor -%}
-        {%- if departed and not flags.FULL_REFRESH -%}
+        {%- if departed and not is_forced -%}
             {%- do exceptions.raise_compiler_error(
                 'Mart ' ~ name ~ ' is not published: its candidate no longer has ' ~ (departed | join(', ')) ~ ' as published. Restore the column,'
-                ~ ' or accept the change with `--full-refresh`, which drops it from analytics.' ~ name ~ ' unless a view of a user needs it.'
+                ~ ' or accept the change with `runmart refresh --full`, which drops it from analytics.' ~ name ~ ' unless a view of a user needs it.'
             ) -%}
         {%- endif -%}
         {%- set arrived = candidate.keys() | reject('in', published.keys() | reject('in', departed) | list) | list -%}
@@ -126,11 +174,45 @@
             {%- for column in arrived %}
         alter table analytics.{{ name }} add column {{ adapter.quote(column) }} {{ candidate[column] }};
             {%- endfor %}
+        {%- else -%}
+            select 1
         {%- endif -%}
     {%- endif %}
-    {%- set columns = candidate.keys() | map('tojson') | join(', ') %}
-        delete from analytics.{{ name }};
-        insert into analytics.{{ name }} ({{ columns }}) select {{ columns }} from analytics_next.{{ name }};
+{% endmacro %}
+
+{#
+    Makes the rows of a published mart those of its candidate, by writing those that differ; gives {inserted, deleted}. Rows are compared as
+    they are printed, which tells all values apart, down to the last bit; the columns that name the refresh do not count, so a row keeps the
+    refresh that last changed it.
+#}
+{% macro publish_rows(node, candidate, is_full) %}
+    {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
+    {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
+    {%- set condition = 'true' if is_full else is_in_touched_group(node, 'published') -%}
+    {% set deleted = run_query(
+        "with obsolete as ("
+        "select published.ctid as place from analytics." ~ node.name ~ " as published"
+        " where " ~ condition ~ " and not exists ("
+        "select from (select row(" ~ compared ~ ")::text as image from analytics_next." ~ node.name ~ "__changes) as changes"
+        " where changes.image = row(" ~ qualified(compared, 'published') ~ ")::text"
+        ")), deleted as (delete from analytics." ~ node.name ~ " where ctid in (select place from obsolete) returning 1)"
+        " select count(*) as deleted_rows from deleted"
+    )[0]['deleted_rows'] %}
+    {% set inserted = run_query(
+        "with kept as ("
+        "select row(" ~ compared ~ ")::text as image from analytics." ~ node.name ~ " as published where " ~ condition
+        ~ "), inserted as ("
+        "insert into analytics." ~ node.name ~ " (" ~ columns ~ ")"
+        " select " ~ columns ~ " from analytics_next." ~ node.name ~ "__changes as changes"
+        " where not exists (select from kept where kept.image = row(" ~ qualified(compared, 'changes') ~ ")::text)"
+        " returning 1) select count(*) as inserted_rows from inserted"
+    )[0]['inserted_rows'] %}
+    {% do return({'inserted': inserted | int, 'deleted': deleted | int}) %}
+{% endmacro %}
+
+{# A list of columns with the name of their relation before each. #}
+{% macro qualified(columns, relation) %}
+    {% do return(relation ~ '.' ~ columns.split(', ') | join(', ' ~ relation ~ '.')) %}
 {% endmacro %}
 
 {#

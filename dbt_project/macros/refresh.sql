@@ -1,20 +1,155 @@
+{#
+    A refresh: what it has to do, decided once when dbt starts, and what its rows say of it.
+#}
+
+{#
+    Decides what this refresh does and writes it down in analytics_next.refresh: `dbt build` and `dbt run` begin with it.
+
+    A refresh is incremental: it recomputes the groups that batches since the last complete refresh have touched. It is full, and recomputes
+    everything, where that is not enough: the project has changed, a mart or a system is new, a raw table was loaded anew, or
+    `--full-refresh` asks for it.
+#}
+{% macro begin_refresh() %}
+    {% if not is_refresh() %}{% do return('') %}{% endif %}
+    {% do run_query('begin; set local role ' ~ target.role) %}
+    {% do run_query(
+        'create table if not exists analytics_next.refresh ('
+        'started_at timestamptz not null, definition text not null, seen jsonb not null, batches jsonb not null,'
+        ' is_full boolean not null, is_forced boolean not null, is_whole boolean not null);'
+        ' create table if not exists analytics_next.built ('
+        'relation text primary key, definition text not null, refresh_started_at timestamptz)'
+    ) %}
+    {% set marts = marts_of_project() | selectattr('config.materialized', 'equalto', 'mart') | map(attribute='name') | list %}
+    {% do run_query(
+        "with last as ("
+        "select refresh_id, batches from ops.refreshes where is_complete order by refresh_id desc limit 1"
+        "), current as ("
+        "select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state"
+        "), missing as ("
+        "select count(*) as marts from unnest(array['" ~ (marts | join("', '")) ~ "']) as mart (name)"
+        " where to_regclass('analytics.' || mart.name) is null"
+        "), removed as ("
+        "delete from analytics_next.refresh"
+        ")"
+        " insert into analytics_next.refresh (started_at, definition, seen, batches, is_full, is_forced, is_whole)"
+        " select '" ~ run_started_at.isoformat() ~ "', '" ~ definition() ~ "', coalesce(last.batches, '{}'), current.batches,"
+        " " ~ flags.FULL_REFRESH ~ " or last.batches is null or missing.marts > 0"
+        " or exists (select from ops.refreshes as r where r.refresh_id >= last.refresh_id and r.definition <> '" ~ definition() ~ "')"
+        " or not last.batches ?& array(select jsonb_object_keys(current.batches))"
+        " or exists (select from ops.table_syncs as s where s.batch_id > (last.batches ->> s.system)::bigint and s.found_by like '%first load%'),"
+        " " ~ flags.FULL_REFRESH ~ ", false"
+        " from current cross join missing left join last on true"
+    ) %}
+    {% do run_query('commit') %}
+{% endmacro %}
+
+{# Whether this command builds models; one that only tests them is no refresh. #}
+{% macro is_refresh() %}
+    {% set models = [] %}
+    {% for unique_id in selected_resources or [] if unique_id.startswith('model.') %}{% do models.append(unique_id) %}{% endfor %}
+    {% do return(execute and flags.WHICH in ['build', 'run'] and models | length > 0) %}
+{% endmacro %}
+
+{# Notes whether raw stood still while the marts were built: if a sync came in between, some of them may have read it and others not. #}
+{% macro end_refresh() %}
+    {% if is_refresh() %}
+        {% do run_query('begin; set local role ' ~ target.role) %}
+        {% do run_query(
+            "update analytics_next.refresh set is_whole ="
+            " batches = (select coalesce(jsonb_object_agg(system, batch_id), '{}') from ops.sync_state)"
+        ) %}
+        {% do run_query('commit') %}
+    {% endif %}
+{% endmacro %}
+
+{#
+    The refresh under way: is_full, is_forced, is_whole, started_at (text, UTC), seen and batches ({system: batch}). Outside of a refresh, in
+    unit tests and in `dbt compile`, models are what they are in a full one.
+#}
+{% macro refresh_under_way() %}
+    {% if not execute or flags.WHICH not in ['build', 'run', 'run-operation'] or (model is defined and model.resource_type == 'unit_test') %}
+        {% do return({'is_full': true, 'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'), 'seen': {}, 'batches': {}}) %}
+    {% endif %}
+    {% set row = run_query(
+        "select to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as started_at, definition, seen::text as seen,"
+        " batches::text as batches, is_full, is_forced, is_whole from analytics_next.refresh"
+    )[0] %}
+    {% do return({
+        'started_at': row['started_at'], 'definition': row['definition'], 'seen': fromjson(row['seen']), 'batches': fromjson(row['batches']),
+        'is_full': row['is_full'], 'is_forced': row['is_forced'], 'is_whole': row['is_whole'],
+    }) %}
+{% endmacro %}
+
+{#
+    Whether a relation that refreshes use again and again is there as the project defines it now. The database is asked, here and where such
+    a relation is dropped: dbt's cache does not hold the schema of candidates.
+#}
+{% macro is_built(relation) %}
+    {% set name = relation.schema ~ '.' ~ relation.identifier %}
+    {% do return(run_query(
+        "select 1 from analytics_next.built where relation = '" ~ name ~ "' and definition = '" ~ definition() ~ "'"
+        " and to_regclass('" ~ name ~ "') is not null"
+    ) | length > 0) %}
+{% endmacro %}
+
+{# Drops a relation, whatever it was, with what depends on it. #}
+{% macro drop_built(relation) %}
+    {% set name = relation.schema ~ '.' ~ relation.identifier %}
+    {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
+        {% do run_query('drop ' ~ row['kind'] ~ ' ' ~ name ~ ' cascade') %}
+    {% endfor %}
+{% endmacro %}
+
+{# Notes that a relation has been made or filled by this refresh, as the project defines it now. #}
+{% macro note_built(relation) %}
+    {% do run_query(
+        "insert into analytics_next.built (relation, definition, refresh_started_at)"
+        " select '" ~ relation.schema ~ '.' ~ relation.identifier ~ "', '" ~ definition() ~ "', started_at from analytics_next.refresh"
+        " on conflict (relation) do update set definition = excluded.definition, refresh_started_at = excluded.refresh_started_at"
+    ) %}
+{% endmacro %}
+
+{# Digest of everything that decides what marts hold: models, macros, variables and dbt itself. #}
+{% macro definition() %}
+    {% set parts = [dbt_version, var('systems') | tojson, var('zombie_after_hours') | string] %}
+    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
+        {% do parts.extend([node.unique_id, node.raw_code, node.columns.values() | map(attribute='data_type') | join(',')]) %}
+    {% endfor %}
+    {% for name in context.keys() | sort if context[name].macro is defined and context[name].macro.package_name == project_name %}
+        {% do parts.append(context[name].macro.macro_sql) %}
+    {% endfor %}
+    {% do return(local_md5(parts | join('\n'))) %}
+{% endmacro %}
+
 {# The moment at which this refresh started, in UTC: one constant for every mart of a refresh. #}
 {% macro refresh_started_at() -%}
-    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+    cast('{{ refresh_under_way()['started_at'] }}' as timestamp)
 {%- endmacro %}
 
 {#
-    The columns that say which refresh a mart row belongs to.
+    The columns that say which refresh last changed a mart row.
 
-    systems: the systems that the mart reads; `source_batch_id` is the last batch of theirs that was committed when the mart read them.
+    systems: the systems that the mart reads; `source_batch_id` is the last batch of theirs that the refresh had read.
 #}
 {% macro refresh_columns(systems) -%}
-        cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}+00:00' as timestamp with time zone) as refreshed_at,
-        (
-            select max(batches.batch_id)
-            from {{ ref('stg_ops__batches') }} as batches
-            where
-                batches.committed_at is not null
-                and batches.system_name in ('{{ systems | join("', '") }}')
-        ) as source_batch_id
+    {%- set refresh = refresh_under_way() -%}
+    {%- set batches = [] -%}
+    {%- for system in systems if system in refresh['batches'] %}{% do batches.append(refresh['batches'][system]) %}{% endfor %}
+        cast('{{ refresh['started_at'] }}+00:00' as timestamp with time zone) as refreshed_at,
+        cast({{ batches | max if batches else 'null' }} as bigint) as source_batch_id
+{%- endmacro %}
+
+{#
+    When a mart will next be out of date although nothing has been synced: a run that says "running" becomes a zombie, or a new year begins.
+    Asked of the published marts.
+#}
+{% macro next_due_at() -%}
+    (
+        select least(
+            min(started_at) at time zone 'UTC' + interval '{{ var('zombie_after_hours') }} hours',
+            (date_trunc('year', {{ refresh_started_at() }}) + interval '1 year') at time zone 'UTC'
+        )
+        from analytics.fct_runs
+        where status = 'running' and not is_zombie
+    )
 {%- endmacro %}

@@ -15,8 +15,8 @@ from dagster_project.components.contract import load_contracts
 from dagster_project.settings import PROJECT_ROOT
 
 PROJECT = PROJECT_ROOT / "dbt_project"
-BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at"}
-PREFIXES = {"staging": "stg_", "intermediate": "int_"}
+BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
+PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
 
 Node = dict[str, Any]
 
@@ -48,13 +48,21 @@ def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
 
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     schemas = {(layer(model), model["schema"]) for model in models.values()}
-    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
+    assert schemas == {("staging", "staging"), ("touched", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
 
 
 def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
     promised = {
         *("experiment_summary", "model_performance", "metric_summary", "model_leaderboard", "forecast_accuracy"),
-        *("forecast_interval_accuracy", "registry_timeline", "fct_runs", "dim_date", "mv_experiment_summary", "mv_model_performance"),
+        *(
+            "forecast_interval_accuracy",
+            "registry_timeline",
+            "fct_runs",
+            "dim_date",
+            "refreshes",
+            "mv_experiment_summary",
+            "mv_model_performance",
+        ),
     }
     assert {name for name, model in models.items() if layer(model) == "marts"} == promised
 
@@ -95,14 +103,40 @@ def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: d
     assert tables - tested == set()
 
 
-def test_only_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[str, Node]) -> None:
+def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[str, Node]) -> None:
     for name, model in models.items():
         if layer(model) == "staging":
             assert len(model["sources"]) == 1, name
             assert model["refs"] == [], name
             assert model["sources"][0][0] == "ops" or "live_rows(source(" in model["raw_code"], name
-        else:
-            assert model["sources"] == [], name
+
+
+def test_sources_are_read_nowhere_else_but_by_touch_rules(models: dict[str, Node]) -> None:
+    """A published view is an exception: it must not depend on staging, which is made anew when the project changes."""
+    for name, model in models.items():
+        if layer(model) == "touched":
+            assert "source(" not in model["raw_code"], name
+        elif layer(model) != "staging" and model["sources"]:
+            assert model["config"]["materialized"] == "mart_view", name
+
+
+def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> None:
+    """What a row left is kept for declared foreign keys only."""
+    changed = re.compile(r"(\w+) as \(\n\n    \{\{ changed_rows\('(\w+)', '(\w+)'\) \}\}")
+    contracts = load_contracts()
+    for name, model in models.items():
+        relations = {alias: (system, table) for alias, system, table in changed.findall(model["raw_code"])}
+        for alias, column in re.findall(r"parents_left\('(\w+)', '(\w+)'", model["raw_code"]):
+            system, table = relations[alias]
+            assert column in contracts[system].tables[table].foreign_keys, name
+
+
+def test_marts_are_recomputed_by_group(models: dict[str, Node]) -> None:
+    for name, model in models.items():
+        if model["config"]["materialized"] == "mart":
+            columns = set(model["config"]["grouped_by"])
+            assert columns <= set(model["columns"]), name
+            assert columns == set(models[f"touched_{model['config']['touched']}"]["columns"]), name
 
 
 def test_staging_has_one_shape(models: dict[str, Node]) -> None:
@@ -140,7 +174,7 @@ def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str
 
 def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
-    assert {name for name in models if name.endswith("__executions")} == unites - {"stg_ops__batches"}
+    assert {name for name in models if name.endswith("__executions")} | {"touched_executions"} == unites
 
 
 def test_sql_is_portable(models: dict[str, Node]) -> None:

@@ -41,7 +41,7 @@ def test_suite_follows_the_contract(suite: Suite) -> None:
         same = f"parent.{quoted(parent_column)} = this.{quoted(column)}"
         assert f"from {contract.raw_schema}.{parent} as parent where {same} " in query
     declared = re.findall(r"\('([^']+)', '[^']+'\)", by_check["columns_are_as_declared"].kwargs["unexpected_rows_query"])
-    assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at"]
+    assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at", "_moved_from"]
     key = by_check["key_is_unique"].kwargs if table.key else {"column_list": []}
     assert tuple(key.get("column_list", [key.get("column")])) == table.key
     assert by_check[f"synced_within_{contract.freshness.warn_after_hours:g}_hours"].severity is Severity.WARNING

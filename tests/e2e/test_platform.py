@@ -160,7 +160,7 @@ def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(pla
     assert by_hand.errors == ["nothing was built: forecast_tracking/metrics fails metrics__values_are_finite"]
     assert published(platform) == before
     wanted, automation = requested(platform, automation)
-    assert {"analytics/dim_date", "staging/stg_forecast_tracking__runs"} <= wanted
+    assert {"analytics/fct_runs", "staging/stg_forecast_tracking__runs"} <= wanted
     assert wanted & {"staging/stg_forecast_tracking__metrics", "analytics/metric_summary", "analytics/publication"} == set()
 
     platform.source("update metrics set metric_value = 1 where metric_value = 'NaN'")
@@ -180,8 +180,8 @@ def test_failed_blocking_check_of_a_mart_publishes_nothing(platform: Platform) -
         """
         create function public.spoil() returns event_trigger language plpgsql security definer as $$
         begin
-            if to_regclass('analytics_next.model_leaderboard') is not null then
-                update analytics_next.model_leaderboard set mae = -1;
+            if to_regclass('analytics_next.model_leaderboard__changes') is not null then
+                update analytics_next.model_leaderboard__changes set mae = -1;
             end if;
         end $$;
         create event trigger spoil on ddl_command_end when tag in ('CREATE TABLE', 'CREATE VIEW') execute function public.spoil()

@@ -1,17 +1,47 @@
-{# A table in the candidate schema, built anew at each run. Publishing it is `publish`'s work. #}
+{#
+    What a mart says of itself before its logic.
+
+    touched: the model models/touched/touched_<touched> with the groups to recompute.
+    grouped_by: the columns of the mart, and of that model, which name a group.
+    indexes: further indexes of the published mart.
+#}
+{% macro mart(touched, grouped_by, indexes=[]) %}
+    {{ config(touched=touched, grouped_by=grouped_by, indexes=indexes) }}
+    {% if model.resource_type != 'unit_test' %}
+        {% do ref('touched_' ~ touched) %}
+    {% endif %}
+{% endmacro %}
+
+{#
+    A mart: recomputes the groups that are touched and shows the mart as it will be. Publishing that is `publish`'s work; what analysts read is
+    not written here, so a refresh may end at any point and leaves nothing to repair.
+#}
 {% materialization mart, adapter='postgres' %}
-    {%- set candidate = candidate_of(this).incorporate(type='table') -%}
+    {%- set candidate = candidate_of(this).incorporate(type='view') -%}
+    {%- set changes = changes_of(this) -%}
+    {% do require_steps() %}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {{ drop_relation_if_exists(load_cached_relation(candidate)) }}
-    {% call statement('main') -%}
-        {{ get_create_table_as_sql(False, candidate, sql) }}
-    {%- endcall %}
-    {% do create_indexes(candidate) %}
+    {% if is_built(changes) %}
+        {% do run_query('truncate ' ~ changes) %}
+        {% call statement('main') -%}
+            {{ get_assert_columns_equivalent(sql) }}
+            insert into {{ changes }} ({{ adapter.dispatch('get_column_names', 'dbt')() }})
+            {{ get_select_subquery(sql) }}
+        {%- endcall %}
+    {% else %}
+        {% do drop_built(candidate) %}
+        {% do drop_built(changes) %}
+        {% call statement('main') -%}
+            {{ get_create_table_as_sql(False, changes, sql) }}
+        {%- endcall %}
+    {% endif %}
+    {% do note_built(changes) %}
     {# The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. #}
-    {% do run_query('analyze ' ~ candidate) %}
+    {% do run_query('analyze ' ~ changes) %}
+    {% do run_query('create or replace view ' ~ candidate ~ ' as ' ~ candidate_sql(model, changes)) %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do adapter.commit() %}
@@ -19,3 +49,45 @@
 
     {{ return({'relations': [candidate]}) }}
 {% endmaterialization %}
+
+{# The mart as it will be: published rows of the groups that are not touched, and the recomputed rows of those that are. #}
+{% macro candidate_sql(node, changes) -%}
+    {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
+    select {{ columns }} from {{ changes }}
+    {%- if not refresh_under_way()['is_full'] %}
+    union all
+    select {{ columns }} from analytics.{{ node.name }} as published
+    where not {{ is_in_touched_group(node, 'published') }}
+    {%- endif %}
+{%- endmacro %}
+
+{#
+    Stops where a step that the mart reads was not selected: what an earlier refresh left in it says nothing about this one.
+#}
+{% macro require_steps() %}
+    {% set missing = [] %}
+    {% for unique_id in steps_behind(model) if unique_id not in selected_resources %}
+        {% do missing.append(unique_id.split('.') | last) %}
+    {% endfor %}
+    {% if missing %}
+        {% do exceptions.raise_compiler_error(
+            'Mart ' ~ model.name ~ ' reads ' ~ (missing | sort | join(', ')) ~ ', which is made anew by each refresh and was not selected;'
+            ~ ' select it too: `dbt build --select +' ~ model.name ~ '`.'
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{# The steps that a model reads, through whatever models that are not marts. #}
+{% macro steps_behind(node) %}
+    {% set found = [] %}
+    {% for unique_id in node.depends_on.nodes if unique_id in graph.nodes %}
+        {% set parent = graph.nodes[unique_id] %}
+        {% if parent.config.materialized == 'step' %}
+            {% do found.append(unique_id) %}
+        {% endif %}
+        {% if parent.config.materialized != 'mart' %}
+            {% do found.extend(steps_behind(parent)) %}
+        {% endif %}
+    {% endfor %}
+    {% do return(found | unique | list) %}
+{% endmacro %}

@@ -5,13 +5,20 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {{ drop_relation_if_exists(load_cached_relation(candidate)) }}
-    {% call statement('main') -%}
-        {{ get_create_view_as_sql(candidate, sql) }}
-    {%- endcall %}
+    {% set is_left = is_built(candidate) %}
+    {% if is_left %}
+        {% call noop_statement('main', 'VIEW') -%}{%- endcall %}
+    {% else %}
+        {% do drop_built(candidate) %}
+        {% call statement('main') -%}
+            {{ get_create_view_as_sql(candidate, sql) }}
+        {%- endcall %}
+        {% do note_built(candidate) %}
+    {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {% do adapter.commit() %}
+    {# What is left alone has begun no transaction. #}
+    {% if not is_left %}{% do adapter.commit() %}{% endif %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
 
     {{ return({'relations': [candidate]}) }}

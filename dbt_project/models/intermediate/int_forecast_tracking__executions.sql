@@ -25,6 +25,8 @@ final as (
 
     select
         'forecast_tracking' as system_name,
+        timed.run_id as source_id,
+        timed.experiment_id as source_group_id,
         cast(timed.run_id as text) as execution_id,
         cast(timed.parent_run_id as text) as parent_execution_id,
         cast(timed.experiment_id as text) as group_id,

@@ -21,8 +21,8 @@ final as (
         metrics.split,
         {{ metric_direction('metrics.metric_name') }} as metric_direction,
         metrics.metric_value,
+        {{ usable('metrics.metric_value') }} as usable_value,
         metrics.metric_step,
-        {{ is_usable('metrics.metric_value') }} as is_usable,
         metrics.measured_at
     from metrics
     left join runs on metrics.run_id = runs.run_id

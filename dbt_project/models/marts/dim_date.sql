@@ -1,27 +1,15 @@
-with mentioned as (
+{{ mart(touched='calendar_years', grouped_by=['year_number']) }}
 
-    select {{ utc_date('started_at') }} as mentioned_on from {{ ref('stg_forecast_tracking__runs') }}
-    union all
-    select {{ utc_date('target_at') }} as mentioned_on from {{ ref('stg_forecast_tracking__predictions') }}
-    union all
-    select {{ utc_date('stage_changed_at') }} as mentioned_on from {{ ref('stg_forecast_tracking__model_registry') }}
-    union all
-    select {{ utc_date(refresh_started_at()) }} as mentioned_on
+with years as (
 
-),
-
-bounds as (
-
-    select
-        cast(date_trunc('year', min(mentioned_on)) as date) as first_day,
-        cast(date_trunc('year', max(mentioned_on)) + interval '1 year' - interval '1 day' as date) as last_day
-    from mentioned
+    select * from {{ ref('int_calendar_years') }}
+    where {{ is_touched('calendar_years', 'year_number') }}
 
 ),
 
 days as (
 
-    {{ days('bounds.first_day', 'bounds.last_day', 'bounds') }}
+    {{ dates('years.first_day', 'years.last_day', 'years') }}
 
 ),
 

@@ -1,31 +1,48 @@
+{{ mart(touched='forecast_tracking__experiments', grouped_by=['experiment_id']) }}
+
 with experiments as (
 
     select * from {{ ref('stg_forecast_tracking__experiments') }}
+    where {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
 
 ),
 
 runs as (
 
     select * from {{ ref('stg_forecast_tracking__runs') }}
+    where {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
 
 ),
 
 executions as (
 
-    select * from {{ ref('fct_runs') }}
-    where system_name = 'forecast_tracking'
+    select
+        source_id as run_id,
+        duration_seconds,
+        {{ is_zombie() }} as is_zombie
+    from {{ ref('int_forecast_tracking__executions') }}
+    where {{ is_touched('forecast_tracking__experiments', 'source_group_id', key='experiment_id') }}
 
 ),
 
 models as (
 
-    select * from {{ ref('model_performance') }}
+    {{ touched_rows('model_performance', 'forecast_tracking__experiments', 'experiment_id') }}
+
+),
+
+metrics as (
+
+    select * from {{ ref('int_metrics_classified') }}
+    where
+        {{ is_wide_metric() }}
+        and {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
 
 ),
 
 statistics as (
 
-    select * from {{ ref('int_experiment_metrics_pivoted') }}
+    {{ statistics_of_wide_metrics('metrics', 'experiment_id') }}
 
 ),
 
@@ -52,7 +69,7 @@ run_totals as (
         max(runs.started_at) as last_run_started_at,
         max(runs.ended_at) as last_run_time
     from runs
-    left join executions on cast(runs.run_id as text) = executions.execution_id
+    left join executions on runs.run_id = executions.run_id
     group by runs.experiment_id
 
 ),
@@ -70,6 +87,22 @@ model_totals as (
 
 ),
 
+-- Only models that are in use compete; within an experiment all of them by the test error, or all of them by the validation error.
+ranked_models as (
+
+    select
+        *,
+        row_number() over (
+            partition by experiment_id
+            order by test_mae_mean nulls last, validation_mae_best nulls last, model_id
+        ) as order_in_experiment
+    from models
+    where
+        not is_deleted
+        and coalesce(test_mae_mean, validation_mae_best) is not null
+
+),
+
 best_models as (
 
     select
@@ -80,8 +113,8 @@ best_models as (
         case when test_mae_mean is not null then 'test' else 'validation' end as best_model_split,
         coalesce(test_mae_mean, validation_mae_best) as best_model_mae,
         registry_stage as best_model_registry_stage
-    from models
-    where is_best_of_experiment
+    from ranked_models
+    where order_in_experiment = 1
 
 ),
 

@@ -1,6 +1,8 @@
+{{ mart(touched='executions', grouped_by=['system_name', 'execution_id'], indexes=[{'columns': ['status']}, {'columns': ['execution_key'], 'unique': true}]) }}
+
 with executions as (
 
-    {{ executions_of(var('systems')) }}
+    {{ touched_executions_of(var('systems')) }}
 
 ),
 
@@ -19,8 +21,7 @@ final as (
         status,
         source_status,
         is_deleted,
-        status = 'running'
-        and {{ seconds_between('started_at', refresh_started_at()) }} > {{ var('zombie_after_hours') }} * 3600 as is_zombie,
+        {{ is_zombie() }} as is_zombie,
         duration_seconds,
         started_at,
         ended_at,

@@ -1,3 +1,5 @@
+{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id'], indexes=[{'columns': ['rollup_level']}]) }}
+
 with points as (
 
     select
@@ -19,6 +21,8 @@ rolled_up as (
         unique_id,
         cutoff_at,
         horizon,
+        min(target_at) as first_target_at,
+        max(target_at) as last_target_at,
         count(*) as expected_points,
         count(*) filter (where outcome = 'evaluated') as evaluated_points,
         count(*) filter (where outcome = 'missing_prediction') as missing_prediction_points,
@@ -28,8 +32,8 @@ rolled_up as (
         {{ point_errors() }},
         count(scaled_absolute_error) as scaled_points,
         count(compared_absolute_error) as baseline_points,
-        {{ ratio('sum(compared_absolute_error)', 'sum(comparing_absolute_error)') }} as relative_mae,
-        sqrt({{ ratio('sum(compared_squared_error)', 'sum(comparing_squared_error)') }}) as relative_rmse,
+        {{ ratio(sum_over_points('compared_absolute_error'), sum_over_points('comparing_absolute_error')) }} as relative_mae,
+        sqrt({{ ratio(sum_over_points('compared_squared_error'), sum_over_points('comparing_squared_error')) }}) as relative_rmse,
         max(confidence_level) as confidence_level,
         {{ interval_errors() }}
     from points

@@ -1,3 +1,5 @@
+{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id']) }}
+
 with intervals as (
 
     select * from {{ ref('int_forecast_intervals_scored') }}

@@ -1,6 +1,9 @@
-with statistics as (
+{{ mart(touched='forecast_tracking__measured_runs', grouped_by=['run_id']) }}
 
-    {{ metric_statistics(['run_id', 'model_id']) }}
+with metrics as (
+
+    select * from {{ ref('int_metrics_classified') }}
+    where {{ is_touched('forecast_tracking__measured_runs', 'run_id') }}
 
 ),
 
@@ -12,24 +15,25 @@ final as (
         metric_name,
         split,
         metric_direction,
-        value_count as sample_count,
-        unusable_count,
-        min_value,
-        max_value,
-        mean_value,
-        median_value,
-        std_value,
-        q1_value,
-        q3_value,
-        first_value,
-        last_value,
-        best_value,
-        worst_value,
-        best_step,
-        last_step,
-        last_measured_at,
+        {{ metric_statistic('count') }} as sample_count,
+        {{ metric_statistic('unusable_count') }} as unusable_count,
+        {{ metric_statistic('min') }} as min_value,
+        {{ metric_statistic('max') }} as max_value,
+        {{ metric_statistic('mean') }} as mean_value,
+        {{ metric_statistic('median') }} as median_value,
+        {{ metric_statistic('std') }} as std_value,
+        {{ metric_statistic('q1') }} as q1_value,
+        {{ metric_statistic('q3') }} as q3_value,
+        {{ metric_statistic('first') }} as first_value,
+        {{ metric_statistic('last') }} as last_value,
+        {{ metric_statistic('best') }} as best_value,
+        {{ metric_statistic('worst') }} as worst_value,
+        {{ metric_statistic('best_step') }} as best_step,
+        {{ metric_statistic('last_step') }} as last_step,
+        max(measured_at) as last_measured_at,
         {{ refresh_columns(['forecast_tracking']) }}
-    from statistics
+    from metrics
+    group by run_id, model_id, metric_name, split, metric_direction
 
 )
 

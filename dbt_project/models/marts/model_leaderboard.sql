@@ -1,3 +1,5 @@
+{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id']) }}
+
 with points as (
 
     select * from {{ ref('int_forecast_points_scored') }}
@@ -7,7 +9,7 @@ with points as (
 
 models as (
 
-    select * from {{ ref('model_performance') }}
+    {{ touched_rows('model_performance', 'forecast_tracking__forecasts', 'experiment_id') }}
 
 ),
 

@@ -1,6 +1,9 @@
+{{ mart(touched='forecast_tracking__models', grouped_by=['model_id'], indexes=[{'columns': ['experiment_id']}]) }}
+
 with models as (
 
     select * from {{ ref('stg_forecast_tracking__models') }}
+    where {{ is_touched('forecast_tracking__models', 'model_id') }}
 
 ),
 
@@ -16,29 +19,46 @@ experiments as (
 
 ),
 
+registry as (
+
+    select * from {{ ref('stg_forecast_tracking__model_registry') }}
+    where {{ is_touched('forecast_tracking__models', 'model_id') }}
+
+),
+
+metrics as (
+
+    select * from {{ ref('int_metrics_classified') }}
+    where
+        {{ is_wide_metric() }}
+        and {{ is_touched('forecast_tracking__models', 'model_id') }}
+
+),
+
+-- The entry that says most of a model: its highest stage, and there the newest.
 registered as (
 
-    select * from {{ ref('int_models_registered') }}
+    select
+        *,
+        count(*) over (partition by model_id) as registry_entries,
+        row_number() over (
+            partition by model_id
+            order by
+                case current_stage when 'production' then 1 when 'staging' then 2 when 'archived' then 3 else 4 end,
+                coalesce(stage_changed_at, created_at) desc,
+                registry_id desc
+        ) as position_by_stage
+    from registry
 
 ),
 
 statistics as (
 
-    select * from {{ ref('int_model_metrics_pivoted') }}
+    {{ statistics_of_wide_metrics('metrics', 'model_id') }}
 
 ),
 
-largest_values as (
-
-    select
-        model_id,
-        {{- largest_metric_values() }}
-    from {{ ref('int_metrics_classified') }}
-    group by model_id
-
-),
-
-joined as (
+final as (
 
     select
         models.model_id,
@@ -57,46 +77,19 @@ joined as (
         models.training_samples,
         models.training_duration_seconds,
         models.model_size_bytes,
-        {{- largest_metric_columns('largest_values') }},
+        {{- largest_metric_columns('statistics') }},
         {{- wide_columns('statistics') }},
         registered.registered_model_name,
-        registered.registered_version,
-        registered.registry_stage,
+        registered.model_version as registered_version,
+        registered.current_stage as registry_stage,
         coalesce(registered.registry_entries, 0) as registry_entries,
-        models.created_at
+        models.created_at,
+        {{ refresh_columns(['forecast_tracking']) }}
     from models
     left join runs on models.run_id = runs.run_id
     left join experiments on runs.experiment_id = experiments.experiment_id
-    left join registered on models.model_id = registered.model_id
+    left join registered on models.model_id = registered.model_id and registered.position_by_stage = 1
     left join statistics on models.model_id = statistics.model_id
-    left join largest_values on models.model_id = largest_values.model_id
-
-),
-
--- Only models that are in use compete; within an experiment all of them by the test error, or all of them by the validation error.
-ranked as (
-
-    select
-        model_id,
-        row_number() over (
-            partition by experiment_id
-            order by test_mae_mean nulls last, validation_mae_best nulls last, model_id
-        ) as order_in_experiment
-    from joined
-    where
-        not is_deleted
-        and coalesce(test_mae_mean, validation_mae_best) is not null
-
-),
-
-final as (
-
-    select
-        joined.*,
-        coalesce(ranked.order_in_experiment = 1, false) as is_best_of_experiment,
-        {{ refresh_columns(['forecast_tracking']) }}
-    from joined
-    left join ranked on joined.model_id = ranked.model_id
 
 )
 

@@ -1,6 +1,9 @@
+{{ mart(touched='forecast_tracking__registry_entries', grouped_by=['registry_id']) }}
+
 with registry as (
 
     select * from {{ ref('stg_forecast_tracking__model_registry') }}
+    where {{ is_touched('forecast_tracking__registry_entries', 'registry_id') }}
 
 ),
 

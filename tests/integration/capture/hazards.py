@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Event
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from tests.integration.capture.beside import beside
+from tests.beside import beside
 from tests.integration.capture.tables import LOOSE_YEARS, ODD_TABLE
 
 _SLOT = "runmart_awkward"

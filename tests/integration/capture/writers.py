@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from tests.integration.capture.beside import beside
+from tests.beside import beside
 from tests.integration.capture.tables import FIXED_YEARS, LOOSE_YEARS, ODD_TABLE
 
 # Clocks of applications differ: what a row says of its time is no order.

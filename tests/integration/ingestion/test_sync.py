@@ -80,6 +80,47 @@ def test_deleted_row_stays_as_tombstone_and_comes_back(pair: Pair) -> None:
     pair.assert_equal()
 
 
+def test_row_keeps_the_parents_that_it_left(pair: Pair) -> None:
+    """What was counted under a parent must be counted again once the row has left it, however many syncs later the marts look."""
+    moved_from = "select parent_id, _moved_from from raw_small.child where child_id = 4"
+    pair.sync()
+    pair.at_source("update child set value = 7 where child_id = 4")
+    pair.sync()
+    assert pair.in_warehouse(moved_from) == [(5, None)]
+    for parent in (1, 2, 1, None):
+        pair.at_source("update child set parent_id = %s where child_id = 4", parent)
+        pair.sync()
+    assert pair.in_warehouse(moved_from) == [(None, [{"parent_id": 5}, {"parent_id": 1}, {"parent_id": 2}])]
+    pair.at_source("delete from child where child_id = 4")
+    pair.sync()
+    assert pair.in_warehouse(moved_from) == [(None, [{"parent_id": 5}, {"parent_id": 1}, {"parent_id": 2}])]
+    pair.assert_equal()
+
+
+def test_deleted_row_that_is_back_under_another_parent_keeps_the_one_it_had(pair: Pair) -> None:
+    pair.sync()
+    pair.at_source("create table kept as select * from child where child_id = 4; delete from child where child_id = 4")
+    pair.sync()
+    pair.at_source("insert into child select * from kept; update child set parent_id = 1 where child_id = 4")
+    assert changed(pair.sync())["child"] == (1, 0, 0)
+    assert pair.in_warehouse("select parent_id, _moved_from, _deleted_at from raw_small.child where child_id = 4") == [
+        (1, [{"parent_id": 5}], None)
+    ]
+    pair.assert_equal()
+
+
+def test_rows_of_a_parent_are_found_by_an_index(pair: Pair) -> None:
+    """Of tables that were made before foreign keys had indexes, too."""
+    pair.sync()
+    for _ in range(2):
+        (plan, *_), *_ = pair.in_warehouse("set enable_seqscan = off; explain select from raw_small.child where parent_id = 1")
+        assert "child_parent_id_idx" in plan
+        pair.in_warehouse("drop index raw_small.child_parent_id_idx; alter table raw_small.child drop column _moved_from")
+        pair.in_warehouse("update ops.table_state set shape = 'as it was before' where table_name = 'child'")
+        pair.sync()
+        assert pair.in_warehouse("select distinct _moved_from from raw_small.child") == [(None,)]
+
+
 @pytest.mark.parametrize(
     ("column", "before", "after"),
     [("value", "0.0", "'-0.0'"), ("open_amount", "1.0", "1.00"), ("value", "'NaN'", "'Infinity'"), ("at", "'infinity'", "'-infinity'")],

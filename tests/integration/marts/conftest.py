@@ -119,8 +119,12 @@ class House:
         )
 
     def try_build(self, *models: str, flags: Sequence[str] = ()) -> dbtRunnerResult:
-        """Build these models without unit tests, which the first build has run, and test them where all that a test reads is among them."""
-        return self.dbt("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious", *flags, "--select", *models)
+        """Build these models and what they read, without unit tests, which the first build has run; without names, the whole project.
+
+        A data test takes part if all that it reads is among them.
+        """
+        part = ["--indirect-selection", "cautious", "--select", *(f"+{model}" for model in models)] if models else []
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
 
     def build(self, *models: str, flags: Sequence[str] = ()) -> None:
         """As `try_build`; it must succeed."""

@@ -94,26 +94,27 @@ def on_insert(house: House, mart: str, action: str) -> None:
 
 def test_readers_notice_nothing_of_a_publish_under_way(published: House) -> None:
     """A publish is stopped between two marts: readers go on with the earlier refresh, in every mart, and then change over at once."""
-    published.fill(rows(2))
+    published.fill(rows(2, experiment_name="second"))
     on_insert(published, "fct_runs", "perform pg_advisory_xact_lock(7)")
 
-    def read() -> tuple[int, object]:
-        """The runs and the one refresh that readers see."""
+    def read() -> tuple[object, ...]:
+        """The runs, the name and the refresh that readers see in every mart."""
         seen = published.warehouse(
             "set lock_timeout = '100ms';"
-            " select distinct s.total_runs, v.total_runs, s.refreshed_at, r.refreshed_at, m.refreshed_at, d.refreshed_at"
+            " select distinct s.total_runs, v.total_runs, count(*) over (), s.experiment_name, r.group_name, m.experiment_name,"
+            " (select max(refresh_id) from analytics.refreshes)"
             " from analytics.experiment_summary s join analytics.mv_experiment_summary v using (experiment_id)"
             " join analytics.fct_runs r on r.group_id = s.experiment_id::text join analytics.mv_model_performance using (experiment_id)"
             " join analytics.model_performance m using (experiment_id) join analytics.dim_date d on d.date_day = r.started_on"
         )
         assert len(seen) == 1
-        (summary, view, *refreshes), *_ = seen
-        assert summary == view
-        assert len(set(refreshes)) == 1
-        return summary, refreshes[0]
+        (*totals, summary_name, run_name, model_name, refresh_id), *_ = seen
+        assert len(set(totals)) == 1
+        assert summary_name == run_name == model_name
+        return totals[0], summary_name, refresh_id
 
     before = read()
-    assert before[0] == 1
+    assert before[:2] == (1, "e")
     holder = psycopg2.connect(published.warehouse_url)
     with ThreadPoolExecutor() as pool, closing(holder), holder.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(7)")
@@ -124,11 +125,11 @@ def test_readers_notice_nothing_of_a_publish_under_way(published: House) -> None
             assert read() == before
         cursor.execute("select pg_advisory_unlock(7)")
         while not publish.done():
-            assert read()[0] in (1, 2)
+            assert read()[:2] in ((1, "e"), (2, "second"))
         publish.result()
     after = read()
-    assert after[0] == 2
-    assert after[1] != before[1]
+    assert after[:2] == (2, "second")
+    assert after[2] != before[2]
 
 
 def test_error_halfway_leaves_all_marts_as_they_were(published: House) -> None:
@@ -178,8 +179,32 @@ def test_raw_table_that_failed_its_last_blocking_check_is_not_published(publishe
 def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(*PART)
+    published.build()
     assert published.warehouse(TOTAL) == [(1, 1)]
+    assert published.dbt("run-operation", "publish").success
+    assert published.warehouse(TOTAL) == [(1, 2)]
+
+
+def test_candidates_of_two_refreshes_are_not_published_together(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others would show an earlier state, and be taken for up to date from then on."""
+    published.fill(rows(2))
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.build("fct_runs")
+    assert not published.dbt("run-operation", "publish").success
+    assert "the last refresh has not built " in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert published.warehouse(TOTAL) == [(1, 1)]
+
+
+def test_testing_alone_is_no_refresh(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates that are only tested after a sync must not be published as if they had read it."""
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.build()
+    before = published.warehouse("select * from analytics_next.refresh")
+    published.fill(rows(2))
+    assert published.dbt("build", "--select", "resource_type:test").success
+    assert published.warehouse("select * from analytics_next.refresh") == before
+    assert published.dbt("run-operation", "publish").success
+    published.build()
     assert published.dbt("run-operation", "publish").success
     assert published.warehouse(TOTAL) == [(1, 2)]
 
@@ -214,8 +239,8 @@ def test_departed_column_stops_everything_until_it_is_accepted(published: House)
 
 
 def test_new_column_is_added(published: House) -> None:
-    published.warehouse("drop view analytics.mv_experiment_summary; alter table analytics.experiment_summary drop column killed_runs")
-    published.build(*PART)
+    published.warehouse("alter table analytics.experiment_summary drop column killed_runs cascade")
+    published.build(*PART, flags=["--full-refresh"])
     assert published.warehouse("select killed_runs from analytics.experiment_summary") == [(0,)]
 
 
@@ -226,15 +251,34 @@ def test_analyst_reads_published_marts_and_nothing_else(published: House) -> Non
             published.warehouse(f"set role runmart_analyst; select * from {schema}.{relation}")
 
 
-def test_rows_say_which_batch_they_reflect(published: House) -> None:
-    batch = published.sync()
+def test_rows_name_the_refresh_that_last_changed_them(published: House) -> None:
+    before = published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs")
+    published.fill(rows(2))
+    batch = published.warehouse("select max(batch_id) from ops.batches")[0][0]
     published.build(*PART)
-    for mart in ("fct_runs", "experiment_summary"):
-        assert published.warehouse(f"select distinct source_batch_id from analytics.{mart}") == [(batch,)]
-    assert (
-        len(published.warehouse("select refreshed_at from analytics.fct_runs union select refreshed_at from analytics.experiment_summary"))
-        == 1
-    )
+    after = published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs order by execution_id")
+    started_at = published.warehouse("select started_at from analytics.refreshes order by refresh_id desc limit 1")[0][0]
+    assert after == [*before, (batch, started_at)]
+    published.build(*PART, flags=["--full-refresh"])
+    assert published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs order by execution_id") == after
+
+
+def test_sync_during_a_build_is_not_published(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marts that were built before and after a sync would not fit together."""
+    published.fill(rows(2))
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.build(*PART)
+    published.warehouse("update analytics_next.refresh set is_whole = false")
+    result = published.dbt("run-operation", "publish")
+    assert not result.success
+    assert "a sync wrote new rows while the marts were built" in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert published.warehouse(TOTAL) == [(1, 1)]
+
+
+def test_mart_without_its_steps_is_refused(published: House) -> None:
+    result = published.dbt("build", "--exclude-resource-type", "unit_test", "test", "--select", "fct_runs")
+    assert not result.success
+    assert "`dbt build --select +fct_runs`" in messages(result)
 
 
 def test_published_columns_are_documented(published: House) -> None:

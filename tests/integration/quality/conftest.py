@@ -31,9 +31,10 @@ _AN_EARLIER_SYNC = (
 
 # Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say stands below.
 _VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '2025-01-01' + number", "timestamp": "timestamp '2025-01-01'",
-    "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5"}  # fmt: skip
+    "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5",
+    "jsonb": "'{}'"}  # fmt: skip
 _SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
-    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0"}  # fmt: skip
+    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number"}  # fmt: skip
 # As many rows as the clean source has of what the mart must have.
 _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
     "mv_experiment_summary": 1, "mv_model_performance": 1}  # fmt: skip
@@ -51,6 +52,14 @@ def candidates() -> Iterator[str]:
         yield f"create table {name} ({definitions})"
         yield f"insert into {name} select {', '.join(values)} from generate_series(1, {rows}) as number"
         yield f"grant select on {name} to runmart_transform"
+
+
+# The refresh that made them, which had read everything.
+_A_REFRESH = (
+    "create table analytics_next.refresh as "
+    "select current_timestamp as started_at, jsonb_object_agg(system, batch_id) as batches from ops.sync_state",
+    "grant select on analytics_next.refresh to runmart_transform",
+)
 
 
 def execute(url: str, *statements: str) -> None:
@@ -110,5 +119,5 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
     # Rights on a database are not copied with it: this one is migrated itself.
     upgrade("warehouse", warehouse_url)
     sync(CONTRACT, source_url, warehouse_url)
-    execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *candidates())
+    execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *_A_REFRESH, *candidates())
     return warehouse_url

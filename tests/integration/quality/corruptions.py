@@ -151,11 +151,15 @@ def _by_rule(suite: Suite, expectation: Expectation) -> Iterator[tuple[str, str]
     elif re.fullmatch(r"every_\w+_is_(there|counted)", check):
         yield "a row lost", f"delete from {relation} where ctid = (select min(ctid) from {relation})"
         yield "no row left", f"delete from {relation}"
-    elif check == "rows_are_of_one_refresh":
-        yield "a row of an earlier batch", _update(suite.table, "source_batch_id = source_batch_id - 1")
-        yield "a row of an earlier refresh", _update(suite.table, "refreshed_at = refreshed_at - interval '1 hour'")
+    elif check == "rows_are_of_no_later_refresh":
+        yield "a row of a later batch", _update(suite.table, "source_batch_id = source_batch_id + 1")
+        yield "a row of a later refresh", _update(suite.table, "refreshed_at = refreshed_at + interval '1 hour'")
     elif check == "refreshed_within_24_hours":
-        yield "an old refresh", f"update {relation} set refreshed_at = now() - interval '24 hours 1 second'"
+        yield (
+            "an old batch that is not reflected",
+            "insert into ops.batches (batch_id, system, capture, snapshot, started_at, committed_at) overriding system value "
+            "select 1000000, system, capture, snapshot, started_at, now() - interval '24 hours 1 second' from ops.batches limit 1",
+        )
     elif check.startswith("synced_within_"):
         hours = int(re.sub(r"\D", "", check))
         yield "a stale source", f"update ops.table_syncs set synced_at = now() - interval '{hours} hours 1 second' where {syncs}"
@@ -328,9 +332,9 @@ HEADLINES = [
         "experiment_summary__success_rate_is_a_fraction",
     ),
     _headline(
-        "fct_runs: two refreshes in one mart",
-        _update("fct_runs", "refreshed_at = refreshed_at - interval '1 hour'"),
-        "fct_runs__rows_are_of_one_refresh",
+        "fct_runs: a row of a later refresh",
+        _update("fct_runs", "refreshed_at = refreshed_at + interval '1 hour'"),
+        "fct_runs__rows_are_of_no_later_refresh",
     ),
     _headline(
         "mv_model_performance: no row",

@@ -14,12 +14,15 @@ from tests.integration.quality.corruptions import CONTRACT, HEADLINES, Corruptio
 
 SUITES = {suite.table: suite for suite in load_suites().values()}
 
+# What checks ask besides the table that they are about; what others refer to comes last.
+_RECORDS = (("ops", "sync_state"), ("ops", "table_state"), ("ops", "table_syncs"), ("ops", "batches"))
+
 
 @pytest.fixture(scope="session")
 def corruptible(clean_warehouse: str, copy_database: Callable[[str], str]) -> str:
     """A copy whose tables take any row, without keys and not-null constraints, and whose clean state is saved in it."""
     url = copy_database(database_of(clean_warehouse))
-    execute(url, "create schema saved", "create table saved.table_syncs as table ops.table_syncs")
+    execute(url, "create schema saved", *(f"create table saved.{name} as table {schema}.{name}" for schema, name in _RECORDS))
     for table in SUITES:
         execute(url, f"create table saved.{table} as table {qualified(table)}", *_restore(table))
     return url
@@ -38,8 +41,8 @@ def _restore(table: str, copies: int = 1) -> list[str]:
         f"drop table {qualified(table)}",
         f"create table {qualified(table)} as select clean.* from saved.{table} as clean, generate_series(1, {copies})",
         f"grant select on {qualified(table)} to runmart_transform",
-        "delete from ops.table_syncs",
-        "insert into ops.table_syncs table saved.table_syncs",
+        *(f"delete from {schema}.{name}" for schema, name in _RECORDS),
+        *(f"insert into {schema}.{name} overriding system value table saved.{name}" for schema, name in reversed(_RECORDS)),
     ]
 
 

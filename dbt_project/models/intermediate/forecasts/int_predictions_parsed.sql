@@ -49,6 +49,7 @@ parsed as (
     inner join models on predictions.model_id = models.model_id
     inner join runs on models.run_id = runs.run_id
     left join experiments on runs.experiment_id = experiments.experiment_id
+    where {{ is_touched('forecast_tracking__forecasts', 'runs.experiment_id') }}
 
 ),
 

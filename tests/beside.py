@@ -1,6 +1,6 @@
 """Work beside the test, in a process of its own.
 
-Belongs here: starting and ending it. Does not belong here: what it does (`writers`, `hazards`).
+Belongs here: starting and ending it. Does not belong here: what it does.
 """
 
 import multiprocessing

@@ -1,0 +1,122 @@
+"""`make bench-refresh SIZE=10000000`: what a refresh of the marts costs beside `REFRESH MATERIALIZED VIEW CONCURRENTLY` and a full rebuild.
+
+Belongs here: the command, and who takes turns. Does not belong here: the rows (`tracking_history`) and how results are shown
+(`refresh_report`). Its last line is one JSON object with every figure.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import machine, refresh_report, tracking_history
+from benchmarks.refresh_report import Measured, Refreshes
+from benchmarks.servers import ServerPair, execute, server_pair
+from benchmarks.stopwatch import PeakMemory, measure
+from benchmarks.tracking_history import SYSTEM, Spread
+from benchmarks.warm_dbt import WarmDbt
+from dagster_project.components.contract import load_contracts
+from dagster_project.ingestion.sync import sync
+
+SHARES = (0.0001, 0.001, 0.01, 0.1)
+SUMMARY_MARTS = ("experiment_summary", "model_performance")
+
+_REFRESH_VIEWS = (
+    "refresh materialized view concurrently mv_experiment_summary",
+    "refresh materialized view concurrently mv_model_performance",
+)
+# Milliseconds in which the server was busy with statements of this database.
+_ACTIVE = "select active_time from pg_stat_database where datname = current_database()"
+
+
+@dataclass(frozen=True)
+class _House:
+    """A source, the warehouse that was synced from it, and dbt."""
+
+    servers: ServerPair
+    source_url: str
+    warehouse_url: str
+    dbt: WarmDbt
+
+    def sync(self) -> None:
+        """Bring raw up to date; not part of what is measured here."""
+        sync(load_contracts()[SYSTEM], self.source_url, self.warehouse_url)
+
+    def measured(self, name: str, url: str, work: Callable[[], object]) -> Measured:
+        """Do the work once: wall time, time of the database, memory."""
+        before = _active_seconds(url)
+        with PeakMemory(self.servers) as memory:
+            timing = measure(self.servers, work)
+        return Measured(name, timing.seconds, _active_seconds(url) - before, memory.client_bytes, memory.server_bytes)
+
+    def refresh_views(self) -> Measured:
+        """The source's own way."""
+
+        def work() -> None:
+            for statement in _REFRESH_VIEWS:
+                execute(self.source_url, statement)
+
+        return self.measured("views", self.source_url, work)
+
+    def refresh_marts(self, name: str, *arguments: str) -> Measured:
+        """A `dbt build` that publishes at its end."""
+        return self.measured(name, self.warehouse_url, lambda: self.dbt.run("build", "--exclude-resource-type", "unit_test", *arguments))
+
+
+def _active_seconds(url: str) -> float:
+    ((milliseconds,),) = execute(url, _ACTIVE)
+    return float(milliseconds) / 1000
+
+
+def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> Refreshes:
+    """Everything at one size."""
+    with tempfile.TemporaryDirectory(prefix="runmart_bench_dbt_") as work:
+        source_url, warehouse_url = servers.source.new_database(SYSTEM), servers.warehouse.new_database("warehouse")
+        tracking_history.create(source_url, metrics)
+        house = _House(servers, source_url, warehouse_url, WarmDbt(warehouse_url, Path(work)))
+        house.sync()
+        full = house.refresh_marts("full")
+        tell(f"{metrics:,} metrics: full build {full}")
+        steps: list[tuple[float, str, tuple[Measured, ...]]] = []
+        seed = 0
+        for spread in Spread:
+            for share in SHARES:
+                seed += 1
+                tracking_history.change(source_url, round(metrics * share), spread, seed)
+                views = house.refresh_views()
+                house.sync()
+                summaries = house.refresh_marts(
+                    "summary marts", "--exclude-resource-type", "test", "--select", *(f"+{mart}" for mart in SUMMARY_MARTS)
+                )
+                whole = house.refresh_marts("all marts")
+                steps.append((share, spread.value, (views, summaries, whole)))
+                tell(f"{metrics:,} metrics, {share:.2%} {spread.value}: {views}; {summaries}; {whole}")
+        rebuilt = house.refresh_marts("full", "--full-refresh")
+        tell(f"{metrics:,} metrics: full rebuild {rebuilt}")
+        servers.source.drop(source_url)
+        servers.warehouse.drop(warehouse_url)
+    return Refreshes(metrics, full, rebuilt, tuple(steps))
+
+
+def main(
+    size: Annotated[int, typer.Option(min=100_000, help="Metrics in the larger history; the smaller one has a tenth of it.")] = 10_000_000,
+    output: Annotated[Path, typer.Option(help="Folder for the table, the plot and the figures.")] = Path("docs/benchmarks"),
+) -> None:
+    """Measure refreshes beside the source's materialized views and a full rebuild."""
+    tell = Console(stderr=True).print
+    with server_pair() as servers:
+        facts = machine.facts(servers)
+        refreshes = tuple(_measure(servers, metrics, tell) for metrics in (size // 10, size))
+    figures = refresh_report.figures(facts, refreshes)
+    refresh_report.print_tables(refreshes)
+    refresh_report.write(output, figures, refreshes)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,181 @@
+"""How the results of the refresh benchmark are shown: tables for the terminal, a page, a plot, and ratios.
+
+Belongs here: figures made of measurements, words and columns. Does not belong here: measuring (`refresh`).
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.contenders import PEER_PYTHON, ROOT
+from benchmarks.grid import Grid
+
+FIGURES = "refresh.json"
+_ONE_PERCENT = 0.01
+
+_PAGE = """# What a refresh costs
+
+`make bench-refresh` on a machine with {cores} cores ({processor}), {memory} GB of memory, PostgreSQL {postgresql},
+Python {python}, {date}. Load of the machine when it began: {load}.
+
+![Times]({plot})
+
+* *Views* are `mv_experiment_summary` and `mv_model_performance` of the source, brought up to date by `REFRESH MATERIALIZED VIEW
+  CONCURRENTLY`; the *summary marts* are `experiment_summary` and `model_performance`, which hold all that the views hold, with
+  medians, extremes and durations that the views do not have; *all marts* are everything, with dbt's data tests and the publication.
+  The full rebuild is `dbt build --full-refresh`.
+* 60% of the changes are inserts, 30% updates, 10% deletes. *Recent*: inserts are new runs, and what is updated and deleted belongs to
+  the newest runs before them. *Scattered*: every changed metric lies at a random place, so that a hundredth of the metrics lies in
+  nearly all experiments and nearly everything has to be made anew.
+* Each step changes the source, refreshes the views there, syncs (not part of these figures, see [ingest.md](ingest.md)), refreshes
+  the two summary marts, then all marts.
+* *db s* is the time in which the database was busy with statements, as it says itself (`pg_stat_database.active_time`), commits
+  included; dbt's own statements and the publication count. Wall time is that of a dbt that is running already.
+* *client* is dbt's process at its peak, *servers* what the processes of both servers have of their own; memory that they share does
+  not count.
+
+{tables}
+
+## Against the budgets
+
+{budgets}
+
+All figures: [refresh.json](refresh.json).
+"""
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one refresh cost.
+
+    Attributes:
+        name: What was refreshed.
+        wall_seconds: Wall time.
+        db_seconds: Time in which the database was busy with statements, all connections together.
+        client_bytes: Memory of dbt's process at its peak.
+        server_bytes: Memory that the servers' processes had of their own at their peak.
+    """
+
+    name: str
+    wall_seconds: float
+    db_seconds: float
+    client_bytes: int
+    server_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.db_seconds:.2f} s in the database, {self.wall_seconds:.2f} s in all"
+
+
+@dataclass(frozen=True)
+class Refreshes:
+    """Everything at one size of history.
+
+    Attributes:
+        metrics: Rows of the metrics table at the beginning.
+        full: The first build of all marts.
+        rebuilt: A full rebuild at the end.
+        steps: Share of the metrics that changed, where they lay, and what it cost to refresh the views, the two summary marts, all marts.
+    """
+
+    metrics: int
+    full: Measured
+    rebuilt: Measured
+    steps: tuple[tuple[float, str, tuple[Measured, ...]], ...]
+
+
+def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes]) -> Figures:
+    """All measured times and the ratios that budgets are stated in."""
+    small, large = refreshes
+    views, summaries, _ = _step(large, _ONE_PERCENT, "recent")
+    # The same number of changed rows in a history of a tenth.
+    _, before, _ = _step(small, _ONE_PERCENT * large.metrics / small.metrics, "recent")
+    return {
+        "size": large.metrics,
+        "machine": facts,
+        "speedup_1pct_vs_refresh_concurrently": round(views.db_seconds / summaries.db_seconds, 1),
+        "growth_when_history_x10": round(summaries.db_seconds / before.db_seconds, 2),
+        "db_seconds": {f"{share:.2%} {spread}": round(marts.db_seconds, 3) for share, spread, (_, marts, _) in large.steps},
+        "wall_seconds": {f"{share:.2%} {spread}": round(marts.wall_seconds, 3) for share, spread, (_, marts, _) in large.steps},
+        "speedups": {
+            f"{share:.2%} {spread}": round(view.db_seconds / mart.db_seconds, 1) for share, spread, (view, mart, _) in large.steps
+        },
+        "refreshes": [asdict(each) for each in refreshes],
+    }
+
+
+def print_tables(refreshes: Sequence[Refreshes]) -> None:
+    """Tables for the terminal."""
+    console = Console(width=130)
+    for each in refreshes:
+        console.print(_costs(each).for_terminal())
+
+
+def write(folder: Path, found: Figures, refreshes: Sequence[Refreshes]) -> None:
+    """`refresh.json`, `refresh.png` and `refresh.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, plot = folder / FIGURES, folder / "refresh.png"
+    file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    subprocess.run([PEER_PYTHON, "-m", "benchmarks.peers.plot_refresh", file, plot], cwd=ROOT, check=True)
+    page = _PAGE.format(
+        **found["machine"],
+        plot=plot.name,
+        tables="\n\n".join(f"## {grid.title}\n\n{grid.as_markdown()}" for grid in map(_costs, refreshes)),
+        budgets=_budgets(found).as_markdown(),
+    )
+    (folder / "refresh.md").write_text(page, encoding="utf-8")
+
+
+def _costs(each: Refreshes) -> Grid:
+    header = (
+        "changed",
+        "views, db s",
+        "summary marts, db s",
+        "times cheaper",
+        "all marts, db s",
+        "wall s",
+        "client MB",
+        "servers MB",
+    )
+    rows = [
+        (
+            f"{share:.2%} {spread}",
+            f"{views.db_seconds:.2f}",
+            f"{summaries.db_seconds:.2f}",
+            f"{views.db_seconds / summaries.db_seconds:.1f}",
+            f"{whole.db_seconds:.2f}",
+            f"{whole.wall_seconds:.2f}",
+            *_memory(whole),
+        )
+        for share, spread, (views, summaries, whole) in each.steps
+    ]
+    for name, build in (("first build", each.full), ("full rebuild", each.rebuilt)):
+        rows.append((name, "", "", "", f"{build.db_seconds:.2f}", f"{build.wall_seconds:.2f}", *_memory(build)))
+    return Grid(f"{each.metrics:,} metrics", header, rows)
+
+
+def _memory(measured: Measured) -> tuple[str, str]:
+    return f"{measured.client_bytes / 2**20:,.0f}", f"{measured.server_bytes / 2**20:,.0f}"
+
+
+def _budgets(found: Figures) -> Grid:
+    rows = [
+        (
+            "summary marts after 1% changed, against the views, database time",
+            "50 times",
+            f"{found['speedup_1pct_vs_refresh_concurrently']} times",
+        ),
+        ("the same number of changes in a history ten times larger", "flat", f"{found['growth_when_history_x10']} times"),
+    ]
+    return Grid("Budgets", ("work", "budget", "measured"), rows)
+
+
+def _step(each: Refreshes, share: float, spread: str) -> tuple[Measured, ...]:
+    (found,) = (measured for at, where, measured in each.steps if abs(at - share) < share / 100 and where == spread)
+    return found

@@ -1,0 +1,1 @@
+"""What the published marts reflect, and where their values come from. No Dagster imports."""

@@ -1,0 +1,29 @@
+{# A table of one refresh: touched groups, or what several marts make of them. It is emptied and filled by each refresh, and never published. #}
+{% materialization step, adapter='postgres' %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {% if is_built(target_relation) %}
+        {% do run_query('truncate ' ~ target_relation) %}
+        {% call statement('main') -%}
+            insert into {{ target_relation }}
+            {{ sql }}
+        {%- endcall %}
+    {% else %}
+        {% do drop_built(target_relation) %}
+        {% call statement('main') -%}
+            {{ get_create_table_as_sql(False, target_relation, sql) }}
+        {%- endcall %}
+        {% do note_built(target_relation) %}
+    {% endif %}
+    {# What reads it is planned from these statistics; nothing else gathers them in time. #}
+    {% do run_query('analyze ' ~ target_relation) %}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

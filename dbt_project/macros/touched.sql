@@ -1,0 +1,70 @@
+{#
+    Touch rules: which groups of a mart the batches since the last complete refresh have touched. A group is touched by a row that came, changed,
+    went, or left it for another group. The rules stand in models/touched; marts recompute what these name.
+#}
+
+{#
+    The rows of a raw table that have changed since the last complete refresh, deleted ones included; none in a full refresh, which recomputes
+    everything. The batch is written as a number because the planner uses the index by batch only if it knows it.
+#}
+{% macro changed_rows(system, table) -%}
+    {%- set refresh = refresh_under_way() -%}
+    select * from {{ source(system, table) }}
+    where {{ 'false' if refresh['is_full'] else '_batch_id > ' ~ refresh['seen'][system] }}
+{%- endmacro %}
+
+{#
+    Whether a row belongs to a touched group; true in a full refresh.
+
+    touched: the model models/touched/touched_<touched>.
+    column: the row's column that names the group; key: what that model calls it, if it is another name.
+#}
+{% macro is_touched(touched, column, key=none) -%}
+    {%- if model.resource_type == 'unit_test' -%}
+        true
+    {%- else -%}
+        {%- set groups = ref('touched_' ~ touched) -%}
+        {%- if refresh_under_way()['is_full'] -%}
+            true
+        {%- else -%}
+            {{ column }} in (select touched.{{ key or column.split('.') | last }} from {{ groups }} as touched)
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# The distinct values of a column of a published mart; none in a full refresh. #}
+{% macro published_values(mart, column, data_type) -%}
+    {%- if refresh_under_way()['is_full'] -%}
+    select cast(null as {{ data_type }}) as {{ column }}
+    where false
+    {%- else -%}
+    select distinct {{ column }} from analytics.{{ mart }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The rows of another mart, as of this refresh, whose groups are touched: published rows where the other mart has not recomputed them.
+    Says what `select * from ref(mart) where is_touched(…)` says, in a form in which indexes are used.
+#}
+{% macro touched_rows(mart, touched, column) -%}
+    {%- set candidate = ref(mart) -%}
+    {%- if not execute or refresh_under_way()['is_full'] -%}
+    select * from {{ candidate }} where {{ is_touched(touched, column) }}
+    {%- else -%}
+    {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ mart] -%}
+    {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
+    select {{ columns }} from analytics.{{ mart }} as published
+    where {{ is_touched(touched, 'published.' ~ column) }} and not {{ is_in_touched_group(node, 'published') }}
+    union all
+    select {{ columns }} from {{ changes_of(candidate) }} as recomputed
+    where {{ is_touched(touched, 'recomputed.' ~ column) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Whether a row of a mart belongs to a group that its refresh recomputes. #}
+{% macro is_in_touched_group(node, relation) -%}
+    exists (
+        select 1 from {{ graph.nodes['model.' ~ project_name ~ '.touched_' ~ node.config.get('touched')].relation_name }} as touched
+        where {% for column in node.config.get('grouped_by') %}touched.{{ column }} = {{ relation }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+    )
+{%- endmacro %}

@@ -1,0 +1,42 @@
+-- Runs whose row in fct_runs may differ: they, or their experiment, have changed, or they have become zombies since the last refresh.
+with changed_runs as (
+
+    {{ changed_rows('forecast_tracking', 'runs') }}
+
+),
+
+changed_experiments as (
+
+    {{ changed_rows('forecast_tracking', 'experiments') }}
+
+),
+
+runs as (
+
+    select * from {{ ref('stg_forecast_tracking__runs') }}
+
+),
+
+zombies as (
+
+    {{ new_zombies('forecast_tracking') }}
+
+),
+
+final as (
+
+    select run_id from changed_runs
+
+    union
+
+    select runs.run_id
+    from runs
+    inner join changed_experiments on runs.experiment_id = changed_experiments.experiment_id
+
+    union
+
+    select cast(execution_id as bigint) as run_id from zombies
+
+)
+
+select * from final

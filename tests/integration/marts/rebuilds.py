@@ -1,0 +1,58 @@
+"""Refreshing marts, and holding what is published against a full rebuild.
+
+Belongs here: what tests of refreshes share. Does not belong here: what changes in the source (`histories`).
+"""
+
+import pytest
+
+from tests.integration.marts.conftest import House, messages
+
+MARTS = (
+    *(
+        "dim_date",
+        "experiment_summary",
+        "fct_runs",
+        "forecast_accuracy",
+        "forecast_interval_accuracy",
+        "metric_summary",
+        "model_leaderboard",
+    ),
+    *("model_performance", "registry_timeline"),
+)
+BUILD = ("build", "--exclude-resource-type", "unit_test", "test")
+
+
+def refresh(house: House, *flags: str) -> None:
+    """Build without tests, and publish; it must succeed."""
+    result = house.dbt(*BUILD, *flags)
+    assert result.success, messages(result)
+
+
+def _differences(house: House, mart: str) -> list[tuple[str, str]]:
+    """Rows that stand on one side only: published, or in the full rebuild that is not published. What names the refresh does not count."""
+    columns = house.warehouse(
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
+        f" where attrelid = 'analytics.{mart}'::regclass and attnum > 0 and not attisdropped"
+        " and attname not in ('refreshed_at', 'source_batch_id')"
+    )[0][0]
+    published, rebuilt = (f"select row({columns})::text as image from {schema}.{mart}" for schema in ("analytics", "analytics_next"))
+    return house.warehouse(
+        f"select 'published' as side, image from ({published} except all {rebuilt}) as one"
+        f" union all select 'rebuilt', image from ({rebuilt} except all {published}) as other order by 2, 1 limit 6"
+    )
+
+
+def differences_from_rebuild(house: House, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, str]]]:
+    """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    refresh(house, "--full-refresh")
+    monkeypatch.delenv("RUNMART_PUBLISH")
+    return {mart: found for mart in MARTS if (found := _differences(house, mart))}
+
+
+def published(house: House) -> dict[str, str]:
+    """Digests of all that analysts see, by mart."""
+    return {
+        mart: house.warehouse(f"select md5(string_agg(md5(r::text), '' order by md5(r::text))) from analytics.{mart} as r")[0][0]
+        for mart in MARTS
+    }
