@@ -5,26 +5,34 @@ Belongs here: the command, and who takes turns. Does not belong here: the rows (
 """
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from benchmarks import machine, refresh_report, tracking_history
-from benchmarks.refresh_report import Measured, Refreshes
+from benchmarks.refresh_report import FixedCost, Measured, Refreshes
 from benchmarks.servers import ServerPair, execute, server_pair
 from benchmarks.stopwatch import PeakMemory, measure
 from benchmarks.tracking_history import SYSTEM, Spread
 from benchmarks.warm_dbt import WarmDbt
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
+from dagster_project.settings import url_variable
 
 SHARES = (0.0001, 0.001, 0.01, 0.1)
 SUMMARY_MARTS = ("experiment_summary", "model_performance")
+
+_TURNS = 5
 
 _REFRESH_VIEWS = (
     "refresh materialized view concurrently mv_experiment_summary",
@@ -67,6 +75,23 @@ class _House:
         """A `dbt build` that publishes at its end."""
         return self.measured(name, self.warehouse_url, lambda: self.dbt.run("build", "--exclude-resource-type", "unit_test", *arguments))
 
+    def nothing_new(self, work: Path) -> FixedCost:
+        """`runmart refresh` when nothing has changed, in turns with a start of dbt that does nothing."""
+        environment = {
+            **os.environ,
+            "RUNMART_HOME": str(work),
+            "RUNMART_WAREHOUSE_URL": self.warehouse_url,
+            url_variable(SYSTEM): self.source_url,
+        }
+
+        def seconds(*command: str) -> float:
+            started = time.monotonic()
+            subprocess.run([Path(sys.executable).parent / command[0], *command[1:]], env=environment, capture_output=True, check=True)
+            return time.monotonic() - started
+
+        turns = [(seconds("runmart", "refresh"), seconds("dbt", "--help")) for _ in range(_TURNS)]
+        return FixedCost(*(round(median(each), 2) for each in zip(*turns, strict=True)))
+
 
 def _active_seconds(url: str) -> float:
     ((milliseconds,),) = execute(url, _ACTIVE)
@@ -96,11 +121,13 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
                 whole = house.refresh_marts("all marts")
                 steps.append((share, spread.value, (views, summaries, whole)))
                 tell(f"{metrics:,} metrics, {share:.2%} {spread.value}: {views}; {summaries}; {whole}")
+        fixed = house.nothing_new(Path(work))
+        tell(f"{metrics:,} metrics: {fixed}")
         rebuilt = house.refresh_marts("full", "--full-refresh")
         tell(f"{metrics:,} metrics: full rebuild {rebuilt}")
         servers.source.drop(source_url)
         servers.warehouse.drop(warehouse_url)
-    return Refreshes(metrics, full, rebuilt, tuple(steps))
+    return Refreshes(metrics, full, rebuilt, fixed, tuple(steps))
 
 
 def main(

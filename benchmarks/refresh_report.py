@@ -36,6 +36,7 @@ Python {python}, {date}. Load of the machine when it began: {load}.
   the two summary marts, then all marts.
 * *db s* is the time in which the database was busy with statements, as it says itself (`pg_stat_database.active_time`), commits
   included; dbt's own statements and the publication count. Wall time is that of a dbt that is running already.
+* *Nothing new*: `runmart refresh` from the shell, in turns with `dbt --help`; median of five.
 * *client* is dbt's process at its peak, *servers* what the processes of both servers have of their own; memory that they share does
   not count.
 
@@ -74,6 +75,22 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class FixedCost:
+    """Wall time of commands that have nothing to do.
+
+    Attributes:
+        refresh_seconds: `runmart refresh` when nothing has changed.
+        dbt_seconds: A start of dbt that does nothing (`dbt --help`).
+    """
+
+    refresh_seconds: float
+    dbt_seconds: float
+
+    def __str__(self) -> str:
+        return f"`runmart refresh` with nothing new {self.refresh_seconds:.2f} s, a bare start of dbt {self.dbt_seconds:.2f} s"
+
+
+@dataclass(frozen=True)
 class Refreshes:
     """Everything at one size of history.
 
@@ -81,12 +98,14 @@ class Refreshes:
         metrics: Rows of the metrics table at the beginning.
         full: The first build of all marts.
         rebuilt: A full rebuild at the end.
+        nothing_new: What a refresh costs that has nothing to do.
         steps: Share of the metrics that changed, where they lay, and what it cost to refresh the views, the two summary marts, all marts.
     """
 
     metrics: int
     full: Measured
     rebuilt: Measured
+    nothing_new: FixedCost
     steps: tuple[tuple[float, str, tuple[Measured, ...]], ...]
 
 
@@ -106,6 +125,7 @@ def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes]) -> F
         "speedups": {
             f"{share:.2%} {spread}": round(view.db_seconds / mart.db_seconds, 1) for share, spread, (view, mart, _) in large.steps
         },
+        "nothing_new_vs_bare_dbt": round(large.nothing_new.refresh_seconds / large.nothing_new.dbt_seconds, 2),
         "refreshes": [asdict(each) for each in refreshes],
     }
 
@@ -115,6 +135,7 @@ def print_tables(refreshes: Sequence[Refreshes]) -> None:
     console = Console(width=130)
     for each in refreshes:
         console.print(_costs(each).for_terminal())
+        console.print(str(each.nothing_new))
 
 
 def write(folder: Path, found: Figures, refreshes: Sequence[Refreshes]) -> None:
@@ -171,6 +192,7 @@ def _budgets(found: Figures) -> Grid:
             "50 times",
             f"{found['speedup_1pct_vs_refresh_concurrently']} times",
         ),
+        ("`runmart refresh` with nothing new, against a bare start of dbt", "2 times", f"{found['nothing_new_vs_bare_dbt']} times"),
         ("the same number of changes in a history ten times larger", "flat", f"{found['growth_when_history_x10']} times"),
     ]
     return Grid("Budgets", ("work", "budget", "measured"), rows)

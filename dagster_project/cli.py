@@ -186,7 +186,11 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Bring the marts up to date with raw, check them, publish them."""
+    from dagster_project.components.contract import load_contracts  # noqa: PLC0415
+
     databases = _databases()
+    # A mistake in a contract is told before anything starts, also when there is nothing to do.
+    load_contracts()
     setup.check_connections(databases)
     current = None if full else current_refresh(databases)
     if current is not None:

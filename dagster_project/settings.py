@@ -50,6 +50,7 @@ class Settings:
         source_urls: PostgreSQL URL by system, for the systems that are not on the embedded server.
         instance_url: PostgreSQL URL of the Dagster instance, or None for the embedded server.
         alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
+        history_days: Days for which versions of mart rows that have ended are kept; None for ever.
     """
 
     home: Path
@@ -57,6 +58,7 @@ class Settings:
     instance_url: str | None = None
     source_urls: Mapping[str, str] = field(default_factory=dict)
     alert_urls: tuple[str, ...] = ()
+    history_days: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -66,7 +68,7 @@ class Settings:
             environment: Replaces both, for tests.
 
         Raises:
-            ConfigurationError: A URL is not a PostgreSQL URL, or a variable names a system that there is not.
+            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, or a number of days is none.
         """
         if environment is None:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
@@ -82,12 +84,22 @@ class Settings:
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
+            history_days=_optional_days("RUNMART_HISTORY_DAYS", environment),
         )
 
 
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
     value = environment.get(name)
     return postgres_url(name, value) if value else None
+
+
+def _optional_days(name: str, environment: Mapping[str, str]) -> int | None:
+    value = environment.get(name)
+    if not value:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise ConfigurationError(f"{name} must be a number of days, at least 1, or unset, not {value!r}")
+    return int(value)
 
 
 def _system(name: str) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cache
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -120,7 +121,13 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         current = None if config.full else nothing_new(cursor)
     if current is not None:
         context.log.info(f"nothing is new since refresh {current.refresh_id}")
-        yield from (dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id}) for key in context.selected_asset_keys)
+        # Dagster wants what is upstream first.
+        order = TopologicalSorter(context.assets_def.asset_deps).static_order()
+        yield from (
+            dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id})
+            for key in order
+            if key in context.selected_asset_keys
+        )
         return
     yield from dbt.cli(build, context=context).stream()
     _repeat_if_overtaken(context, dbt, warehouse, build)

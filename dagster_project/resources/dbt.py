@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from dagster_project.errors import RunmartError
 from dagster_project.marts.refreshes import project_files
 from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import DBT_PROJECT
+from dagster_project.settings import DBT_PROJECT, Settings
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
@@ -29,8 +29,8 @@ class DbtParseError(RunmartError):
     """The dbt project is invalid; the message is dbt's own."""
 
 
-def dbt_environment(warehouse_url: str) -> dict[str, str]:
-    """The variables that `profiles.yml` reads, for a libpq URL."""
+def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict[str, str]:
+    """The variables that `profiles.yml` and macros read, for a libpq URL and the days for which histories are kept."""
     url = make_url(warehouse_url)
     host = url.query.get("host", url.host) or "localhost"
     return {
@@ -39,6 +39,7 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
         "RUNMART_DBT_USER": url.username or "",
         "RUNMART_DBT_PASSWORD": str(url.password or ""),
         "RUNMART_DBT_NAME": url.database or "",
+        "RUNMART_HISTORY_DAYS": str(history_days or ""),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
@@ -79,4 +80,5 @@ class Dbt(DbtCliResource):
         """Point dbt at the warehouse."""
         super().setup_for_execution(context)
         caller = {"RUNMART_PUBLISH": "later", "RUNMART_PROJECT_FILES": project_files()}
-        os.environ.update({**dbt_environment(self.warehouse.url()), **caller})
+        history_days = Settings.from_environment().history_days
+        os.environ.update({**dbt_environment(self.warehouse.url(), history_days), **caller})

@@ -83,10 +83,12 @@
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
 {%- endmacro %}
 
-{# The parents that changed rows have left, as a query. #}
+{# The parents that changed rows have left, and the batch in which they were found to have changed, as a query. #}
 {% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
 {% macro default__parents_left(changed, column, data_type) -%}
-    select cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }}
+    select
+        cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }},
+        {{ changed }}._batch_id as batch_id
     from {{ changed }}
     cross join lateral jsonb_array_elements({{ changed }}._moved_from) as entry (parents)
 {%- endmacro %}

@@ -8,7 +8,8 @@
     {%- for system in systems %}
     select
         system_name,
-        execution_id
+        execution_id,
+        batch_id
     from {{ ref('touched_' ~ system ~ '__executions') }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}

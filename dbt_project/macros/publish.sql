@@ -38,6 +38,7 @@
     {% endif %}
     {% set nodes = all_nodes | selectattr('name', 'in', marts or (all_nodes | map(attribute='name') | list)) | sort(attribute='name') | list %}
     {% set tables = nodes | selectattr('config.materialized', 'equalto', 'mart') | list %}
+    {% set histories = nodes | selectattr('config.materialized', 'equalto', 'mart_history') | list %}
     {% set views = nodes | selectattr('config.materialized', 'equalto', 'mart_view') | list %}
 
     {# dbt leaves its connection outside a transaction and without the role of the profile. #}
@@ -46,28 +47,39 @@
     {% set refresh = refresh_under_way() %}
     {% do refuse_mixture(refresh, tables) %}
     {% do refuse_unsound_raw() %}
+    {# Publications come one after the other, so this moment, unlike the beginning of the transaction, is later than all that were before. #}
+    {% set published_at = run_query('select clock_timestamp()::text as published_at')[0]['published_at'] %}
     {% set candidate_columns = columns_by_relation('analytics_next') %}
     {% set published_columns = columns_by_relation('analytics') %}
 
+    {% for node in tables + histories %}
+        {% do run_query(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
+    {% endfor %}
     {% set written = {} %}
     {% for node in tables %}
-        {% do run_query(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
-        {% do written.update({node.name: publish_rows(node, candidate_columns[node.name], refresh['is_full'])}) %}
+        {% set kept_by = all_nodes | selectattr('config.history_of', 'equalto', node.name) | selectattr('name', 'in', published_columns) | list | first %}
+        {% do written.update({node.name: publish_rows(node, candidate_columns[node.name], refresh['is_full'], published_at, kept_by)}) %}
         {% if node.name not in published_columns %}
             {% do run_query('analyze analytics.' ~ node.name) %}
         {% endif %}
+    {% endfor %}
+    {% for node in histories %}
+        {% if node.name not in published_columns %}
+            {% do begin_history(node, published_at) %}
+        {% endif %}
+        {% do forget_versions(node, published_at) %}
     {% endfor %}
     {% for node in views %}
         {% do publish_view(node.name, node.name in published_columns) %}
     {% endfor %}
     {% if refresh['is_full'] %}
         {% for node in nodes %}
-            {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='table' if node in tables else 'view') %}
+            {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='view' if node in views else 'table') %}
             {% do run_query(alter_relation_comment(relation, node.description)) %}
             {% do run_query(alter_column_comment(relation, node.columns)) %}
         {% endfor %}
     {% endif %}
-    {% set refresh_id = record_refresh(refresh, written, nodes | length == all_nodes | length) %}
+    {% set refresh_id = record_refresh(refresh, published_at, written, nodes | length == all_nodes | length) %}
     {% do run_query('commit') %}
     {% do log('Published refresh ' ~ refresh_id ~ ': ' ~ (nodes | length) ~ ' marts, ' ~ (written.values() | map(attribute='inserted') | sum)
         ~ ' rows written, ' ~ (written.values() | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
@@ -101,10 +113,10 @@
 {% endmacro %}
 
 {# Writes down what was published, in its transaction: the next refresh goes on from there. #}
-{% macro record_refresh(refresh, written, is_complete) %}
+{% macro record_refresh(refresh, published_at, written, is_complete) %}
     {% do return(run_query(
-        "insert into ops.refreshes (started_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts) values ('"
-        ~ refresh['started_at'] ~ "+00', '" ~ refresh['definition'] ~ "', nullif('" ~ env_var('RUNMART_PROJECT_FILES', '') ~ "', ''), '"
+        "insert into ops.refreshes (started_at, published_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts) values ('"
+        ~ refresh['started_at'] ~ "+00', '" ~ published_at ~ "', '" ~ refresh['definition'] ~ "', nullif('" ~ env_var('RUNMART_PROJECT_FILES', '') ~ "', ''), '"
         ~ (refresh['batches'] | tojson) ~ "', "
         ~ refresh['is_full'] ~ ", " ~ is_complete ~ ", " ~ next_due_at() ~ ", '" ~ (written | tojson) ~ "') returning refresh_id"
     )[0]['refresh_id']) %}
@@ -147,10 +159,10 @@
 {% macro shape_table_sql(node, candidate, published, is_forced) %}
     {%- set name = node.name -%}
     {%- if published is none -%}
-        create table analytics.{{ name }} (like analytics_next.{{ name }}__changes including all);
-        create index on analytics.{{ name }} ({{ node.config.get('grouped_by') | join(', ') }});
-        {%- for index in node.config.get('indexes') or [] %}
-        create {{ 'unique' if index.get('unique') }} index on analytics.{{ name }} ({{ index['columns'] | join(', ') }});
+        create table analytics.{{ name }} (like analytics_next.{{ name ~ '__changes including all' if node.config.materialized == 'mart' else name }});
+        {%- for index in [{'columns': node.config.get('grouped_by')}] + node.config.get('indexes') %}
+        create {{ 'unique' if index.get('unique') }} index on analytics.{{ name }} ({{ index['columns'] | join(', ') }})
+        {%- if index.get('where') %} where {{ index['where'] }}{% endif %};
         {%- endfor %}
         {{ grant_to_analysts(name) }}
     {%- else -%}
@@ -183,9 +195,11 @@
 {#
     Makes the rows of a published mart those of its candidate, by writing those that differ; gives {inserted, deleted}. Rows are compared as
     they are printed, which tells all values apart, down to the last bit; the columns that name the refresh do not count, so a row keeps the
-    refresh that last changed it.
+    refresh that last changed it. A row that is written names the batch that touched its group, if one did.
+
+    kept_by: the mart that keeps the history of this one, if there is one.
 #}
-{% macro publish_rows(node, candidate, is_full) %}
+{% macro publish_rows(node, candidate, is_full, published_at, kept_by) %}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
     {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
     {%- set condition = 'true' if is_full else is_in_touched_group(node, 'published') -%}
@@ -195,7 +209,8 @@
         " where " ~ condition ~ " and not exists ("
         "select from (select row(" ~ compared ~ ")::text as image from analytics_next." ~ node.name ~ "__changes) as changes"
         " where changes.image = row(" ~ qualified(compared, 'published') ~ ")::text"
-        ")), deleted as (delete from analytics." ~ node.name ~ " where ctid in (select place from obsolete) returning 1)"
+        ")), deleted as (delete from analytics." ~ node.name ~ " where ctid in (select place from obsolete) returning *)"
+        ~ (', ended as (' ~ end_versions_sql(kept_by, published_at) ~ ')' if kept_by else '') ~
         " select count(*) as deleted_rows from deleted"
     )[0]['deleted_rows'] %}
     {% set inserted = run_query(
@@ -203,9 +218,13 @@
         "select row(" ~ compared ~ ")::text as image from analytics." ~ node.name ~ " as published where " ~ condition
         ~ "), inserted as ("
         "insert into analytics." ~ node.name ~ " (" ~ columns ~ ")"
-        " select " ~ columns ~ " from analytics_next." ~ node.name ~ "__changes as changes"
+        " select " ~ qualified(columns, 'changes').replace('changes."source_batch_id"', 'coalesce(touched.batch_id, changes."source_batch_id")')
+        ~ " from analytics_next." ~ node.name ~ "__changes as changes"
+        " left join " ~ groups_of(node) ~ " as touched on " ~ is_group_of(node, 'changes') ~
         " where not exists (select from kept where kept.image = row(" ~ qualified(compared, 'changes') ~ ")::text)"
-        " returning 1) select count(*) as inserted_rows from inserted"
+        " returning *)"
+        ~ (', begun as (' ~ begin_versions_sql(kept_by, 'inserted', columns, published_at) ~ ')' if kept_by else '') ~
+        " select count(*) as inserted_rows from inserted"
     )[0]['inserted_rows'] %}
     {% do return({'inserted': inserted | int, 'deleted': deleted | int}) %}
 {% endmacro %}

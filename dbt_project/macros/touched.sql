@@ -64,7 +64,17 @@
 {# Whether a row of a mart belongs to a group that its refresh recomputes. #}
 {% macro is_in_touched_group(node, relation) -%}
     exists (
-        select 1 from {{ graph.nodes['model.' ~ project_name ~ '.touched_' ~ node.config.get('touched')].relation_name }} as touched
-        where {% for column in node.config.get('grouped_by') %}touched.{{ column }} = {{ relation }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+        select 1 from {{ groups_of(node) }} as touched
+        where {{ is_group_of(node, relation) }}
     )
+{%- endmacro %}
+
+{# The relation with the touched groups of a mart. #}
+{% macro groups_of(node) -%}
+    {{ graph.nodes['model.' ~ project_name ~ '.touched_' ~ node.config.get('touched')].relation_name }}
+{%- endmacro %}
+
+{# Whether a row of a mart belongs to the group in `touched`. #}
+{% macro is_group_of(node, relation) -%}
+    {% for column in node.config.get('grouped_by') %}touched.{{ column }} = {{ relation }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
 {%- endmacro %}

@@ -63,6 +63,7 @@ def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
             "mv_experiment_summary",
             "mv_model_performance",
         ),
+        *("experiment_summary_history", "model_performance_history"),
     }
     assert {name for name, model in models.items() if layer(model) == "marts"} == promised
 
@@ -89,6 +90,15 @@ def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
 def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
     tables = [model for model in models.values() if model["config"]["materialized"] == "mart"]
     assert [mart["name"] for mart in tables if not {"refreshed_at", "source_batch_id"} <= set(mart["columns"])] == []
+
+
+def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> None:
+    histories = [model for model in models.values() if model["config"]["materialized"] == "mart_history"]
+    assert len(histories) == 2
+    for history in histories:
+        mart = models[history["config"]["history_of"]]
+        types = [{name: column["data_type"] for name, column in model["columns"].items()} for model in (mart, history)]
+        assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
 def test_marts_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
@@ -136,7 +146,7 @@ def test_marts_are_recomputed_by_group(models: dict[str, Node]) -> None:
         if model["config"]["materialized"] == "mart":
             columns = set(model["config"]["grouped_by"])
             assert columns <= set(model["columns"]), name
-            assert columns == set(models[f"touched_{model['config']['touched']}"]["columns"]), name
+            assert {*columns, "batch_id"} == set(models[f"touched_{model['config']['touched']}"]["columns"]), name
 
 
 def test_staging_has_one_shape(models: dict[str, Node]) -> None:

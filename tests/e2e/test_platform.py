@@ -63,6 +63,16 @@ def test_published_rows_are_those_that_were_checked(platform: Platform) -> None:
     assert platform.warehouse("select count(*) from analytics.model_leaderboard where model_rank = 1") == [(2,)]
 
 
+def test_run_with_nothing_new_names_the_refresh_that_stands(platform: Platform) -> None:
+    refreshes = platform.warehouse("select max(refresh_id), count(*) from ops.refreshes")
+    before = published(platform)
+    report = platform.run("sync_and_refresh")
+    assert (report.is_success, report.errors, report.failed_checks) == (True, [], [])
+    assert {report.assets[f"analytics/{mart}"]["refresh_id"] for mart in MARTS} == {refreshes[0][0]}
+    assert platform.warehouse("select max(refresh_id), count(*) from ops.refreshes") == refreshes
+    assert published(platform) == before
+
+
 def test_drop_in_views_equal_the_source(platform: Platform) -> None:
     for view in ("mv_experiment_summary", "mv_model_performance"):
         platform.source(f"refresh materialized view {view}")

@@ -16,7 +16,7 @@ def test_nothing_set_is_the_embedded_default() -> None:
 
 def test_empty_variables_count_as_unset() -> None:
     names = (
-        *("RUNMART_HOME", "RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_ALERT_URLS"),
+        *("RUNMART_HOME", "RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_ALERT_URLS", "RUNMART_HISTORY_DAYS"),
         "RUNMART_SOURCE_FORECAST_TRACKING_URL",
     )
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({})
@@ -29,6 +29,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "RUNMART_DAGSTER_URL": "postgresql://dagster@host:6432/dagster",
         "RUNMART_SOURCE_FORECAST_TRACKING_URL": "postgresql:///tracking?host=%2Ftmp",
         "RUNMART_ALERT_URLS": " slack://a/b/c , ,mailto://x:y@z.org",
+        "RUNMART_HISTORY_DAYS": "400",
         "OTHER_URL": "no matter",
     }
     assert Settings.from_environment(environment) == Settings(
@@ -37,7 +38,14 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         instance_url="postgresql://dagster@host:6432/dagster",
         source_urls={"forecast_tracking": "postgresql:///tracking?host=%2Ftmp"},
         alert_urls=("slack://a/b/c", "mailto://x:y@z.org"),
+        history_days=400,
     )
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a month"])
+def test_wrong_number_of_days_names_the_variable(days: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"RUNMART_HISTORY_DAYS must be a number of days.*{days}"):
+        Settings.from_environment({"RUNMART_HISTORY_DAYS": days})
 
 
 def test_home_of_the_user_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

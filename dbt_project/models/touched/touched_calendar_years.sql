@@ -13,7 +13,9 @@ published as (
 
 final as (
 
-    select coalesce(wanted.year_number, published.year_number) as year_number
+    select
+        coalesce(wanted.year_number, published.year_number) as year_number,
+        cast(null as bigint) as batch_id
     from wanted
     full outer join published on wanted.year_number = published.year_number
     where

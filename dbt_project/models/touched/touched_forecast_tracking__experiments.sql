@@ -19,17 +19,20 @@ changed_models as (
 
 touched_runs as (
 
-    select run_id from {{ ref('touched_forecast_tracking__runs') }}
+    select * from {{ ref('touched_forecast_tracking__runs') }}
 
-    union
+    union all
 
-    select run_id from {{ ref('touched_forecast_tracking__measured_runs') }}
+    select * from {{ ref('touched_forecast_tracking__measured_runs') }}
 
-    union
+    union all
 
-    select run_id from changed_models
+    select
+        run_id,
+        _batch_id as batch_id
+    from changed_models
 
-    union
+    union all
 
     {{ parents_left('changed_models', 'run_id') }}
 
@@ -53,32 +56,52 @@ models as (
 
 ),
 
-final as (
+touching as (
 
-    select experiment_id from changed_experiments
+    select
+        experiment_id,
+        _batch_id as batch_id
+    from changed_experiments
 
-    union
+    union all
 
-    select experiment_id from changed_runs
+    select
+        experiment_id,
+        _batch_id as batch_id
+    from changed_runs
 
-    union
+    union all
 
     {{ parents_left('changed_runs', 'experiment_id') }}
 
-    union
+    union all
 
-    select runs.experiment_id
+    select
+        runs.experiment_id,
+        touched_runs.batch_id
     from runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
 
-    union
+    union all
 
-    select runs.experiment_id
+    select
+        runs.experiment_id,
+        touched_models.batch_id
     from touched_models
     inner join models on touched_models.model_id = models.model_id
     inner join runs on models.run_id = runs.run_id
 
+),
+
+final as (
+
+    select
+        experiment_id,
+        max(batch_id) as batch_id
+    from touching
+    where experiment_id is not null
+    group by experiment_id
+
 )
 
 select * from final
-where experiment_id is not null

@@ -44,17 +44,23 @@ models as (
 
 touched_models as (
 
-    select model_id from changed_entries
+    select
+        model_id,
+        _batch_id as batch_id
+    from changed_entries
 
-    union
+    union all
 
     {{ parents_left('changed_entries', 'model_id') }}
 
-    union
+    union all
 
-    select model_id from changed_predictions
+    select
+        model_id,
+        _batch_id as batch_id
+    from changed_predictions
 
-    union
+    union all
 
     {{ parents_left('changed_predictions', 'model_id') }}
 
@@ -62,39 +68,62 @@ touched_models as (
 
 touched_runs as (
 
-    select run_id from changed_models
+    select
+        run_id,
+        _batch_id as batch_id
+    from changed_models
 
-    union
+    union all
 
     {{ parents_left('changed_models', 'run_id') }}
 
-    union
+    union all
 
-    select models.run_id
+    select
+        models.run_id,
+        touched_models.batch_id
     from models
     inner join touched_models on models.model_id = touched_models.model_id
 
 ),
 
-final as (
+touching as (
 
-    select experiment_id from changed_experiments
+    select
+        experiment_id,
+        _batch_id as batch_id
+    from changed_experiments
 
-    union
+    union all
 
-    select experiment_id from changed_runs
+    select
+        experiment_id,
+        _batch_id as batch_id
+    from changed_runs
 
-    union
+    union all
 
     {{ parents_left('changed_runs', 'experiment_id') }}
 
-    union
+    union all
 
-    select runs.experiment_id
+    select
+        runs.experiment_id,
+        touched_runs.batch_id
     from runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
+
+),
+
+final as (
+
+    select
+        experiment_id,
+        max(batch_id) as batch_id
+    from touching
+    where experiment_id is not null
+    group by experiment_id
 
 )
 
 select * from final
-where experiment_id is not null

@@ -5,15 +5,28 @@ with changed_metrics as (
 
 ),
 
-final as (
+touching as (
 
-    select run_id from changed_metrics
+    select
+        run_id,
+        _batch_id as batch_id
+    from changed_metrics
 
-    union
+    union all
 
     {{ parents_left('changed_metrics', 'run_id') }}
+
+),
+
+final as (
+
+    select
+        run_id,
+        max(batch_id) as batch_id
+    from touching
+    where run_id is not null
+    group by run_id
 
 )
 
 select * from final
-where run_id is not null

@@ -29,33 +29,54 @@ models as (
 
 ),
 
-final as (
+touching as (
 
-    select model_id from changed_models
+    select
+        model_id,
+        _batch_id as batch_id
+    from changed_models
 
-    union
+    union all
 
-    select models.model_id
+    select
+        models.model_id,
+        touched_runs.batch_id
     from models
     inner join touched_runs on models.run_id = touched_runs.run_id
 
-    union
+    union all
 
-    select model_id from changed_entries
+    select
+        model_id,
+        _batch_id as batch_id
+    from changed_entries
 
-    union
+    union all
 
     {{ parents_left('changed_entries', 'model_id') }}
 
-    union
+    union all
 
-    select model_id from changed_metrics
+    select
+        model_id,
+        _batch_id as batch_id
+    from changed_metrics
 
-    union
+    union all
 
     {{ parents_left('changed_metrics', 'model_id') }}
+
+),
+
+final as (
+
+    select
+        model_id,
+        max(batch_id) as batch_id
+    from touching
+    where model_id is not null
+    group by model_id
 
 )
 
 select * from final
-where model_id is not null

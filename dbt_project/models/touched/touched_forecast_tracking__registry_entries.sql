@@ -7,7 +7,10 @@ with changed_entries as (
 
 final as (
 
-    select registry_id from changed_entries
+    select
+        registry_id,
+        _batch_id as batch_id
+    from changed_entries
 
 )
 

@@ -23,19 +23,37 @@ zombies as (
 
 ),
 
-final as (
+touching as (
 
-    select run_id from changed_runs
+    select
+        run_id,
+        _batch_id as batch_id
+    from changed_runs
 
-    union
+    union all
 
-    select runs.run_id
+    select
+        runs.run_id,
+        changed_experiments._batch_id as batch_id
     from runs
     inner join changed_experiments on runs.experiment_id = changed_experiments.experiment_id
 
-    union
+    union all
 
-    select cast(execution_id as bigint) as run_id from zombies
+    select
+        cast(execution_id as bigint) as run_id,
+        cast(null as bigint) as batch_id
+    from zombies
+
+),
+
+final as (
+
+    select
+        run_id,
+        max(batch_id) as batch_id
+    from touching
+    group by run_id
 
 )
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.beside import beside
 from tests.integration.marts.conftest import House
+from tests.integration.marts.rebuilds import refresh
 from tests.waiting import until
 
 READERS = 50
@@ -21,8 +22,9 @@ REFRESHES = 30
 FAILS_EVERY = 5
 
 # What readers join: every mart that shows the experiment's name, and the refresh that is published.
-JOINED = """
-set lock_timeout = '100ms';
+# Planned once: fifty readers that plan such a query again and again leave nothing of two cores.
+PREPARE = """
+prepare joined as
 select distinct summary.experiment_name, runs.group_name, model.experiment_name, dropin.experiment_name, board.refresh_id
 from analytics.experiment_summary as summary
 inner join analytics.fct_runs as runs on runs.group_id = summary.experiment_id::text
@@ -48,10 +50,14 @@ class Readings:
         """Read until told to end."""
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            cursor.execute("set role runmart_analyst")
-            while not must_end.wait(0.05):
+            cursor.execute("set role runmart_analyst; set lock_timeout = '100ms'")
+            is_prepared = False
+            while not must_end.wait(0.3):
                 try:
-                    cursor.execute(JOINED)
+                    if not is_prepared:
+                        cursor.execute(PREPARE)
+                        is_prepared = True
+                    cursor.execute("execute joined")
                     self.seen[tuple(cursor.fetchall())] += 1
                 except psycopg2.Error as error:
                     self.errors[str(error)] += 1
@@ -104,13 +110,12 @@ def test_readers_never_notice_a_refresh(house: House) -> None:
     with beside(readers):
         for number in range(1, REFRESHES + 1):
             fill(f"state {number}")
-            must_fail = number % FAILS_EVERY == 0
-            if must_fail:
+            if number % FAILS_EVERY == 0:
                 house.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 2")
-            assert house.try_build().success is not must_fail
-            if must_fail:
+                assert not house.try_build().success
                 house.warehouse("update raw_forecast_tracking.runs set status = 'completed' where run_id = 2")
             else:
+                refresh(house)
                 published[house.warehouse("select max(refresh_id) from analytics.refreshes")[0][0]] = f"state {number}"
     readings = readers.readings()
     assert not readings.errors
@@ -133,7 +138,7 @@ def test_other_ways_to_publish_would_be_noticed(house: House, statement: str) ->
                 lambda: (
                     house.warehouse(
                         "select count(*) > 0 from pg_stat_activity"
-                        " where query like '%%lock_timeout%%' and pid <> pg_backend_pid() and state = 'idle'"
+                        " where query like '%%prepare joined%%' and pid <> pg_backend_pid() and state = 'idle'"
                     )
                     == [(True,)]
                 )

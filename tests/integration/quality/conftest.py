@@ -34,10 +34,11 @@ _VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '20
     "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5",
     "jsonb": "'{}'"}  # fmt: skip
 _SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
-    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number"}  # fmt: skip
+    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number",
+    "valid_to": "null"}  # fmt: skip
 # As many rows as the clean source has of what the mart must have.
 _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
-    "mv_experiment_summary": 1, "mv_model_performance": 1}  # fmt: skip
+    "mv_experiment_summary": 1, "mv_model_performance": 1, "experiment_summary_history": 1, "model_performance_history": 1}  # fmt: skip
 
 
 def candidates() -> Iterator[str]:

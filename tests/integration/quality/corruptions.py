@@ -113,6 +113,17 @@ _BY_HAND = [
     Corruption(
         "registry_timeline__every_entry_is_there", "one entry for all", "update analytics_next.registry_timeline set registry_id = 1"
     ),
+    *(
+        Corruption(
+            f"{mart}_history__versions_do_not_overlap",
+            f"a second version before the first has {ended}",
+            f"insert into analytics_next.{mart}_history select * from analytics_next.{mart}_history; "
+            f"update analytics_next.{mart}_history set valid_from = valid_from - interval '1 day', valid_to = {valid_to} "
+            f"where ctid = (select min(ctid) from analytics_next.{mart}_history)",
+        )
+        for mart in ("experiment_summary", "model_performance")
+        for ended, valid_to in (("ended", "valid_from + interval '1 hour'"), ("an end", "null"))
+    ),
     _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
 ]
 

@@ -1,0 +1,58 @@
+{#
+    Histories: what the rows of a mart said, and when. A mart's history is a mart of its own, which publishing keeps: where it deletes a row
+    the version ends, where it inserts one a version begins. Its growth is that of the change.
+#}
+
+{#
+    What a history says of itself before its logic.
+
+    of: the mart whose rows it keeps.
+    grouped_by: the columns that name a row of that mart.
+#}
+{% macro history(of, grouped_by) %}
+    {{ config(
+        materialized='mart_history',
+        history_of=of,
+        grouped_by=grouped_by,
+        indexes=[
+            {'columns': grouped_by, 'unique': true, 'where': 'valid_to is null'},
+            {'columns': ['valid_to'], 'where': 'valid_to is not null'},
+        ],
+    ) }}
+{% endmacro %}
+
+{# Begins a history with what its mart says now. #}
+{% macro begin_history(node, published_at) %}
+    {% set columns = node.columns.keys() | reject('in', ['valid_from', 'valid_to']) | map('tojson') | join(', ') %}
+    {% do run_query(begin_versions_sql(node, 'analytics.' ~ node.config.get('history_of'), columns, published_at)) %}
+{% endmacro %}
+
+{# Begins a version of each row of a relation. #}
+{% macro begin_versions_sql(node, relation, columns, published_at) -%}
+    insert into analytics.{{ node.name }} ({{ columns }}, valid_from)
+    select {{ columns }}, '{{ published_at }}' from {{ relation }}
+{%- endmacro %}
+
+{# Ends the versions of the rows in `deleted`. #}
+{% macro end_versions_sql(node, published_at) -%}
+    update analytics.{{ node.name }} as versions
+    set valid_to = '{{ published_at }}'
+    from deleted
+    where
+        versions.valid_to is null
+        {%- for column in node.config.get('grouped_by') %}
+        and versions.{{ column }} = deleted.{{ column }}
+        {%- endfor %}
+{%- endmacro %}
+
+{# Forgets versions that have ended longer ago than RUNMART_HISTORY_DAYS; without it, none. #}
+{% macro forget_versions(node, published_at) %}
+    {% set days = env_var('RUNMART_HISTORY_DAYS', '') %}
+    {% if days and not days.isdecimal() %}
+        {% do exceptions.raise_compiler_error("RUNMART_HISTORY_DAYS is '" ~ days ~ "': give a number of days, or unset it to keep everything.") %}
+    {% elif days %}
+        {% do run_query(
+            "delete from analytics." ~ node.name ~ " where valid_to < timestamptz '" ~ published_at ~ "' - interval '" ~ days ~ " days'"
+        ) %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,19 @@
+{{ history(of='experiment_summary', grouped_by=['experiment_id']) }}
+
+with published as (
+
+    select * from {{ ref('experiment_summary') }}
+
+),
+
+final as (
+
+    select
+        *,
+        refreshed_at as valid_from,
+        cast(null as timestamp with time zone) as valid_to
+    from published
+
+)
+
+select * from final

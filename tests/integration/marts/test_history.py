@@ -1,0 +1,98 @@
+"""Histories of marts say what was published at any moment, and which batch brought it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.integration.marts.conftest import House, messages
+from tests.integration.marts.histories import History, together
+from tests.integration.marts.rebuilds import BUILD, refresh
+
+MARTS = ("experiment_summary", "model_performance")
+REFRESHES = 4
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def columns_of(house: House, mart: str) -> str:
+    return str(
+        house.warehouse(
+            "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
+            f" where attrelid = 'analytics.{mart}'::regclass and attnum > 0 and not attisdropped"
+        )[0][0]
+    )
+
+
+def said(house: House, mart: str, relation: str = "", where: str = "true") -> list[tuple[str]]:
+    """Rows as they are printed, in the columns of the mart."""
+    columns = columns_of(house, mart)
+    return house.warehouse(f"select row({columns})::text from analytics.{relation or mart} where {where} order by 1")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_history_says_what_was_published_at_any_moment(house: House, seed: int) -> None:
+    histories = [History(number, seed + number) for number in range(1, 4)]
+    reported = []
+    for _ in range(REFRESHES):
+        house.fill(together(histories))
+        refresh(house)
+        ((moment,),) = house.warehouse("select clock_timestamp()::text")
+        reported.append((moment, {mart: said(house, mart) for mart in MARTS}))
+        for history in histories:
+            history.step(share=0.2)
+    for moment, marts in reported:
+        as_of = f"valid_from <= '{moment}' and coalesce(valid_to > '{moment}', true)"
+        assert {mart: said(house, mart, f"{mart}_history", as_of) for mart in MARTS} == marts
+    # A version is written only where a row was.
+    for mart in MARTS:
+        begun = "select count(*) from analytics.{0}_history as h where h.valid_from = r.published_at"
+        written = f"select r.marts -> '{mart}' ->> 'inserted', ({begun.format(mart)}) from ops.refreshes as r where r.marts ? '{mart}'"
+        assert all(int(inserted) == versions for inserted, versions in house.warehouse(f"{written} order by refresh_id desc limit 3"))
+
+
+def test_restated_number_names_the_batch_that_restated_it(house: House) -> None:
+    times = {"created_at": START, "updated_at": START}
+
+    def experiment(key: int, name: str) -> dict[str, object]:
+        return {"experiment_id": key, "experiment_name": name, **times}
+
+    house.fill({"experiments": [experiment(1, "a"), experiment(2, "b"), experiment(3, "c")]})
+    refresh(house)
+    house.source("update experiments set experiment_name = 'a again' where experiment_id = 1")
+    first = house.sync()
+    house.source("update experiments set experiment_name = 'b again' where experiment_id = 2")
+    second = house.sync()
+    refresh(house)
+    versions = house.warehouse(
+        "select experiment_name, source_batch_id, valid_to is null from analytics.experiment_summary_history"
+        " where valid_from >= (select max(published_at) from ops.refreshes) order by 1"
+    )
+    assert versions == [("a again", first, True), ("b again", second, True)]
+    restated = "select experiment_id, source_batch_id from analytics.experiment_summary where source_batch_id >= %s order by 1"
+    assert house.warehouse(restated, first) == [(1, first), (2, second)]
+
+
+def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(1, seed=7)
+    house.fill(together([history]))
+    refresh(house)
+    house.warehouse("drop table analytics.experiment_summary_history cascade")
+    refresh(house)
+    assert said(house, "experiment_summary", "experiment_summary_history", "valid_to is null") == said(house, "experiment_summary")
+    history.step(share=0.9)
+    house.fill(together([history]))
+    refresh(house)
+    house.warehouse(
+        "update analytics.experiment_summary_history"
+        " set valid_from = valid_from - interval '40 days', valid_to = valid_to - interval '31 days' where valid_to is not null"
+    )
+    ended = "select count(*) > 0 from analytics.experiment_summary_history where valid_to is not null"
+    assert house.warehouse(ended) == [(True,)]
+    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "a month")
+    refused = house.dbt(*BUILD)
+    assert not refused.success
+    assert "RUNMART_HISTORY_DAYS is 'a month'" in messages(refused)
+    assert house.warehouse(ended) == [(True,)]
+    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "30")
+    refresh(house)
+    assert house.warehouse(ended) == [(False,)]
+    assert said(house, "experiment_summary", "experiment_summary_history") == said(house, "experiment_summary")
