@@ -17,7 +17,8 @@
         'started_at timestamptz not null, definition text not null, seen jsonb not null, batches jsonb not null,'
         ' is_full boolean not null, is_forced boolean not null, is_whole boolean not null);'
         ' create table if not exists analytics_next.built ('
-        'relation text primary key, definition text not null, refresh_started_at timestamptz)'
+        'relation text primary key, definition text not null, refresh_started_at timestamptz, sql text);'
+        ' alter table analytics_next.built add column if not exists sql text'
     ) %}
     {% set marts = marts_of_project() | selectattr('config.materialized', 'equalto', 'mart') | map(attribute='name') | list %}
     {% do run_query(
@@ -100,12 +101,22 @@
     {% endfor %}
 {% endmacro %}
 
-{# Notes that a relation has been made or filled by this refresh, as the project defines it now. #}
+{#
+    Notes that a relation has been made or filled by this refresh, as the project defines it now.
+
+    The SQL is kept for `runmart explain`, with a mark where it names the time of the refresh. Only that of a full refresh computes everything
+    from raw; an incremental one keeps what is there, which is of the same project: a change of the project makes the next refresh a full one.
+#}
 {% macro note_built(relation) %}
     {% do run_query(
-        "insert into analytics_next.built (relation, definition, refresh_started_at)"
-        " select '" ~ relation.schema ~ '.' ~ relation.identifier ~ "', '" ~ definition() ~ "', started_at from analytics_next.refresh"
-        " on conflict (relation) do update set definition = excluded.definition, refresh_started_at = excluded.refresh_started_at"
+        "insert into analytics_next.built (relation, definition, refresh_started_at, sql)"
+        " select '" ~ relation.schema ~ '.' ~ relation.identifier ~ "', '" ~ definition() ~ "', started_at,"
+        " case when is_full then"
+        " replace('" ~ sql.replace("'", "''") ~ "', to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '{refresh_started_at}')"
+        " end"
+        " from analytics_next.refresh"
+        " on conflict (relation) do update set definition = excluded.definition, refresh_started_at = excluded.refresh_started_at,"
+        " sql = coalesce(excluded.sql, built.sql)"
     ) %}
 {% endmacro %}
 
