@@ -142,10 +142,10 @@ final as (
         case when {{ is_usable('scale_mae') }} then {{ ratio('absolute_error', 'scale_mae') }} end as scaled_absolute_error,
         case when {{ is_usable('scale_mse') }} then {{ ratio('squared_error', 'scale_mse') }} end as scaled_squared_error,
         first_value(
-            case when scored.model_type = 'SeasonalNaive' then scored.absolute_error end
+            case when scored.model_type = 'SeasonalNaive' and not scored.is_deleted then scored.absolute_error end
         ) over baseline_first as baseline_absolute_error,
         first_value(
-            case when scored.model_type = 'SeasonalNaive' then scored.squared_error end
+            case when scored.model_type = 'SeasonalNaive' and not scored.is_deleted then scored.squared_error end
         ) over baseline_first as baseline_squared_error
     from scored
     window baseline_first as (
