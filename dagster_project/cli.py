@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dagster_project.commands.reconciling import Finding
     from dagster_project.commands.runs import RunReport
     from dagster_project.commands.status import SystemStatus
+    from dagster_project.marts.explanation import Explanation, SourceRows
     from dagster_project.marts.refreshes import Refresh
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
@@ -226,6 +227,29 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def explain(
+    mart: Annotated[str, typer.Argument(help="A mart, such as analytics.model_performance.")],
+    key: Annotated[
+        list[str], typer.Option("--key", help="column=value of the row; several together name one row. An empty value is null.")
+    ],
+    column: Annotated[str | None, typer.Option("--column", help="Explain this column only.")] = None,
+    rows: Annotated[int, typer.Option("--rows", help="How many rows to list of each source table.", min=0)] = 10,
+) -> None:
+    """Show where a row of a mart comes from: the source rows behind it, and the SQL that makes its values of them."""
+    from dagster_project.commands.explaining import explanation_of  # noqa: PLC0415
+
+    explanation = explanation_of(_databases(), mart, key, column, rows)
+    _show_mart_row(explanation)
+    for source in explanation.sources:
+        _show_source_rows(source)
+    _show_sql(explanation)
+    is_wrong = bool(explanation.differing) and not explanation.has_moved_on
+    out.print(f"\n{_proof(explanation)}", style="red" if is_wrong else None, markup=False, soft_wrap=True)
+    if is_wrong:
+        raise SystemExit(1)
+
+
+@app.command()
 def url(database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")]) -> None:
     """Print the connection URL of a database, for psql and notebooks."""
     databases = _databases()
@@ -400,6 +424,70 @@ def _show_system(system: "SystemStatus") -> None:
         cost = ("-", "-") if row.rows_read is None else (f"{row.rows_read:,}", f"{row.seconds:.2f}")
         table.add_row(row.table, f"{row.rows:,}", row.found_by, *cost, verdict)
     out.print(table)
+
+
+def _show_mart_row(explanation: "Explanation") -> None:
+    shown = [*explanation.grain, explanation.column, "refreshed_at", "source_batch_id"] if explanation.column else explanation.row
+    table = _table(f"analytics.{explanation.mart}", "value")
+    for name in dict.fromkeys(name for name in shown if name in explanation.row):
+        table.add_row(name, _text(explanation.row[name]))
+    out.print(table)
+
+
+def _show_source_rows(source: "SourceRows") -> None:
+    if source.batch_ids is None or source.synced_at is None:
+        out.print(f"[bold]{source.table}[/]: no rows\n")
+        return
+    rows = f"{source.count:,} row{'' if source.count == 1 else 's'}"
+    batches = _range("batch", "batches", *map(str, source.batch_ids))
+    synced = _range("synced", "synced", *(f"{time:%Y-%m-%d %H:%M:%S}" for time in source.synced_at))
+    out.print(f"[bold]{source.table}[/]: {rows}, {batches}, {synced} UTC", soft_wrap=True)
+    table = _table(source.key[0], *source.key[1:], "batch", "synced at")
+    for row in source.rows:
+        table.add_row(*map(_text, row.key), str(row.batch_id), f"{row.synced_at:%Y-%m-%d %H:%M:%S}")
+    if source.rows:
+        left = source.count - len(source.rows)
+        table.caption = f"and {left:,} more" if left else None
+        out.print(table)
+
+
+def _range(one: str, several: str, first: str, last: str) -> str:
+    return f"{one} {first}" if first == last else f"{several} {first} to {last}"
+
+
+def _show_sql(explanation: "Explanation") -> None:
+    out.print(f"[bold]{explanation.model}[/], compiled:\n")
+    out.print(explanation.sql, markup=False, soft_wrap=True)
+    if explanation.models_read:
+        out.print("\nit reads, in this order:")
+    for model in explanation.models_read:
+        out.print(f"  {model}", soft_wrap=True)
+
+
+def _proof(explanation: "Explanation") -> str:
+    """Whether the rows behind make what is shown, in one line."""
+    count, recomputed = explanation.rows_behind, explanation.recomputed
+    of_rows = f"recomputed from {'this 1 row' if count == 1 else f'these {count:,} rows'}"
+    if explanation.has_moved_on:
+        later = sum(source.later for source in explanation.sources)
+        what = (
+            f"{later:,} of these rows {'is' if later == 1 else 'are'} newer"
+            if later
+            else "rows that were behind this one have gone or moved"
+        )
+        return f"raw has moved on since refresh {explanation.refresh_id}: {what}; `runmart refresh` brings the mart up to date"
+    if recomputed is None:
+        return f"{of_rows}: there is no such row, unlike what is shown"
+    if explanation.differing:
+        values = (f"{name} = {_text(recomputed[name])}, not {_text(explanation.row[name])} as shown" for name in explanation.differing)
+        return f"{of_rows}: {'; '.join(values)}"
+    if explanation.column:
+        return f"{of_rows}: {explanation.column} = {_text(explanation.row[explanation.column])}, as shown"
+    return f"{of_rows}: all {len(recomputed)} columns as shown"
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else value
 
 
 def _show_verdict(report: "RunReport") -> None:

@@ -12,6 +12,8 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from dagster_project.components.contract import load_contracts
+from dagster_project.marts.explanation import OF_THE_REFRESH
+from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import PROJECT_ROOT
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -40,6 +42,15 @@ def models(manifest: dict[str, Any]) -> dict[str, Node]:
 
 def layer(model: Node) -> str:
     return str(Path(model["path"]).parts[0])
+
+
+def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
+    """The raw tables, `<system>.<table>`, that a model reads, through whatever models that are no touch rules."""
+    if unique_id in manifest["sources"]:
+        source = manifest["sources"][unique_id]
+        return {f"{source['source_name']}.{source['name']}"}
+    parents = manifest["nodes"][unique_id]["depends_on"]["nodes"]
+    return {table for parent in parents if ".touched_" not in parent for table in raw_tables_read(manifest, parent)}
 
 
 def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
@@ -105,6 +116,31 @@ def test_marts_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]
     marts = [model for model in models.values() if layer(model) == "marts"]
     untested = [mart["name"] for mart in marts if not {"unique", "unique_grain"} & {test["name"] for test in data_tests_of(manifest, mart)}]
     assert untested == []
+
+
+def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
+    exempt = {"dim_date", "refreshes", "experiment_summary_history", "model_performance_history"}
+    rules = load_rules()
+    assert {name for name, model in models.items() if layer(model) == "marts"} == set(rules)
+    assert {name for name, mart in rules.items() if not mart.rules} == exempt
+
+
+@pytest.mark.parametrize("mart", [mart for mart in load_rules().values() if mart.rules], ids=lambda mart: mart.name)
+def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dict[str, Node], mart: MartRules) -> None:
+    contracts = load_contracts()
+    read = raw_tables_read(manifest, models[mart.name]["unique_id"])
+    found: dict[str, str] = {}
+    assert set(mart.columns) == set(models[mart.name]["columns"])
+    for rule in mart.rules:
+        assert rule.table in read, "the mart does not read this table"
+        assert contracts[rule.system].tables[rule.table_name].key, "rows without a key cannot be told apart"
+        columns = [column for column in mart.columns if rule.bears_on(column)]
+        assert columns, "the rows bear on no column"
+        for column in (None, *columns):
+            rule.condition(column, found)
+        found[rule.table] = "t"
+    values = set(mart.columns) - set(OF_THE_REFRESH)
+    assert {column for column in values if not any(rule.bears_on(column) for rule in mart.rules)} == set()
 
 
 def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: dict[str, Node]) -> None:

@@ -40,6 +40,7 @@ OPTIONS = {
     "refresh": {"--full", "--json"},
     "check": {"--json"},
     "status": {"--json"},
+    "explain": {"--key", "--column", "--rows"},
     "url": set(),
     "env": set(),
     "import": {"--experiment", "--json"},
@@ -66,7 +67,19 @@ def test_every_command_is_listed_with_its_options() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["nosuch", "up --port 0", "up --port 70000", "url", "import /nowhere.csv --experiment e", "import", "sync --nosuch", "status extra"],
+    [
+        "nosuch",
+        "up --port 0",
+        "up --port 70000",
+        "url",
+        "import /nowhere.csv --experiment e",
+        "import",
+        "sync --nosuch",
+        "status extra",
+        "explain fct_runs",
+        "explain --key a=1",
+        "explain fct_runs --key a=1 --rows -1",
+    ],
 )
 def test_wrong_usage_ends_with_code_2(line: str) -> None:
     assert CliRunner().invoke(cli.app, line.split()).exit_code == 2

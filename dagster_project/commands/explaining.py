@@ -1,0 +1,50 @@
+"""Explaining a row of a mart: what is asked, and the transaction in which it is answered.
+
+Belongs here: reading the arguments of the command, and connecting. Does not belong here: where rows come from (`marts.explanation`) and how
+that is shown (`cli`).
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+
+from dagster_project.marts.explanation import Explanation, explain
+from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.settings import ConfigurationError
+
+
+def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: str | None, rows: int) -> Explanation:
+    """Explain one row of a mart, in one transaction that leaves nothing behind.
+
+    Args:
+        databases: Where the warehouse is.
+        mart: Name of the mart, with or without its schema.
+        key: What identifies the row, as `column=value`.
+        column: The column to explain; all if None.
+        rows: How many rows to name of each table behind.
+
+    Raises:
+        ConfigurationError: An entry of the key is not of that form.
+        ExplanationError: The row cannot be explained; the message says why.
+    """
+    asked = mart.removeprefix("analytics."), parse_key(key)
+    with closing(psycopg2.connect(databases.url(WAREHOUSE), application_name="runmart explain")) as connection:
+        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+        with connection.cursor() as cursor:
+            cursor.execute("set role runmart_transform")
+            return explain(cursor, *asked, column=column, rows=rows)
+
+
+def parse_key(entries: Sequence[str]) -> list[tuple[str, str]]:
+    """The columns and values of `column=value` entries; a value may hold further equals signs, or be empty.
+
+    Raises:
+        ConfigurationError: An entry is not of that form.
+    """
+    pairs = [(name.strip(), value) for name, _, value in (entry.partition("=") for entry in entries)]
+    for entry, (name, _) in zip(entries, pairs, strict=True):
+        if "=" not in entry or not name:
+            raise ConfigurationError(f"--key {entry!r} is not column=value; name the row as in --key model_id=42")
+    return pairs

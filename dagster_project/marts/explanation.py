@@ -1,0 +1,308 @@
+"""Where a row of a mart comes from: the rows of raw tables behind it, and proof that they make what it shows.
+
+Belongs here: finding the row and the rows behind it, and holding it against what these make. Does not belong here: which rows stand behind
+a mart (`rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`cli`).
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.errors import first_line
+from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
+from dagster_project.marts.rows_behind import MartRules, Rule, load_rules
+from dagster_project.settings import DBT_PROJECT
+
+# These name the refresh that last changed the row, and are not made of rows behind it.
+OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
+
+_SUMMARY = """
+select
+    count(*), count(*) filter (where _batch_id > {last_seen}),
+    min(_batch_id), max(_batch_id), min(_synced_at), max(_synced_at)
+from {rows}
+"""
+
+_COPY = """
+insert into {copies}
+select raw.*
+from {raw} as raw
+cross join {mart} as mart
+where
+    raw._deleted_at is null
+    and not exists (select from {copies} as found where {is_same})
+    and {condition}
+"""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One row behind.
+
+    Attributes:
+        key: Values of its primary key in the source.
+        batch_id: The batch that last wrote it.
+        synced_at: When that was.
+    """
+
+    key: tuple[str, ...]
+    batch_id: int
+    synced_at: datetime
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """The rows of one table behind a row of a mart.
+
+    Attributes:
+        table: The table, `<system>.<table>`.
+        key: Columns of its primary key in the source.
+        count: Number of rows.
+        later: How many of them were written after the mart was published.
+        batch_ids: The first and the last batch that wrote them; None if there are no rows.
+        synced_at: When these were; None if there are no rows.
+        rows: The first rows by key.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    count: int
+    later: int
+    batch_ids: tuple[int, int] | None
+    synced_at: tuple[datetime, datetime] | None
+    rows: tuple[SourceRow, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a row of a mart comes from.
+
+    Attributes:
+        mart: The mart.
+        grain: Columns that identify the row.
+        column: The column that is explained; None for all.
+        row: The published row: values as PostgreSQL prints them, by column.
+        recomputed: The explained columns as the rows behind make them; None if these make no such row.
+        sources: The rows behind, by table.
+        model: File of the model.
+        sql: The SQL of the model, which makes the mart from everything.
+        models_read: Files of the models that it reads, in the order in which rows go through them.
+        refresh_id: The refresh that published the mart last.
+        has_moved_on: Whether raw has changed since: in the rows behind, or elsewhere in their tables if the values differ, because a row
+            that has gone is no longer behind anything.
+    """
+
+    mart: str
+    grain: tuple[str, ...]
+    column: str | None
+    row: Mapping[str, str | None]
+    recomputed: Mapping[str, str | None] | None
+    sources: tuple[SourceRows, ...]
+    model: str
+    sql: str
+    models_read: tuple[str, ...]
+    refresh_id: int
+    has_moved_on: bool
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Columns whose recomputed value is another one than the shown; all that identify the row if there is no such row."""
+        if self.recomputed is None:
+            return self.grain
+        return tuple(name for name, value in self.recomputed.items() if value != self.row[name])
+
+    @property
+    def rows_behind(self) -> int:
+        """Number of all rows behind."""
+        return sum(source.count for source in self.sources)
+
+
+def explain(cursor: Cursor, mart: str, key: Sequence[tuple[str, str]], column: str | None = None, rows: int = 10) -> Explanation:
+    """Find the rows behind one row of a mart, and compute it again from them.
+
+    Everything is of one snapshot if the transaction is repeatable read; it holds temporary tables until it ends.
+
+    Args:
+        cursor: Of a role that reads raw, candidates and marts.
+        mart: Name of the mart.
+        key: Columns of the mart and their values as text, which identify the row; an empty value is null too.
+        column: The column to explain; all if None.
+        rows: How many rows to name of each table behind.
+
+    Raises:
+        ExplanationError: There is no such mart or column, not exactly one such row, or no SQL is kept of what is published.
+    """
+    rules = _rules_of(mart)
+    _check_columns(rules, [name for name, _ in key], column)
+    cursor.execute("set local timezone = 'UTC'")
+    row = _take_row(cursor, rules, key)
+    recomputation = Recomputation(cursor, mart)
+    behind = _RowsBehind(cursor, rules, column, recomputation.publication.batches)
+    behind.copy()
+    sources = behind.describe(rows)
+    explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
+    recomputed = recomputation.row(explained, rules.grain, _shown(mart))
+    differs = recomputed is None or any(row[name] != value for name, value in recomputed.items())
+    files = {path.stem: path.relative_to(DBT_PROJECT.parent).as_posix() for path in (DBT_PROJECT / "models").rglob("*.sql")}
+    return Explanation(
+        mart=mart,
+        grain=rules.grain,
+        column=column,
+        row=row,
+        recomputed=recomputed,
+        sources=sources,
+        model=files[mart],
+        sql=_tidy(recomputation.sql_of(recomputation.target)),
+        models_read=tuple(files[name] for name in recomputation.models_read),
+        refresh_id=recomputation.publication.refresh_id,
+        has_moved_on=any(source.later for source in sources) or (differs and behind.has_moved_on()),
+    )
+
+
+def _rules_of(mart: str) -> MartRules:
+    marts = load_rules()
+    if mart in marts and marts[mart].rules:
+        return marts[mart]
+    known = f"marts whose rows can be explained: {', '.join(name for name, entry in marts.items() if entry.rules)}"
+    if mart not in marts:
+        raise ExplanationError(f"there is no mart {mart!r}; {known}")
+    original = mart.removesuffix("_history")
+    if original != mart:
+        raise ExplanationError(f"analytics.{mart} keeps what analytics.{original} said; explain analytics.{original} instead")
+    raise ExplanationError(f"analytics.{mart} is not made of rows of a source; {known}")
+
+
+def _check_columns(rules: MartRules, key: Sequence[str], column: str | None) -> None:
+    for name in (*key, *([column] if column else [])):
+        if name not in rules.columns:
+            close = difflib.get_close_matches(name, rules.columns)
+            way_out = f"did you mean {' or '.join(close)}?" if close else f"a row is identified by: {', '.join(rules.grain)}"
+            raise ExplanationError(f"analytics.{rules.name} has no column {name!r}; {way_out}")
+    if column in OF_THE_REFRESH:
+        raise ExplanationError(f"{column} names the refresh that last changed the row and is not made of rows; explain another column")
+
+
+def _take_row(cursor: Cursor, rules: MartRules, key: Sequence[tuple[str, str]]) -> dict[str, str | None]:
+    """Keep the published row in a temporary table, and give its values as text."""
+    relation = "analytics", rules.name
+    columns = columns_of(cursor, relation)
+    if not columns:
+        raise ExplanationError(f"analytics.{rules.name} has not been published; run `runmart refresh`")
+    is_asked = sql.SQL(" and ").join(
+        sql.SQL("{} = {}" if value else "coalesce(cast({} as text), '') = {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in key
+    )
+    query = sql.SQL("create temporary table {} on commit drop as select * from {} where {}")
+    words = " and ".join(f"{name} = {value or 'null'}" for name, value in key)
+    try:
+        cursor.execute(query.format(_shown(rules.name), sql.Identifier(*relation), is_asked))
+    except psycopg2.DataError as error:
+        raise ExplanationError(f"analytics.{rules.name} can have no row with {words}: {first_line(error)}; correct --key") from error
+    cursor.execute(sql.SQL("select count(*) from {}").format(_shown(rules.name)))
+    number = one_row(cursor)[0]
+    if number != 1:
+        raise ExplanationError(
+            f"analytics.{rules.name} has {f'{number:,}' if number else 'no'} rows with {words}; name one by its key: "
+            + " ".join(f"--key {name}=…" for name in rules.grain)
+        )
+    cursor.execute(sql.SQL("analyze {}").format(_shown(rules.name)))
+    cursor.execute(sql.SQL("select {} from {} as shown").format(as_text(columns, "shown"), _shown(rules.name)))
+    return dict(zip(columns, one_row(cursor), strict=True))
+
+
+def _shown(mart: str) -> sql.Identifier:
+    """The temporary table with the published row."""
+    return stand_in_of(("analytics", mart))
+
+
+@dataclass(frozen=True)
+class _RowsBehind:
+    """Copies of the rows behind the row of a mart, one temporary table per raw table: what is given to the recomputation.
+
+    Attributes:
+        cursor: Of the transaction that holds them.
+        rules: Of the mart.
+        column: The column that is explained; None for all.
+        batches: The last batch of each system that the published mart has seen.
+        contracts: By system.
+        found: Where the copies are, by table.
+    """
+
+    cursor: Cursor
+    rules: MartRules
+    column: str | None
+    batches: Mapping[str, int]
+    contracts: Mapping[str, SystemContract] = field(default_factory=load_contracts)
+    found: dict[str, str] = field(default_factory=dict)
+
+    def copy(self) -> None:
+        """Copy what each rule names, in order."""
+        for rule in self.rules.rules:
+            if rule.bears_on(self.column):
+                self._copy(rule)
+
+    def describe(self, number: int) -> tuple[SourceRows, ...]:
+        """Describe the rows of each table, and name so many of them."""
+        return tuple(self._describe(system, table, number) for system, _, table in (name.partition(".") for name in self.found))
+
+    def has_moved_on(self) -> bool:
+        """Whether a raw table behind the mart has rows, deleted ones included, that were written after the mart was published."""
+        tables = {rule.table: rule for rule in self.rules.rules}.values()
+        return any(self._has_later_rows(rule.system, rule.table_name) for rule in tables)
+
+    def _copy(self, rule: Rule) -> None:
+        raw = self.contracts[rule.system].raw_schema, rule.table_name
+        copies = stand_in_of(raw)
+        if rule.table not in self.found:
+            copy_shape(self.cursor, raw, copies)
+            self.found[rule.table] = copies.as_string(self.cursor)
+        key = map(sql.Identifier, self.contracts[rule.system].tables[rule.table_name].key)
+        self.cursor.execute(
+            sql.SQL(_COPY).format(
+                copies=copies,
+                raw=sql.Identifier(*raw),
+                mart=_shown(self.rules.name),
+                is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(name) for name in key),
+                condition=sql.SQL(rule.condition(self.column, self.found)),
+            )
+        )
+        self.cursor.execute(sql.SQL("analyze {}").format(copies))
+
+    def _describe(self, system: str, table: str, number: int) -> SourceRows:
+        key = self.contracts[system].tables[table].key
+        rows = stand_in_of((self.contracts[system].raw_schema, table))
+        self.cursor.execute(sql.SQL(_SUMMARY).format(last_seen=sql.Literal(self.batches.get(system, 0)), rows=rows))
+        count, later, first_batch, last_batch, first_synced, last_synced = one_row(self.cursor)
+        self.cursor.execute(
+            sql.SQL("select array[{}], _batch_id, _synced_at from {} as found order by {} limit {}").format(
+                as_text(key, "found"), rows, sql.SQL(", ").join(map(sql.Identifier, key)), sql.Literal(number)
+            )
+        )
+        return SourceRows(
+            table=f"{system}.{table}",
+            key=key,
+            count=count,
+            later=later,
+            batch_ids=(first_batch, last_batch) if count else None,
+            synced_at=(first_synced, last_synced) if count else None,
+            rows=tuple(SourceRow(tuple(values), batch_id, synced_at) for values, batch_id, synced_at in self.cursor.fetchall()),
+        )
+
+    def _has_later_rows(self, system: str, table: str) -> bool:
+        raw = sql.Identifier(self.contracts[system].raw_schema, table)
+        last_seen = sql.Literal(self.batches.get(system, 0))
+        self.cursor.execute(sql.SQL("select exists (select from {} where _batch_id > {})").format(raw, last_seen))
+        return bool(one_row(self.cursor)[0])
+
+
+def _tidy(text: str) -> str:
+    """SQL without the empty lines that templates leave."""
+    return re.sub(r"\n\s*\n", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines()))
