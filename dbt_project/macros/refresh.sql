@@ -6,8 +6,8 @@
     Decides what this refresh does and writes it down in analytics_next.refresh: `dbt build` and `dbt run` begin with it.
 
     A refresh is incremental: it recomputes the groups that batches since the last complete refresh have touched. It is full, and recomputes
-    everything, where that is not enough: the project has changed, a mart or a system is new, a raw table was loaded anew, or
-    `--full-refresh` asks for it.
+    everything, where that is not enough: the project has changed, a mart or a system is new, a raw table was loaded anew, what earlier
+    refreshes built is gone, or `--full-refresh` asks for it.
 #}
 {% macro begin_refresh() %}
     {% if not is_refresh() %}{% do return('') %}{% endif %}
@@ -34,7 +34,7 @@
         ")"
         " insert into analytics_next.refresh (started_at, definition, seen, batches, is_full, is_forced, is_whole)"
         " select '" ~ run_started_at.isoformat() ~ "', '" ~ definition() ~ "', coalesce(last.batches, '{}'), current.batches,"
-        " " ~ flags.FULL_REFRESH ~ " or last.batches is null or missing.marts > 0"
+        " " ~ flags.FULL_REFRESH ~ " or last.batches is null or missing.marts > 0 or not exists (select from analytics_next.built)"
         " or exists (select from ops.refreshes as r where r.refresh_id >= last.refresh_id and r.definition <> '" ~ definition() ~ "')"
         " or not last.batches ?& array(select jsonb_object_keys(current.batches))"
         " or exists (select from ops.table_syncs as s where s.batch_id > (last.batches ->> s.system)::bigint and s.found_by like '%first load%'),"
@@ -82,14 +82,15 @@
 {% endmacro %}
 
 {#
-    Whether a relation that refreshes use again and again is there as the project defines it now. The database is asked, here and where such
-    a relation is dropped: dbt's cache does not hold the schema of candidates.
+    Whether a relation that refreshes use again and again is there as the project defines it now; for a full refresh, its SQL must be kept too.
+    The database is asked, here and where such a relation is dropped: dbt's cache does not hold the schema of candidates.
 #}
 {% macro is_built(relation) %}
     {% set name = relation.schema ~ '.' ~ relation.identifier %}
     {% do return(run_query(
         "select 1 from analytics_next.built where relation = '" ~ name ~ "' and definition = '" ~ definition() ~ "'"
         " and to_regclass('" ~ name ~ "') is not null"
+        " and (sql is not null or not (select is_full from analytics_next.refresh))"
     ) | length > 0) %}
 {% endmacro %}
 

@@ -1,0 +1,373 @@
+"""Row lineage: the rows behind a row of a mart make it again, bit for bit, and whatever does not fit is said."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from dagster_project.commands.explaining import explanation_of
+from dagster_project.marts.explanation import OF_THE_REFRESH, Explanation
+from dagster_project.marts.recomputation import ExplanationError
+from dagster_project.marts.rows_behind import load_rules
+from dagster_project.resources.databases import Databases
+from dagster_project.settings import Settings
+from tests.integration.marts.conftest import House
+from tests.integration.marts.histories import History, together
+from tests.integration.marts.rebuilds import refresh
+
+MARTS = {name: rules for name, rules in load_rules().items() if rules.rules}
+HISTORIES = 6
+ROWS_PER_MART = 5
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def explain(house: House, mart: str, column: str | None = None, number: int = 10**6, /, **key: object) -> Explanation:
+    """The explanation of a row, with the keys of so many rows of each table."""
+    entries = [f"{name}={'' if value is None else value}" for name, value in key.items()]
+    return explanation_of(Databases(Settings(Path("/nowhere"), house.warehouse_url)), mart, entries, column, number)
+
+
+def keys_of(house: House, mart: str) -> list[dict[str, Any]]:
+    """The keys of all published rows."""
+    grain = MARTS[mart].grain
+    return [
+        dict(zip(grain, row, strict=True)) for row in house.warehouse(f"select {', '.join(grain)} from analytics.{mart} order by random()")
+    ]
+
+
+def values_of(mart: str) -> list[str]:
+    return [column for column in MARTS[mart].columns if column not in OF_THE_REFRESH]
+
+
+def is_proven(explanation: Explanation) -> bool:
+    return explanation.differing == () and not explanation.has_moved_on
+
+
+def keys_behind(explanation: Explanation, table: str) -> list[int]:
+    """First key columns of the rows of a table, in order."""
+    return [int(row.key[0]) for source in explanation.sources if source.table == f"forecast_tracking.{table}" for row in source.rows]
+
+
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(seed=st.integers(0, 2**32))
+def test_rows_behind_make_the_row_again(house: House, seed: int) -> None:
+    """After incremental refreshes every column by itself and rows as a whole; after a full one rows as a whole."""
+    histories = [History(number, seed + number) for number in range(1, HISTORIES + 1)]
+    house.fill(together(histories))
+    refresh(house)
+    for _ in range(2):
+        for history in histories:
+            history.step()
+        house.fill(together(histories))
+        refresh(house)
+    chance = random.Random(seed)  # noqa: S311
+    unproven = []
+    for mart in MARTS:
+        keys = keys_of(house, mart)
+        asked = [(key, None) for key in keys[:ROWS_PER_MART]] + [(chance.choice(keys), column) for column in values_of(mart)]
+        unproven += [(mart, key, column) for key, column in asked if not is_proven(explain(house, mart, column, **key))]
+    refresh(house, "--full-refresh")
+    for mart in MARTS:
+        unproven += [(mart, key, None) for key in keys_of(house, mart)[:ROWS_PER_MART] if not is_proven(explain(house, mart, **key))]
+    assert unproven == []
+
+
+def prediction(number: int, model_id: int, **values: object) -> dict[str, Any]:
+    return {
+        "prediction_id": number,
+        "run_id": 1,
+        "model_id": model_id,
+        "unique_id": "u",
+        "horizon": 1,
+        "prediction_date": START,
+        "predicted_value": 2.0 * number,
+        "actual_value": 3.5,
+        "lower_bound": 1.0,
+        "upper_bound": 4.0,
+        "confidence_level": 0.9,
+        "metadata": {},
+        "created_at": START,
+        **values,
+    }
+
+
+def rows(**more: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """One experiment of two runs; models 1 and 2 of the first run, 3 of the second."""
+    times = {"created_at": START, "updated_at": START}
+    return {
+        "experiments": [{"experiment_id": 1, "experiment_name": "e", **times}],
+        "runs": [
+            {
+                "run_id": n,
+                "run_uuid": str(UUID(int=n)),
+                "experiment_id": 1,
+                "run_name": "r",
+                "run_fingerprint": f"{n:064x}",
+                "status": status,
+                "start_time": START,
+                **times,
+            }
+            for n, status in ((1, "completed"), (2, "running"))
+        ],
+        "models": [
+            {
+                "model_id": n,
+                "model_uuid": str(UUID(int=n)),
+                "run_id": run_id,
+                "model_name": "m",
+                "model_type": kind,
+                "framework": "statsmodels",
+                "model_config": {},
+                "model_file_path": "/dev/null",
+                "status": "evaluated",
+                **times,
+            }
+            for n, run_id, kind in ((1, 1, "AutoETS"), (2, 1, "SeasonalNaive"), (3, 2, "SeasonalNaive"))
+        ],
+        **more,
+    }
+
+
+def metric(number: int, **values: object) -> dict[str, Any]:
+    common = {"metric_name": "mae", "dataset_type": "test", "metric_value": number / 7, "timestamp": START}
+    return {"metric_id": number, "run_id": 1, "model_id": 1, **common, **values}
+
+
+def metrics() -> list[dict[str, Any]]:
+    odd = [metric(11, metric_name="MAE"), metric(12, metric_name="rmse"), metric(13, dataset_type="validation"), metric(14, model_id=2)]
+    return [*(metric(number) for number in range(1, 11)), *odd, metric(15, model_id=None), metric(16, run_id=2)]
+
+
+@pytest.fixture(scope="module")
+def published_once(house: House) -> House:
+    """A house that keeps a warehouse in which these rows are published."""
+    house.fill(rows(metrics=metrics()))
+    refresh(house)
+    house.keep()
+    return house
+
+
+@pytest.fixture
+def published(published_once: House) -> House:
+    """A house that has published these rows, and whose source has them."""
+    published_once.reset()
+    published_once.fill(rows(metrics=metrics()))
+    return published_once
+
+
+def test_odd_forecasts_are_found(house: House) -> None:
+    """Cutoffs in every form, none at all, points that a model missed: every row of both marts."""
+    cutoffs = ("2025-01-01", "2025-01-01T00:00:00Z", "2025-01-01 02:00:00+02:00", "2025-01-02T00:00:00", "soon", None)
+    forms = [prediction(n, 1, metadata={} if cutoff is None else {"cutoff": cutoff}) for n, cutoff in enumerate(cutoffs, start=1)]
+    others = [
+        prediction(11, 2, metadata={"cutoff": "2025-01-01"}, lower_bound=None),
+        prediction(12, 3, unique_id="v", horizon=2, confidence_level=0.8),
+        prediction(13, 3, unique_id="w", actual_value=None),
+        prediction(14, 1, unique_id="v", horizon=2, actual_value=None),
+    ]
+    house.fill(rows(predictions=[*forms, *others]))
+    refresh(house)
+    unproven = []
+    for mart in ("forecast_accuracy", "forecast_interval_accuracy", "model_leaderboard"):
+        for key in keys_of(house, mart):
+            columns = (None, "mae", "expected_points", "relative_rmse", "confidence_level", "interval_points", "duplicate_rows", "skill")
+            known = [column for column in columns if column is None or column in MARTS[mart].columns]
+            unproven += [(mart, key, column) for column in known if not is_proven(explain(house, mart, column, **key))]
+    assert unproven == []
+    point = {"model_id": 1, "rollup_level": "point", "unique_id": "u", "horizon": 1}
+    assert keys_behind(explain(house, "forecast_accuracy", "mae", cutoff_at="2025-01-01", **point), "predictions") == [1, 2, 3]
+    assert keys_behind(explain(house, "forecast_accuracy", "mae", cutoff_at="2025-01-02", **point), "predictions") == [4]
+    assert keys_behind(explain(house, "forecast_accuracy", "expected_points", cutoff_at="2025-01-01", **point), "predictions") == [
+        1,
+        2,
+        3,
+        11,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mart", "key", "column", "table", "query"),
+    [
+        (
+            "model_performance",
+            {"model_id": 1},
+            "test_mae_mean",
+            "metrics",
+            "select metric_id from metrics where model_id = 1 and metric_name = 'mae' and dataset_type = 'test'",
+        ),
+        (
+            "model_performance",
+            {"model_id": 1},
+            None,
+            "metrics",
+            "select metric_id from metrics where model_id = 1 and metric_name <> 'MAE'",
+        ),
+        (
+            "mv_model_performance",
+            {"model_id": 1},
+            "validation_mae",
+            "metrics",
+            "select metric_id from metrics where model_id = 1 and dataset_type = 'validation'",
+        ),
+        (
+            "experiment_summary",
+            {"experiment_id": 1},
+            "test_rmse_count",
+            "metrics",
+            "select metric_id from metrics join runs using (run_id) where metric_name = 'rmse' and dataset_type = 'test'",
+        ),
+        ("experiment_summary", {"experiment_id": 1}, "total_runs", "runs", "select run_id from runs where experiment_id = 1"),
+        (
+            "metric_summary",
+            {"run_id": 1, "model_id": None, "metric_name": "mae", "split": "test"},
+            None,
+            "metrics",
+            "select metric_id from metrics where model_id is null",
+        ),
+        ("fct_runs", {"execution_key": "forecast_tracking:2"}, "status", "runs", "select 2"),
+    ],
+)
+def test_rows_behind_are_those_of_the_source(
+    published: House, mart: str, key: dict[str, Any], column: str | None, table: str, query: str
+) -> None:
+    explanation = explain(published, mart, column, **key)
+    assert is_proven(explanation)
+    assert keys_behind(explanation, table) == [row[0] for row in published.source(f"{query} order by 1")]
+
+
+def test_rows_are_described_as_they_stand_in_raw(published: House) -> None:
+    explanation = explain(published, "analytics.model_performance", "test_mae", 3, model_id=1)
+    behind = explanation.sources[-1]
+    expected = published.warehouse(
+        "select metric_id::text, _batch_id, _synced_at from raw_forecast_tracking.metrics"
+        " where model_id = 1 and metric_name = 'mae' and dataset_type = 'test' and _deleted_at is null order by metrics.metric_id"
+    )
+    assert (behind.table, behind.key, behind.count) == ("forecast_tracking.metrics", ("metric_id",), len(expected))
+    assert [(row.key[0], row.batch_id, row.synced_at) for row in behind.rows] == expected[:3]
+    assert behind.batch_ids == (min(row[1] for row in expected), max(row[1] for row in expected))
+    assert behind.synced_at == (min(row[2] for row in expected), max(row[2] for row in expected))
+    assert explanation.rows_behind == len(expected) + 1
+    assert float(explanation.row["test_mae"] or 0) == 16 / 7
+    assert explanation.model == "dbt_project/models/marts/model_performance.sql"
+    assert "{refresh_started_at}" not in explanation.sql
+    assert "where true" in explanation.sql
+    assert explanation.models_read[-1] == "dbt_project/models/intermediate/int_metrics_classified.sql"
+
+
+def test_newer_rows_are_not_taken_for_what_is_published(published: House) -> None:
+    def seen(column: str) -> tuple[int, bool]:
+        explanation = explain(published, "model_performance", column, model_id=1)
+        return sum(source.later for source in explanation.sources), explanation.has_moved_on
+
+    assert seen("test_mae_mean") == (0, False)
+    # One more of another metric: it is behind the whole row and not behind this column.
+    published.fill(rows(metrics=[*metrics(), metric(20, metric_name="smape")]))
+    assert seen("test_mae_mean") == (0, False)
+    assert seen("test_smape_count") == (1, True)
+    # One that has gone stands behind nothing any more.
+    published.fill(rows(metrics=metrics()[1:]))
+    assert seen("test_mae_mean") == (0, True)
+    refresh(published)
+    assert seen("test_mae_mean") == (0, False)
+
+
+def test_wrong_value_is_found(published: House) -> None:
+    published.warehouse("update analytics.model_performance set test_mae_mean = test_mae_mean + 1e-15 where model_id = 1")
+    assert explain(published, "model_performance", model_id=1).differing == ("test_mae_mean",)
+    assert not explain(published, "model_performance", model_id=1).has_moved_on
+    assert is_proven(explain(published, "model_performance", "test_mae", model_id=1))
+    published.warehouse("update analytics.model_performance set model_id = 99 where model_id = 1")
+    gone = explain(published, "model_performance", model_id=99)
+    assert (gone.recomputed, gone.differing) == (None, ("model_id",))
+
+
+def test_other_definition_is_found(published: House) -> None:
+    """What proves a value is the kept SQL, through every model between raw and mart."""
+    for relation, old, new in (
+        ("analytics_next.model_performance__changes", "avg(usable_value", "max(usable_value"),
+        ("staging.int_metrics_classified", "metrics.metric_value + 0", "metrics.metric_value + 1"),
+        ("staging.stg_forecast_tracking__metrics", "metric_value,", "metric_value * 2 as metric_value,"),
+    ):
+        kept = published.warehouse("select sql from analytics_next.built where relation = %s", relation)[0][0]
+        assert old in kept
+        published.warehouse("update analytics_next.built set sql = replace(sql, %s, %s) where relation = %s", old, new, relation)
+        differing = explain(published, "model_performance", "test_mae_mean", model_id=1).differing
+        published.warehouse("update analytics_next.built set sql = %s where relation = %s", kept, relation)
+        assert differing == ("test_mae_mean",), relation
+
+
+def test_time_is_that_of_the_refresh(published: House) -> None:
+    """A run that says running has not become a zombie while nobody refreshed."""
+    recent = rows()
+    recent["runs"][1]["start_time"] = datetime.now(UTC) - timedelta(hours=1)
+    published.fill(recent)
+    refresh(published)
+    key = {"execution_key": "forecast_tracking:2"}
+    assert explain(published, "fct_runs", **key).row["is_zombie"] == "false"
+    assert is_proven(explain(published, "fct_runs", **key))
+    last = "where refresh_id = (select max(refresh_id) from ops.refreshes)"
+    published.warehouse(f"update ops.refreshes set started_at = started_at + interval '2 days' {last}")
+    assert explain(published, "fct_runs", **key).differing == ("is_zombie",)
+    assert explain(published, "experiment_summary", "zombie_runs", experiment_id=1).differing == ("zombie_runs",)
+
+
+def test_nothing_is_left_behind(published: House) -> None:
+    count = "select count(*) from pg_class where relpersistence = 't'"
+    before = published.warehouse(count)
+    explain(published, "experiment_summary", experiment_id=1)
+    assert published.warehouse(count) == before
+
+
+@pytest.mark.parametrize(
+    ("mart", "key", "column", "message"),
+    [
+        ("sales", {}, None, "there is no mart 'sales'; marts whose rows can be explained: experiment_summary, fct_runs, "),
+        ("dim_date", {}, None, "analytics.dim_date is not made of rows of a source; marts"),
+        ("refreshes", {}, None, "analytics.refreshes is not made of rows of a source; marts"),
+        (
+            "model_performance_history",
+            {},
+            None,
+            "analytics.model_performance_history keeps .*; explain analytics.model_performance instead",
+        ),
+        ("fct_runs", {"run": 1}, None, "analytics.fct_runs has no column 'run'; a row is identified by: execution_key"),
+        ("model_performance", {"model_id": 1}, "test_maee", "has no column 'test_maee'; did you mean test_mae "),
+        ("model_performance", {"model_id": 1}, "source_batch_id", "source_batch_id names the refresh that last changed the row"),
+        ("model_performance", {"model_id": 9}, None, "analytics.model_performance has no rows with model_id = 9; .*: --key model_id=…"),
+        ("model_performance", {"run_id": 1}, None, "analytics.model_performance has 2 rows with run_id = 1; .*: --key model_id=…"),
+        ("model_performance", {"model_id": "x"}, None, 'can have no row with model_id = x: invalid input syntax for type bigint: "x"'),
+        (
+            "metric_summary",
+            {"run_id": 1, "split": None},
+            None,
+            "no rows with run_id = 1 and split = null; .*run_id=… --key model_id=… --key",
+        ),
+    ],
+)
+def test_what_cannot_be_explained_is_said(published: House, mart: str, key: dict[str, object], column: str | None, message: str) -> None:
+    with pytest.raises(ExplanationError, match=message):
+        explain(published, mart, column, **key)
+
+
+def test_sql_of_another_project_is_not_taken_for_that_of_the_published(published: House) -> None:
+    published.warehouse("update analytics_next.built set definition = 'other' where relation = 'staging.int_metrics_classified'")
+    with pytest.raises(ExplanationError, match=r"the project has changed since analytics.model_performance was published by refresh"):
+        explain(published, "model_performance", model_id=1)
+    published.warehouse("alter table analytics_next.built drop column sql")
+    with pytest.raises(ExplanationError, match=r"no SQL is kept of analytics_next.model_performance; run `runmart refresh --full`"):
+        explain(published, "model_performance", model_id=1)
+    refresh(published, "--full-refresh")
+    assert is_proven(explain(published, "model_performance", model_id=1))
+
+
+def test_candidates_that_were_dropped_are_built_in_full(published: House) -> None:
+    """What an incremental refresh would build of them makes only what was touched."""
+    published.warehouse("drop schema analytics_next cascade")
+    refresh(published)
+    assert published.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(True,)]
+    assert is_proven(explain(published, "model_performance", model_id=1))
