@@ -24,13 +24,13 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# Whether an execution says that it is running for so long that nobody believes it. #}
-{% macro is_zombie() -%}
+{# Whether an execution says at a moment, that of this refresh if none is named, that it is running for so long that nobody believes it. #}
+{% macro is_zombie(at=none) -%}
     status = 'running'
-    and {{ seconds_between('started_at', refresh_started_at()) }} > {{ var('zombie_after_hours') }} * 3600
+    and {{ seconds_between('started_at', at or refresh_started_at()) }} > {{ var('zombie_after_hours') }} * 3600
 {%- endmacro %}
 
-{# Published executions that have become zombies since: nothing about them has changed but the time. #}
+{# Executions that have become zombies since the last complete refresh: nothing about them has changed but the time. #}
 {% macro new_zombies(system) -%}
     {%- if refresh_under_way()['is_full'] -%}
     select cast(null as text) as execution_id
@@ -40,7 +40,7 @@
     from analytics.fct_runs
     where
         system_name = '{{ system }}'
-        and not is_zombie
         and {{ is_zombie() }}
+        and not ({{ is_zombie("cast('" ~ refresh_under_way()['seen_at'] ~ "' as timestamp)") }})
     {%- endif -%}
 {%- endmacro %}

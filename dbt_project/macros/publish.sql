@@ -72,13 +72,13 @@
     {% for node in views %}
         {% do publish_view(node.name, node.name in published_columns) %}
     {% endfor %}
-    {% if refresh['is_full'] %}
-        {% for node in nodes %}
+    {% for node in nodes %}
+        {% if refresh['is_full'] or node.name not in published_columns %}
             {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='view' if node in views else 'table') %}
             {% do run_query(alter_relation_comment(relation, node.description)) %}
             {% do run_query(alter_column_comment(relation, node.columns)) %}
-        {% endfor %}
-    {% endif %}
+        {% endif %}
+    {% endfor %}
     {% set refresh_id = record_refresh(refresh, published_at, written, nodes | length == all_nodes | length) %}
     {% do run_query('commit') %}
     {% do log('Published refresh ' ~ refresh_id ~ ': ' ~ (nodes | length) ~ ' marts, ' ~ (written.values() | map(attribute='inserted') | sum)

@@ -14,8 +14,9 @@
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query(
         'create table if not exists analytics_next.refresh ('
-        'started_at timestamptz not null, definition text not null, seen jsonb not null, batches jsonb not null,'
+        'started_at timestamptz not null, definition text not null, seen jsonb not null, seen_at timestamptz, batches jsonb not null,'
         ' is_full boolean not null, is_forced boolean not null, is_whole boolean not null);'
+        ' alter table analytics_next.refresh add column if not exists seen_at timestamptz;'
         ' create table if not exists analytics_next.built ('
         'relation text primary key, definition text not null, refresh_started_at timestamptz, sql text);'
         ' alter table analytics_next.built add column if not exists sql text'
@@ -23,7 +24,7 @@
     {% set marts = marts_of_project() | selectattr('config.materialized', 'equalto', 'mart') | map(attribute='name') | list %}
     {% do run_query(
         "with last as ("
-        "select refresh_id, batches from ops.refreshes where is_complete order by refresh_id desc limit 1"
+        "select refresh_id, started_at, batches from ops.refreshes where is_complete order by refresh_id desc limit 1"
         "), current as ("
         "select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state"
         "), missing as ("
@@ -32,8 +33,8 @@
         "), removed as ("
         "delete from analytics_next.refresh"
         ")"
-        " insert into analytics_next.refresh (started_at, definition, seen, batches, is_full, is_forced, is_whole)"
-        " select '" ~ run_started_at.isoformat() ~ "', '" ~ definition() ~ "', coalesce(last.batches, '{}'), current.batches,"
+        " insert into analytics_next.refresh (started_at, definition, seen, seen_at, batches, is_full, is_forced, is_whole)"
+        " select '" ~ run_started_at.isoformat() ~ "', '" ~ definition() ~ "', coalesce(last.batches, '{}'), last.started_at, current.batches,"
         " " ~ flags.FULL_REFRESH ~ " or last.batches is null or missing.marts > 0 or not exists (select from analytics_next.built)"
         " or exists (select from ops.refreshes as r where r.refresh_id >= last.refresh_id and r.definition <> '" ~ definition() ~ "')"
         " or not last.batches ?& array(select jsonb_object_keys(current.batches))"
@@ -64,7 +65,8 @@
 {% endmacro %}
 
 {#
-    The refresh under way: is_full, is_forced, is_whole, started_at (text, UTC), seen and batches ({system: batch}). Outside of a refresh, in
+    The refresh under way: is_full, is_forced, is_whole, started_at (text, UTC), seen and batches ({system: batch}), of which seen and seen_at are
+    what the last complete refresh had read, and when it had started. Outside of a refresh, in
     unit tests and in `dbt compile`, models are what they are in a full one.
 #}
 {% macro refresh_under_way() %}
@@ -73,10 +75,11 @@
     {% endif %}
     {% set row = run_query(
         "select to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as started_at, definition, seen::text as seen,"
+        " to_char(seen_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as seen_at,"
         " batches::text as batches, is_full, is_forced, is_whole from analytics_next.refresh"
     )[0] %}
     {% do return({
-        'started_at': row['started_at'], 'definition': row['definition'], 'seen': fromjson(row['seen']), 'batches': fromjson(row['batches']),
+        'started_at': row['started_at'], 'definition': row['definition'], 'seen': fromjson(row['seen']), 'seen_at': row['seen_at'], 'batches': fromjson(row['batches']),
         'is_full': row['is_full'], 'is_forced': row['is_forced'], 'is_whole': row['is_whole'],
     }) %}
 {% endmacro %}

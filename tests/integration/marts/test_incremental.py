@@ -2,6 +2,7 @@
 
 import os
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -37,6 +38,19 @@ def check_histories(house: House, monkeypatch: pytest.MonkeyPatch, seeds: list[i
         refresh(house)
         assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
         assert differences_from_rebuild(house, monkeypatch) == {}
+
+
+def test_zombie_that_only_a_part_has_published_reaches_the_other_marts(house: House) -> None:
+    started = datetime.now(UTC) - timedelta(hours=30)
+    times = {"created_at": started, "updated_at": started}
+    run = {"run_id": 1, "experiment_id": 1, "run_name": "r", "run_fingerprint": "a" * 64, "status": "running", "start_time": started}
+    house.fill({"experiments": [{"experiment_id": 1, "experiment_name": "a", **times}], "runs": [{**run, **times}]})
+    refresh(house)
+    # As if the last complete refresh had been before the run became one, and a partial one of fct_runs after it.
+    house.warehouse("update analytics.experiment_summary set zombie_runs = 0")
+    house.warehouse("update ops.refreshes set started_at = started_at - interval '20 hours'")
+    refresh(house)
+    assert house.warehouse("select zombie_runs from analytics.experiment_summary") == [(1,)]
 
 
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
