@@ -38,8 +38,9 @@ demo: install  ## Set up, run real backtests, sync, build, check, publish; then 
 	$(BIN)/runmart demo
 
 test: demo  ## The demo, then all tests
-	@# Two processes; the tests of a file share servers and databases, so they stay together.
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@# Two processes; the tests of a file share servers and databases, so they stay together. In the order of folders the quick ones
+	@# come last; in that of numbers of tests, long files of few tests would leave one process idle at the end.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: install  ## Only the tests that need no database
 	$(BIN)/pytest tests/unit
