@@ -4,7 +4,6 @@ Belongs here: names, options and what a person sees in the terminal. Does not be
 `ingestion.slot`, `commands.source`).
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,14 +20,13 @@ from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
-from dagster_project.terminal import out
+from dagster_project.terminal import AsJson, out, print_json
 from dagster_project.words import size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
     from dagster_project.scaffold.drafting import Draft, LeftOut
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 System = Annotated[str, typer.Argument(help="The system.")]
 
 source_app = typer.Typer(
@@ -66,7 +64,7 @@ def enable_cdc(system: System, as_json: AsJson = False) -> None:
     """Make the replication slot of a system whose contract says `capture: cdc`."""
     enabled = slot.enable(_contract(system), _databases().url(system))
     if as_json:
-        out.print_json(json.dumps(asdict(enabled)))
+        print_json(asdict(enabled))
         return
     out.print(f"{system}: the slot {enabled.slot.name} {'was made' if enabled.is_new else 'was there already'}")
     out.print(_tables(enabled.tables))
@@ -78,7 +76,7 @@ def disable_cdc(system: System, as_json: AsJson = False) -> None:
     """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
     was_enabled = slot.disable(_contract(system), _databases().url(system))
     if as_json:
-        out.print_json(json.dumps({"was_enabled": was_enabled}))
+        print_json({"was_enabled": was_enabled})
     elif was_enabled:
         out.print(f"{system}: slot and publication were dropped; say `capture: horizon` in its contract if this is for good")
     else:
@@ -95,7 +93,7 @@ def status(
 
     statuses = capture_statuses(_databases(), known_systems([system] if system else ()))
     if as_json:
-        out.print_json(json.dumps([asdict(one) for one in statuses]))
+        print_json([asdict(one) for one in statuses])
         return
     out.print(_slots(statuses))
     for one in statuses:

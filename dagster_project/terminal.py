@@ -1,15 +1,34 @@
 """The terminal: where every command prints.
 
-Belongs here: the two streams and their width. Does not belong here: what is printed (`cli`, `source_cli`).
+Belongs here: the two streams, their width, the look of tables, and the option that asks for JSON. Does not belong here: what is printed
+(`results`, `source_cli`).
 """
 
+import json
 import os
 import sys
+from typing import Annotated
 
+import typer
+from rich import box
 from rich.console import Console
+from rich.table import Column, Table
 
 # A pipe or a file has no width; tables keep their lines there, up to this or what COLUMNS says.
 _WIDTH_OF_FILES = 120
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
 out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_FILES)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout."""
+    out.print_json(json.dumps(document, default=str))
+
+
+def new_table(first: str, *others: str) -> Table:
+    """A table without rows; the first column names things, the others are figures."""
+    columns = (Column(first, no_wrap=True), *(Column(name, justify="right", overflow="fold") for name in others))
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))

@@ -120,6 +120,11 @@ class Explanation:
         return tuple(name for name, value in self.recomputed.items() if value != self.row[name])
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether the rows behind make something else than is shown, although raw has not changed since."""
+        return bool(self.differing) and not self.has_moved_on
+
+    @property
     def rows_behind(self) -> int:
         """Number of all rows behind."""
         return sum(source.count for source in self.sources)

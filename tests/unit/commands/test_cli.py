@@ -24,7 +24,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from dagster_project import cli
+from dagster_project import cli, results
 from dagster_project.commands import runs
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.runs import RunReport
@@ -40,7 +40,7 @@ OPTIONS = {
     "refresh": {"--full", "--json"},
     "check": {"--json"},
     "status": {"--json"},
-    "explain": {"--key", "--column", "--rows"},
+    "explain": {"--key", "--column", "--rows", "--json"},
     "url": set(),
     "env": set(),
     "import": {"--experiment", "--json"},
@@ -50,7 +50,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0.000"), (-0.25, "-0.250"), (1234.5678, "1,234.568")])
 def test_number_has_three_decimals_and_a_dash_where_there_is_none(value: float | None, text: str) -> None:
-    assert cli._number(value) == text
+    assert results._number(value) == text
 
 
 def test_every_command_is_listed_with_its_options() -> None:
@@ -110,10 +110,10 @@ def evaluation(*, passed: bool) -> AssetCheckEvaluation:
 
 def test_failed_check_is_told_as_json_with_code_and_as_text_with_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
     report = RunReport("sync_shop", "r1", seconds=1.5, passed_checks=2, failed_checks=[evaluation(passed=False)], errors=["broken"])
-    document = json.loads(json.dumps(cli._as_dict(report)))
+    document = json.loads(json.dumps(results.as_dict(report)))
     assert document["failed_checks"] == [{"asset": "shop/orders", "check": "orders__key_is_unique", "severity": "ERROR"}]
     assert (document["run_id"], document["is_success"], document["errors"]) == ("r1", False, ["broken"])
-    cli._show_verdict(report)
+    results.show_verdict(report)
     assert capsys.readouterr().out == (
         "sync_shop: 0 assets, 2 checks passed, 1 failed, 1.5 s\n  ERROR shop/orders orders__key_is_unique, failing rows: 3\n"
     )
@@ -214,7 +214,7 @@ def reconciled(**counts: int) -> RunReport:
 
 
 def test_findings_have_a_total_and_name_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._show_findings(reconciled(rows_lost=1, rows_stale=2))
+    results.show_findings(reconciled(rows_lost=1, rows_stale=2))
     shown = capsys.readouterr()
     rows = [line.split() for line in shown.out.splitlines() if "50,000,000" in line]
     assert rows == [[first, "50,000,000", "1", "0", "2", "0", "1,234,567", "45.00", "12.50"] for first in ("orders", "total")]
@@ -222,12 +222,12 @@ def test_findings_have_a_total_and_name_what_is_left(capsys: pytest.CaptureFixtu
 
 
 def test_findings_that_are_repaired_are_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._show_findings(reconciled(rows_lost=1, rows_repaired=1))
+    results.show_findings(reconciled(rows_lost=1, rows_repaired=1))
     assert capsys.readouterr().err == ""
 
 
 def test_run_that_did_not_reconcile_has_no_findings(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._show_findings(RunReport("sync_shop", "r1", assets={"shop/orders": {"rows_read": 1}}))
+    results.show_findings(RunReport("sync_shop", "r1", assets={"shop/orders": {"rows_read": 1}}))
     assert capsys.readouterr() == ("", "")
 
 

@@ -1,5 +1,6 @@
 """`runmart explain` without a warehouse: its arguments, what it prints, and its exit codes."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -110,6 +111,19 @@ def test_last_line_says_whether_the_value_is_proven(
     result = run(monkeypatch, replace(EXPLANATION, **changes), *ASKED)
     assert result.output.splitlines()[-1] == last_line
     assert result.exit_code == exit_code
+
+
+@pytest.mark.parametrize(("recomputed", "differing", "exit_code"), [("0.1", [], 0), ("0.3", ["total"], 1)])
+def test_json_holds_everything(monkeypatch: pytest.MonkeyPatch, recomputed: str, differing: list[str], exit_code: int) -> None:
+    result = run(monkeypatch, replace(EXPLANATION, recomputed={"total": recomputed}), *ASKED, "--json")
+    document = json.loads(result.output)
+    assert document["row"] == EXPLANATION.row
+    assert [(source["table"], source["count"], source["key"]) for source in document["sources"]] == [
+        ("shop.orders", 1200, ["order_id", "placed_at"]),
+        ("shop.returns", 0, ["return_id"]),
+    ]
+    assert document["sources"][0]["rows"][1] == {"key": ["2", "2026-01-02"], "batch_id": 7, "synced_at": "2026-01-02 12:00:00+00:00"}
+    assert (document["recomputed"], document["differing"], result.exit_code) == ({"total": recomputed}, differing, exit_code)
 
 
 def test_key_is_read_up_to_the_first_equals_sign() -> None:

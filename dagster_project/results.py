@@ -1,0 +1,209 @@
+"""How the results of commands look in the terminal.
+
+Belongs here: tables and lines of what a command found or did, and what `--json` prints of a run. Does not belong here: commands and their
+options (`cli`), and where results come from (`commands/`).
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dagster_project import words
+from dagster_project.terminal import err, new_table, out
+
+if TYPE_CHECKING:
+    from dagster_project.commands.leaders import Leader
+    from dagster_project.commands.reconciling import Finding
+    from dagster_project.commands.runs import RunReport
+    from dagster_project.commands.status import SystemStatus
+    from dagster_project.marts.explanation import Explanation, SourceRows
+    from dagster_project.marts.refreshes import Refresh
+
+
+def as_dict(report: "RunReport") -> dict[str, Any]:
+    """A run as `--json` prints it."""
+    failed = [
+        {"asset": check.asset_key.to_user_string(), "check": check.check_name, "severity": check.severity.value}
+        for check in report.failed_checks
+    ]
+    return {**vars(report), "failed_checks": failed}
+
+
+def show_rows(report: "RunReport") -> None:
+    """Rows that a sync read and wrote, by table."""
+    raw = {key: data for key, data in sorted(report.assets.items()) if "rows_read" in data}
+    for system in dict.fromkeys(key.partition("/")[0] for key in raw):
+        table = new_table(f"raw_{system}", "rows", "inserted", "updated", "deleted", "seconds")
+        for key, data in raw.items():
+            if key.startswith(f"{system}/"):
+                counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
+                table.add_row(key.partition("/")[2], *counts, f"{data['seconds']:.2f}")
+        out.print(table)
+
+
+def show_nothing_new(current: "Refresh") -> None:
+    """That the marts are up to date, and as of when."""
+    batches = ", ".join(f"batch {batch_id} of {system}" for system, batch_id in sorted(current.batches.items()))
+    age = words.duration((datetime.now(UTC) - current.published_at).total_seconds())
+    out.print(f"nothing is new: refresh {current.refresh_id}, published {age} ago, reflects {batches}")
+
+
+def show_published_rows(report: "RunReport") -> None:
+    """Rows that a refresh wrote, of the marts in which any differed."""
+    published = report.assets["analytics/publication"]
+    entries = published["rows"]
+    rows = [row for row in entries if row["inserted"] or row["deleted"]] if isinstance(entries, list) else []
+    table = new_table(f"refresh {published['refresh_id']}", "rows written", "rows removed")
+    for row in rows:
+        table.add_row(row["mart"], f"{row['inserted']:,}", f"{row['deleted']:,}")
+    out.print(table if rows else "no row of a mart differs from what was published before")
+
+
+def show_findings(report: "RunReport") -> None:
+    """What a run that reconciled found; nothing if it ended before, or did not reconcile."""
+    from dagster_project.commands.reconciling import findings  # noqa: PLC0415
+
+    found = findings(report)
+    if not found:
+        return
+    system = report.job.removeprefix("reconcile_")
+    table = new_table(f"raw_{system}", "compared", "lost", "extra", "stale", "repaired", "read", "MB", "seconds")
+    for one in found:
+        table.add_row(one.table, *_finding_cells([one]))
+    table.add_section()
+    table.add_row("total", *_finding_cells(found))
+    out.print(table)
+    left = sum(one.rows_left for one in found)
+    if left:
+        err.print(
+            f"[bold red]error:[/] raw_{system} differs from its source in {left:,} row{'s' if left > 1 else ''}, which "
+            f"`runmart reconcile {system} --repair` repairs; ops.repairs has the keys"
+        )
+
+
+def _finding_cells(found: list["Finding"]) -> list[str]:
+    names = ("rows_compared", "rows_lost", "rows_extra", "rows_stale", "rows_repaired", "rows_read")
+    counts = [f"{sum(getattr(one, name) for one in found):,}" for name in names]
+    return [*counts, f"{sum(one.bytes_read for one in found) / 10**6:,.2f}", f"{sum(one.seconds for one in found):.2f}"]
+
+
+def show_system(system: "SystemStatus") -> None:
+    """How far raw is behind a source, and the state of its tables."""
+    if system.age_seconds is None:
+        out.print(f"[bold]{system.system}[/]: its first sync has not ended; `runmart sync {system.system}` goes on with the other tables")
+    else:
+        out.print(
+            f"[bold]{system.system}[/]: batch {system.batch_id}, synced {words.duration(system.age_seconds)} ago, capture {system.capture}"
+        )
+    first = system.tables[0]
+    if first.behind_seconds is None:
+        out.print(f"  behind its source: - ({system.source_note})", soft_wrap=True, markup=False)
+    else:
+        out.print(f"  behind its source: {words.duration(first.behind_seconds)}, {first.behind_transactions:,} transactions of its server")
+    last = system.last_reconcile
+    if last is None:
+        out.print(f"  last reconciled: never; `runmart reconcile {system.system}` compares every row")
+    else:
+        left = f", {last.rows_left:,} of them not repaired" if last.rows_left else ""
+        out.print(f"  last reconciled: {words.duration(last.age_seconds)} ago, {last.rows_differing:,} rows differed{left}")
+    table = new_table(f"raw_{system.system}", "rows", "last sync", "rows read", "seconds", "checks")
+    for row in system.tables:
+        verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
+        cost = ("-", "-") if row.rows_read is None else (f"{row.rows_read:,}", f"{row.seconds:.2f}")
+        table.add_row(row.table, f"{row.rows:,}", row.found_by, *cost, verdict)
+    out.print(table)
+
+
+def show_leaders(leaders: "list[Leader]") -> None:
+    """The best models."""
+    table = new_table("best models", "experiment", "mae", "skill*", "series x cutoffs")
+    for leader in leaders:
+        table.add_row(leader.model, leader.experiment, _number(leader.mae), _number(leader.skill), str(leader.common_pairs))
+    out.print(table)
+    out.print("* share of seasonal naive's mean absolute error that the model saves, over the series and cutoffs that all models have\n")
+
+
+def show_explanation(explanation: "Explanation") -> None:
+    """A row of a mart, the rows behind it, the SQL that makes it, and whether these rows make it."""
+    _show_mart_row(explanation)
+    for source in explanation.sources:
+        _show_source_rows(source)
+    _show_sql(explanation)
+    out.print(f"\n{_proof(explanation)}", style="red" if explanation.is_wrong else None, markup=False, soft_wrap=True)
+
+
+def _show_mart_row(explanation: "Explanation") -> None:
+    shown = [*explanation.grain, explanation.column, "refreshed_at", "source_batch_id"] if explanation.column else explanation.row
+    table = new_table(f"analytics.{explanation.mart}", "value")
+    for name in dict.fromkeys(name for name in shown if name in explanation.row):
+        table.add_row(name, _text(explanation.row[name]))
+    out.print(table)
+
+
+def _show_source_rows(source: "SourceRows") -> None:
+    if source.batch_ids is None or source.synced_at is None:
+        out.print(f"[bold]{source.table}[/]: no rows\n")
+        return
+    rows = f"{source.count:,} row{'' if source.count == 1 else 's'}"
+    batches = _range("batch", "batches", *map(str, source.batch_ids))
+    synced = _range("synced", "synced", *(f"{time:%Y-%m-%d %H:%M:%S}" for time in source.synced_at))
+    out.print(f"[bold]{source.table}[/]: {rows}, {batches}, {synced} UTC", soft_wrap=True)
+    table = new_table(source.key[0], *source.key[1:], "batch", "synced at")
+    for row in source.rows:
+        table.add_row(*map(_text, row.key), str(row.batch_id), f"{row.synced_at:%Y-%m-%d %H:%M:%S}")
+    if source.rows:
+        left = source.count - len(source.rows)
+        table.caption = f"and {left:,} more" if left else None
+        out.print(table)
+
+
+def _range(one: str, several: str, first: str, last: str) -> str:
+    return f"{one} {first}" if first == last else f"{several} {first} to {last}"
+
+
+def _show_sql(explanation: "Explanation") -> None:
+    out.print(f"[bold]{explanation.model}[/], compiled:\n")
+    out.print(explanation.sql, markup=False, soft_wrap=True)
+    if explanation.models_read:
+        out.print("\nit reads, in this order:")
+    for model in explanation.models_read:
+        out.print(f"  {model}", soft_wrap=True)
+
+
+def _proof(explanation: "Explanation") -> str:
+    """Whether the rows behind make what is shown, in one line."""
+    count, recomputed = explanation.rows_behind, explanation.recomputed
+    of_rows = f"recomputed from {'this 1 row' if count == 1 else f'these {count:,} rows'}"
+    if explanation.has_moved_on:
+        later = sum(source.later for source in explanation.sources)
+        what = (
+            f"{later:,} of these rows {'is' if later == 1 else 'are'} newer"
+            if later
+            else "rows that were behind this one have gone or moved"
+        )
+        return f"raw has moved on since refresh {explanation.refresh_id}: {what}; `runmart refresh` brings the mart up to date"
+    if recomputed is None:
+        return f"{of_rows}: there is no such row, unlike what is shown"
+    if explanation.differing:
+        values = (f"{name} = {_text(recomputed[name])}, not {_text(explanation.row[name])} as shown" for name in explanation.differing)
+        return f"{of_rows}: {'; '.join(values)}"
+    if explanation.column:
+        return f"{of_rows}: {explanation.column} = {_text(explanation.row[explanation.column])}, as shown"
+    return f"{of_rows}: all {len(recomputed)} columns as shown"
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else value
+
+
+def show_verdict(report: "RunReport") -> None:
+    """What a run came to, in a line, and the checks that failed."""
+    failed = len(report.failed_checks)
+    out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
+    for one in report.failed_checks:
+        rows = one.metadata.get("failing_rows")
+        detail = f", failing rows: {rows.value}" if rows else ""
+        out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{detail}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.3f}"
