@@ -83,12 +83,19 @@
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
 {%- endmacro %}
 
-{# The parents that changed rows have left, and the batch in which they were found to have changed, as a query. #}
-{% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
-{% macro default__parents_left(changed, column, data_type) -%}
+{#
+    The parents that changed rows have left, and the batch of the change, as a query.
+
+    changed: a relation of changed rows, called `changed`. columns: the foreign keys that name the parents.
+#}
+{% macro parents_left(changed, columns, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, columns, data_type)) }}{% endmacro %}
+{% macro default__parents_left(changed, columns, data_type) -%}
     select
+        {%- for column in columns %}
         cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }},
-        {{ changed }}._batch_id as batch_id
+        {%- endfor %}
+        changed._batch_id as batch_id
     from {{ changed }}
-    cross join lateral jsonb_array_elements({{ changed }}._moved_from) as entry (parents)
+    cross join lateral jsonb_array_elements(changed._moved_from) as entry (parents)
+    where changed._moved_from is not null
 {%- endmacro %}

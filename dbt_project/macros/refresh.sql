@@ -91,10 +91,18 @@
 {% macro is_built(relation) %}
     {% set name = relation.schema ~ '.' ~ relation.identifier %}
     {% do return(run_query(
-        "select 1 from analytics_next.built where relation = '" ~ name ~ "' and definition = '" ~ definition() ~ "'"
-        " and to_regclass('" ~ name ~ "') is not null"
-        " and (sql is not null or not (select is_full from analytics_next.refresh))"
+        "select 1 from analytics_next.built as built inner join analytics_next.refresh as refresh on built.definition = refresh.definition"
+        " where built.relation = '" ~ name ~ "' and to_regclass('" ~ name ~ "') is not null"
+        " and (built.sql is not null or not refresh.is_full)"
     ) | length > 0) %}
+{% endmacro %}
+
+{#
+    Empties a relation that refreshes use again. What is then written to it need not be on disk at once: the commit of the publication writes out
+    all that was before it.
+#}
+{% macro empty_built(relation) %}
+    {% do run_query('set local synchronous_commit = off; truncate ' ~ relation) %}
 {% endmacro %}
 
 {# Drops a relation, whatever it was, with what depends on it. #}
@@ -114,7 +122,7 @@
 {% macro note_built(relation) %}
     {% do run_query(
         "insert into analytics_next.built (relation, definition, refresh_started_at, sql)"
-        " select '" ~ relation.schema ~ '.' ~ relation.identifier ~ "', '" ~ definition() ~ "', started_at,"
+        " select '" ~ relation.schema ~ '.' ~ relation.identifier ~ "', definition, started_at,"
         " case when is_full then"
         " replace('" ~ sql.replace("'", "''") ~ "', to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '{refresh_started_at}')"
         " end"
@@ -124,11 +132,19 @@
     ) %}
 {% endmacro %}
 
-{# Digest of everything that decides what marts hold: models, macros, variables and dbt itself. #}
+{# Notes that a relation has to be made anew by the next refresh. #}
+{% macro forget_built(relation) %}
+    {% do run_query("delete from analytics_next.built where relation = '" ~ relation.schema ~ '.' ~ relation.identifier ~ "'") %}
+{% endmacro %}
+
+{# Digest of everything that decides what marts hold: models, their tests, macros, variables and dbt itself. #}
 {% macro definition() %}
     {% set parts = [dbt_version, var('systems') | tojson, var('zombie_after_hours') | string] %}
     {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.raw_code, node.columns.values() | map(attribute='data_type') | join(',')]) %}
+    {% endfor %}
+    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | sort(attribute='unique_id') %}
+        {% do parts.extend([node.unique_id, node.config.severity]) %}
     {% endfor %}
     {% for name in context.keys() | sort if context[name].macro is defined and context[name].macro.package_name == project_name %}
         {% do parts.append(context[name].macro.macro_sql) %}

@@ -14,6 +14,22 @@
 {%- endmacro %}
 
 {#
+    The parents that changed rows of a raw table have, and those that they have left, with the batch of the change.
+
+    columns: the foreign keys that name the parents.
+#}
+{% macro changed_parents(system, table, columns) -%}
+    select
+        {{ columns | join(', ') }},
+        _batch_id as batch_id
+    from ({{ changed_rows(system, table) }}) as changed
+
+    union all
+
+    {{ parents_left('(' ~ changed_rows(system, table) ~ ') as changed', columns) }}
+{%- endmacro %}
+
+{#
     Whether a row belongs to a touched group; true in a full refresh.
 
     touched: the model models/touched/touched_<touched>.

@@ -25,7 +25,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {% if is_built(changes) %}
-        {% do run_query('truncate ' ~ changes) %}
+        {% do empty_built(changes) %}
         {% call statement('main') -%}
             {{ get_assert_columns_equivalent(sql) }}
             insert into {{ changes }} ({{ adapter.dispatch('get_column_names', 'dbt')() }})
@@ -41,7 +41,12 @@
     {% do note_built(changes) %}
     {# The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. #}
     {% do run_query('analyze ' ~ changes) %}
-    {% do run_query('create or replace view ' ~ candidate ~ ' as ' ~ candidate_sql(model, changes)) %}
+    {% set is_full = refresh_under_way()['is_full'] %}
+    {% if is_full or not is_built(candidate) %}
+        {% do run_query('create or replace view ' ~ candidate ~ ' as ' ~ candidate_sql(model, changes, is_full)) %}
+        {# That of a full refresh is good for that refresh only. #}
+        {% do forget_built(candidate) if is_full else note_built(candidate) %}
+    {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do adapter.commit() %}
@@ -51,10 +56,10 @@
 {% endmaterialization %}
 
 {# The mart as it will be: published rows of the groups that are not touched, and the recomputed rows of those that are. #}
-{% macro candidate_sql(node, changes) -%}
+{% macro candidate_sql(node, changes, is_full) -%}
     {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
     select {{ columns }} from {{ changes }}
-    {%- if not refresh_under_way()['is_full'] %}
+    {%- if not is_full %}
     union all
     select {{ columns }} from analytics.{{ node.name }} as published
     where not {{ is_in_touched_group(node, 'published') }}

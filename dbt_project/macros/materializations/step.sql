@@ -6,7 +6,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {% if is_built(target_relation) %}
-        {% do run_query('truncate ' ~ target_relation) %}
+        {% do empty_built(target_relation) %}
         {% call statement('main') -%}
             insert into {{ target_relation }}
             {{ sql }}

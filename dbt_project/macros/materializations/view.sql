@@ -11,7 +11,7 @@
     {% else %}
         {% do drop_built(target_relation) %}
         {% call statement('main') -%}
-            {{ get_create_view_as_sql(target_relation, sql) }}
+            {{ get_create_view_as_sql(target_relation, as_subqueries(sql)) }}
         {%- endcall %}
         {% do note_built(target_relation) %}
     {% endif %}
@@ -23,3 +23,21 @@
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#
+    The same query with its common table expressions as subqueries, if it reads each of them once; else as it is. PostgreSQL plans a view that
+    has common table expressions apart from the query that reads the view, and then uses no index for what that query joins it with.
+#}
+{% macro as_subqueries(query) %}
+    {% set definition = '(?ms)^(?:with )?(\\w+) as \\(\n(.*?)^\\),?\n' %}
+    {% set result = namespace(sql=modules.re.sub(definition, '', query), is_possible=true) %}
+    {% for name, body in modules.re.findall(definition, query) | reverse %}
+        {% set parts = modules.re.split('\\b(from|join) ' ~ name ~ '\\b(?! as\\b)', result.sql) %}
+        {% if parts | length == 3 %}
+            {% set result.sql = parts[0] ~ parts[1] ~ ' (\n' ~ body ~ ') as ' ~ name ~ parts[2] %}
+        {% else %}
+            {% set result.is_possible = false %}
+        {% endif %}
+    {% endfor %}
+    {% do return(result.sql if result.is_possible else query) %}
+{% endmacro %}

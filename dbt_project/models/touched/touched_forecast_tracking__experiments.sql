@@ -5,15 +5,15 @@ with changed_experiments as (
 
 ),
 
-changed_runs as (
+touched_models as (
 
-    {{ changed_rows('forecast_tracking', 'runs') }}
+    select * from {{ ref('touched_forecast_tracking__models') }}
 
 ),
 
-changed_models as (
+models as (
 
-    {{ changed_rows('forecast_tracking', 'models') }}
+    select * from {{ ref('stg_forecast_tracking__models') }}
 
 ),
 
@@ -27,32 +27,21 @@ touched_runs as (
 
     union all
 
-    select
-        run_id,
-        _batch_id as batch_id
-    from changed_models
+    {{ changed_parents('forecast_tracking', 'models', ['run_id']) }}
 
     union all
 
-    {{ parents_left('changed_models', 'run_id') }}
-
-),
-
-touched_models as (
-
-    select * from {{ ref('touched_forecast_tracking__models') }}
+    select
+        models.run_id,
+        touched_models.batch_id
+    from models
+    inner join touched_models on models.model_id = touched_models.model_id
 
 ),
 
 runs as (
 
     select * from {{ ref('stg_forecast_tracking__runs') }}
-
-),
-
-models as (
-
-    select * from {{ ref('stg_forecast_tracking__models') }}
 
 ),
 
@@ -65,14 +54,7 @@ touching as (
 
     union all
 
-    select
-        experiment_id,
-        _batch_id as batch_id
-    from changed_runs
-
-    union all
-
-    {{ parents_left('changed_runs', 'experiment_id') }}
+    {{ changed_parents('forecast_tracking', 'runs', ['experiment_id']) }}
 
     union all
 
@@ -81,15 +63,6 @@ touching as (
         touched_runs.batch_id
     from runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
-
-    union all
-
-    select
-        runs.experiment_id,
-        touched_models.batch_id
-    from touched_models
-    inner join models on touched_models.model_id = models.model_id
-    inner join runs on models.run_id = runs.run_id
 
 ),
 

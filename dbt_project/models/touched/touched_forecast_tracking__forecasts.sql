@@ -6,33 +6,13 @@ with changed_experiments as (
 
 ),
 
-changed_runs as (
+touched_models as (
 
-    {{ changed_rows('forecast_tracking', 'runs') }}
+    {{ changed_parents('forecast_tracking', 'model_registry', ['model_id']) }}
 
-),
+    union all
 
-changed_models as (
-
-    {{ changed_rows('forecast_tracking', 'models') }}
-
-),
-
-changed_entries as (
-
-    {{ changed_rows('forecast_tracking', 'model_registry') }}
-
-),
-
-changed_predictions as (
-
-    {{ changed_rows('forecast_tracking', 'predictions') }}
-
-),
-
-runs as (
-
-    select * from {{ ref('stg_forecast_tracking__runs') }}
+    {{ changed_parents('forecast_tracking', 'predictions', ['model_id']) }}
 
 ),
 
@@ -42,40 +22,9 @@ models as (
 
 ),
 
-touched_models as (
-
-    select
-        model_id,
-        _batch_id as batch_id
-    from changed_entries
-
-    union all
-
-    {{ parents_left('changed_entries', 'model_id') }}
-
-    union all
-
-    select
-        model_id,
-        _batch_id as batch_id
-    from changed_predictions
-
-    union all
-
-    {{ parents_left('changed_predictions', 'model_id') }}
-
-),
-
 touched_runs as (
 
-    select
-        run_id,
-        _batch_id as batch_id
-    from changed_models
-
-    union all
-
-    {{ parents_left('changed_models', 'run_id') }}
+    {{ changed_parents('forecast_tracking', 'models', ['run_id']) }}
 
     union all
 
@@ -84,6 +33,12 @@ touched_runs as (
         touched_models.batch_id
     from models
     inner join touched_models on models.model_id = touched_models.model_id
+
+),
+
+runs as (
+
+    select * from {{ ref('stg_forecast_tracking__runs') }}
 
 ),
 
@@ -96,14 +51,7 @@ touching as (
 
     union all
 
-    select
-        experiment_id,
-        _batch_id as batch_id
-    from changed_runs
-
-    union all
-
-    {{ parents_left('changed_runs', 'experiment_id') }}
+    {{ changed_parents('forecast_tracking', 'runs', ['experiment_id']) }}
 
     union all
 

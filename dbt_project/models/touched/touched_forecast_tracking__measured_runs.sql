@@ -1,20 +1,7 @@
 -- Runs with metrics that have changed.
-with changed_metrics as (
+with measurements as (
 
-    {{ changed_rows('forecast_tracking', 'metrics') }}
-
-),
-
-touching as (
-
-    select
-        run_id,
-        _batch_id as batch_id
-    from changed_metrics
-
-    union all
-
-    {{ parents_left('changed_metrics', 'run_id') }}
+    select * from {{ ref('touched_forecast_tracking__measurements') }}
 
 ),
 
@@ -23,7 +10,7 @@ final as (
     select
         run_id,
         max(batch_id) as batch_id
-    from touching
+    from measurements
     where run_id is not null
     group by run_id
 

@@ -5,21 +5,15 @@ with changed_models as (
 
 ),
 
-changed_metrics as (
-
-    {{ changed_rows('forecast_tracking', 'metrics') }}
-
-),
-
-changed_entries as (
-
-    {{ changed_rows('forecast_tracking', 'model_registry') }}
-
-),
-
 touched_runs as (
 
     select * from {{ ref('touched_forecast_tracking__runs') }}
+
+),
+
+measurements as (
+
+    select * from {{ ref('touched_forecast_tracking__measurements') }}
 
 ),
 
@@ -46,25 +40,14 @@ touching as (
 
     union all
 
-    select
-        model_id,
-        _batch_id as batch_id
-    from changed_entries
-
-    union all
-
-    {{ parents_left('changed_entries', 'model_id') }}
+    {{ changed_parents('forecast_tracking', 'model_registry', ['model_id']) }}
 
     union all
 
     select
         model_id,
-        _batch_id as batch_id
-    from changed_metrics
-
-    union all
-
-    {{ parents_left('changed_metrics', 'model_id') }}
+        batch_id
+    from measurements
 
 ),
 
