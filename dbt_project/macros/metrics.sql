@@ -60,7 +60,7 @@
     {{- formulas[name] -}}
 {%- endmacro %}
 
-{# The metrics and splits that have columns of their own in experiment_summary and model_performance. #}
+{# The metrics and splits that have columns of their own in experiment_summary and model_performance; each metric has a best value. #}
 {% macro wide_metrics() %}
     {% do return([
         ('validation', 'mae'), ('validation', 'rmse'), ('validation', 'smape'), ('test', 'mae'), ('test', 'rmse'), ('test', 'smape')
@@ -85,11 +85,12 @@
     relation: rows of int_metrics_classified, wide metrics only.
 #}
 {% macro statistics_of_wide_metrics(relation, key) -%}
+    {%- set aggregates = ['min', 'max', 'last', 'mean', 'median', 'std', 'count', 'largest'] -%}
     select
         {{ key }},
         {%- for split, metric in wide_metrics() %}
         {%- for statistic in wide_statistics() + ['largest'] %}
-        max(statistic_{{ statistic }}) filter (where metric_name = '{{ metric }}' and split = '{{ split }}')
+        max(statistic_{{ aggregate_of(statistic, metric) }}) filter (where metric_name = '{{ metric }}' and split = '{{ split }}')
             as {{ split }}_{{ metric }}{{ '_' ~ statistic if statistic != 'largest' }}
         {{- ',' if not loop.last }}
         {%- endfor %}
@@ -100,14 +101,21 @@
             {{ key }},
             metric_name,
             split,
-            {%- for statistic in wide_statistics() + ['largest'] %}
-            {{ metric_statistic(statistic) }} as statistic_{{ statistic }}{{ ',' if not loop.last }}
+            {%- for aggregate in aggregates %}
+            {{ metric_statistic(aggregate) }} as statistic_{{ aggregate }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ relation }}
         where {{ key }} is not null
-        group by {{ key }}, metric_name, split, metric_direction
+        group by {{ key }}, metric_name, split
     ) as by_metric
     group by {{ key }}
+{%- endmacro %}
+
+{# What aggregate a statistic of a metric is: the direction, which says whether the least or the largest value is best, is known beforehand. #}
+{% macro aggregate_of(statistic, metric) -%}
+    {%- set aggregates = {'lower': {'best': 'min', 'worst': 'max'}, 'higher': {'best': 'max', 'worst': 'min'}} -%}
+    {%- set direction = 'lower' if metric in metrics_by_direction()['lower'] else 'higher' -%}
+    {{- aggregates[direction].get(statistic, statistic) -}}
 {%- endmacro %}
 
 {# Those columns, taken from a relation that was joined from the left: no row means a count of zero. #}

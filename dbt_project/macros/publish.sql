@@ -44,7 +44,7 @@
     {# dbt leaves its connection outside a transaction and without the role of the profile. #}
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
-    {% set refresh = refresh_under_way() %}
+    {% set refresh = last_refresh() %}
     {% do refuse_mixture(refresh, tables) %}
     {% do refuse_unsound_raw() %}
     {# Publications come one after the other, so this moment, unlike the beginning of the transaction, is later than all that were before. #}

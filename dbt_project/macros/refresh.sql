@@ -10,6 +10,7 @@
     refreshes built is gone, or `--full-refresh` asks for it.
 #}
 {% macro begin_refresh() %}
+    {% do graph.update({'refresh': none, 'built': none}) %}
     {% if not is_refresh() %}{% do return('') %}{% endif %}
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query(
@@ -42,6 +43,8 @@
         " " ~ flags.FULL_REFRESH ~ ", false"
         " from current cross join missing left join last on true"
     ) %}
+    {# `graph` is what all nodes of a command share: what holds for all of them is asked once. #}
+    {% do graph.update({'refresh': last_refresh(), 'built': relations_built()}) %}
     {% do run_query('commit') %}
 {% endmacro %}
 
@@ -73,6 +76,11 @@
     {% if not execute or flags.WHICH not in ['build', 'run', 'run-operation'] or (model is defined and model.resource_type == 'unit_test') %}
         {% do return({'is_full': true, 'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'), 'seen': {}, 'batches': {}}) %}
     {% endif %}
+    {% do return(graph['refresh'] or last_refresh()) %}
+{% endmacro %}
+
+{# The refresh that began last, as the database has it. #}
+{% macro last_refresh() %}
     {% set row = run_query(
         "select to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as started_at, definition, seen::text as seen,"
         " to_char(seen_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as seen_at,"
@@ -89,12 +97,14 @@
     The database is asked, here and where such a relation is dropped: dbt's cache does not hold the schema of candidates.
 #}
 {% macro is_built(relation) %}
-    {% set name = relation.schema ~ '.' ~ relation.identifier %}
+    {% do return(relation.schema ~ '.' ~ relation.identifier in graph['built']) %}
+{% endmacro %}
+
+{% macro relations_built() %}
     {% do return(run_query(
-        "select 1 from analytics_next.built as built inner join analytics_next.refresh as refresh on built.definition = refresh.definition"
-        " where built.relation = '" ~ name ~ "' and to_regclass('" ~ name ~ "') is not null"
-        " and (built.sql is not null or not refresh.is_full)"
-    ) | length > 0) %}
+        "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh on built.definition = refresh.definition"
+        " where to_regclass(built.relation) is not null and (built.sql is not null or not refresh.is_full)"
+    ).columns['relation'].values() | list) %}
 {% endmacro %}
 
 {#
@@ -110,6 +120,8 @@
     {% set name = relation.schema ~ '.' ~ relation.identifier %}
     {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
         {% do run_query('drop ' ~ row['kind'] ~ ' ' ~ name ~ ' cascade') %}
+        {# What was built on it has gone too. #}
+        {% do graph.update({'built': []}) %}
     {% endfor %}
 {% endmacro %}
 
