@@ -29,11 +29,12 @@ _RELATION = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 
 _HAS_KEPT = "select count(*) = 1 from pg_attribute where attrelid = to_regclass('analytics_next.built') and attname = 'sql'"
 
-# The columns after the first stand in the order of `_Definition`.
+# The columns after the first stand in the order of `_Definition`. The SQL of a mart is kept with its changes, not with its candidate.
 _KEPT = """
 select built.relation, built.sql, built.definition, coalesce(class.relkind = 'r', false)
 from analytics_next.built as built
 left join pg_class as class on class.oid = to_regclass(built.relation)
+where not exists (select from analytics_next.built as changes where changes.relation = built.relation || '__changes')
 """
 
 # The columns stand in the order of `Publication`.
