@@ -19,7 +19,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh clean
+.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh bench-publish clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -81,6 +81,10 @@ bench-ingest: install $(PEERS)  ## What first loads and syncs cost beside the ps
 bench-refresh: SIZE = 10000000
 bench-refresh: install $(PEERS)  ## What refreshes cost beside the source's materialized views and a full rebuild: SIZE=10000000
 	@$(BIN)/python -m benchmarks.refresh --size $(SIZE)
+
+bench-publish: SIZE = 200000
+bench-publish: install  ## What readers feel of ways to publish marts: SIZE=200000
+	@$(BIN)/python -m benchmarks.publish --size $(SIZE)
 
 clean:  ## Stop the embedded server and remove .runmart/ and the environments
 	-test -x $(BIN)/runmart && $(BIN)/runmart down

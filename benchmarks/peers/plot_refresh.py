@@ -28,7 +28,7 @@ def main(figures_file: str, plot_file: str) -> None:
     axes.set_ylabel("seconds in which the database was busy, logarithmic")
     axes.set_title("Refresh after changes", loc="left")
     axes.grid(visible=True, axis="y", alpha=0.25)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.legend(frameon=False, fontsize=9, handlelength=3.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     canvas.savefig(plot_file, dpi=130)
 
 
