@@ -121,7 +121,7 @@
     {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
         {% do run_query('drop ' ~ row['kind'] ~ ' ' ~ name ~ ' cascade') %}
         {# What was built on it has gone too. #}
-        {% do graph.update({'built': []}) %}
+        {% do graph.update({'built': relations_built()}) %}
     {% endfor %}
 {% endmacro %}
 

@@ -188,19 +188,18 @@ def test_failed_blocking_check_of_a_mart_publishes_nothing(platform: Platform) -
     assert platform.run(f"sync_{SYSTEM}").is_success
     platform.warehouse(
         """
-        create function public.spoil() returns event_trigger language plpgsql security definer as $$
+        create function public.spoil() returns trigger language plpgsql as $$
         begin
-            if to_regclass('analytics_next.model_leaderboard__changes') is not null then
-                update analytics_next.model_leaderboard__changes set mae = -1;
-            end if;
+            new.mae = -1;
+            return new;
         end $$;
-        create event trigger spoil on ddl_command_end when tag in ('CREATE TABLE', 'CREATE VIEW') execute function public.spoil()
+        create trigger spoil before insert on analytics_next.model_leaderboard__changes for each row execute function public.spoil()
         """
     )
     try:
         report = platform.run("refresh")
     finally:
-        platform.warehouse("drop event trigger spoil; drop function public.spoil()")
+        platform.warehouse("drop function public.spoil() cascade")
     assert not report.is_success
     assert {check.asset_key.path[-1] for check in report.failed_checks} >= {"model_leaderboard"}
     assert "analytics/publication" not in report.assets

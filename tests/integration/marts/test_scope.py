@@ -75,3 +75,18 @@ def test_all_rows_are_tested_when_tests_run_by_themselves(one_recomputed: House)
     one_recomputed.reset()
     one_recomputed.warehouse("update analytics.fct_runs set status = 'lost' where execution_id = '1'")
     assert not one_recomputed.dbt("test", "--select", "fct_runs").success
+
+
+def test_relations_are_used_again(house: House) -> None:
+    """Also by the first refresh after a full one, which makes the candidates of histories anew."""
+    oids = (
+        "select string_agg(oid::text || ' ' || relname, ',' order by relname) from pg_class where relkind in ('r', 'v')"
+        " and relnamespace in ('staging'::regnamespace, 'analytics_next'::regnamespace) and relname not like '%_history'"
+    )
+    house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
+    refresh(house, "--full-refresh")
+    before = house.warehouse(oids)
+    house.source("update runs set status = 'killed' where run_id = 1")
+    house.sync()
+    refresh(house)
+    assert house.warehouse(oids) == before
