@@ -182,12 +182,9 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Bring the marts up to date with raw, check them, publish them."""
-    from dagster_project.components.contract import load_contracts  # noqa: PLC0415
-
     databases = _databases()
-    # A mistake in a contract is told before anything starts, also when there is nothing to do.
-    load_contracts()
-    setup.check_connections(databases)
+    # Told also when there is nothing to do.
+    _check_setup(databases)
     current = None if full else current_refresh(databases)
     if current is not None:
         if as_json:
@@ -303,8 +300,7 @@ def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] |
     from dagster_project.commands.runs import run_job  # noqa: PLC0415
     from dagster_project.resources.instance import open_instance  # noqa: PLC0415
 
-    setup.known_systems(())
-    setup.check_connections(databases)
+    _check_setup(databases)
     _say(f"running {job}", as_json)
     progress = Progress(lambda line: _say(line, as_json))
     with open_instance(databases) as instance:
@@ -322,6 +318,12 @@ def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] |
         )
         raise SystemExit(1)
     return report
+
+
+def _check_setup(databases: Databases) -> None:
+    """Tell of a mistake in a contract, and of a database that cannot be used, before anything starts."""
+    setup.known_systems(())
+    setup.check_connections(databases)
 
 
 def _say(line: str, as_json: bool) -> None:

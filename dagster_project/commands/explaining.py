@@ -1,7 +1,7 @@
 """Explaining a row of a mart: what is asked, and the transaction in which it is answered.
 
 Belongs here: reading the arguments of the command, and connecting. Does not belong here: where rows come from (`marts.explanation`) and how
-that is shown (`cli`).
+that is shown (`results`).
 """
 
 from collections.abc import Sequence

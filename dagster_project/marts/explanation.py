@@ -1,7 +1,7 @@
 """Where a row of a mart comes from: the rows of raw tables behind it, and proof that they make what it shows.
 
 Belongs here: finding the row and the rows behind it, and holding it against what these make. Does not belong here: which rows stand behind
-a mart (`rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`cli`).
+a mart (`rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`results`).
 """
 
 import difflib

@@ -22,6 +22,7 @@
         'relation text primary key, definition text not null, refresh_started_at timestamptz, sql text);'
         ' alter table analytics_next.built add column if not exists sql text'
     ) %}
+    {% set digest = definition() %}
     {% set marts = marts_of_project() | selectattr('config.materialized', 'equalto', 'mart') | map(attribute='name') | list %}
     {% do run_query(
         "with last as ("
@@ -35,9 +36,9 @@
         "delete from analytics_next.refresh"
         ")"
         " insert into analytics_next.refresh (started_at, definition, seen, seen_at, batches, is_full, is_forced, is_whole)"
-        " select '" ~ run_started_at.isoformat() ~ "', '" ~ definition() ~ "', coalesce(last.batches, '{}'), last.started_at, current.batches,"
+        " select '" ~ run_started_at.isoformat() ~ "', '" ~ digest ~ "', coalesce(last.batches, '{}'), last.started_at, current.batches,"
         " " ~ flags.FULL_REFRESH ~ " or last.batches is null or missing.marts > 0 or not exists (select from analytics_next.built)"
-        " or exists (select from ops.refreshes as r where r.refresh_id >= last.refresh_id and r.definition <> '" ~ definition() ~ "')"
+        " or exists (select from ops.refreshes as r where r.refresh_id >= last.refresh_id and r.definition <> '" ~ digest ~ "')"
         " or not last.batches ?& array(select jsonb_object_keys(current.batches))"
         " or exists (select from ops.table_syncs as s where s.batch_id > (last.batches ->> s.system)::bigint and s.found_by like '%first load%'),"
         " " ~ flags.FULL_REFRESH ~ ", false"
@@ -92,14 +93,15 @@
     }) %}
 {% endmacro %}
 
-{#
-    Whether a relation that refreshes use again and again is there as the project defines it now; for a full refresh, its SQL must be kept too.
-    The database is asked, here and where such a relation is dropped: dbt's cache does not hold the schema of candidates.
-#}
+{# Whether a relation that refreshes use again and again is there as the project defines it now. #}
 {% macro is_built(relation) %}
     {% do return(relation.schema ~ '.' ~ relation.identifier in graph['built']) %}
 {% endmacro %}
 
+{#
+    The relations that are there as the project defines them now; for a full refresh, their SQL must be kept too. The database is asked, here and
+    where one is dropped: dbt's cache does not hold the schema of candidates.
+#}
 {% macro relations_built() %}
     {% do return(run_query(
         "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh on built.definition = refresh.definition"

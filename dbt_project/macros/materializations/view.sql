@@ -1,6 +1,10 @@
-{# A view that is as the project defines it is left alone: making it anew costs as much as a small refresh. #}
 {% materialization view, adapter='postgres' %}
-    {%- set target_relation = this.incorporate(type='view') -%}
+    {{ return(made_view(this, as_subqueries(sql))) }}
+{% endmaterialization %}
+
+{# Makes a view for a materialization. One that is as the project defines it is left alone: making it anew costs as much as a small refresh. #}
+{% macro made_view(relation, query) %}
+    {%- set target_relation = relation.incorporate(type='view') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -11,7 +15,7 @@
     {% else %}
         {% do drop_built(target_relation) %}
         {% call statement('main') -%}
-            {{ get_create_view_as_sql(target_relation, as_subqueries(sql)) }}
+            {{ get_create_view_as_sql(target_relation, query) }}
         {%- endcall %}
         {% do note_built(target_relation) %}
     {% endif %}
@@ -21,8 +25,8 @@
     {% if not is_left %}{% do adapter.commit() %}{% endif %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
 
-    {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
+    {% do return({'relations': [target_relation]}) %}
+{% endmacro %}
 
 {#
     The same query with its common table expressions as subqueries, if it reads each of them once; else as it is. PostgreSQL plans a view that
