@@ -42,13 +42,15 @@ inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.in
 where index.indrelid = %s::regclass and index.indisprimary
 """
 
-# The first column of each index on all rows.
+# The first column of each index, and which rows it is on; null for all.
 _INDEXED_COLUMNS = """
-select attribute.attname
+select attribute.attname, pg_catalog.pg_get_expr(index.indpred, index.indrelid)
 from pg_catalog.pg_index as index
 inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = index.indkey[0]
-where index.indrelid = %s::regclass and index.indpred is null
+where index.indrelid = %s::regclass
 """
+
+_MOVED = "(_moved_from IS NOT NULL)"
 
 _DEPENDENT_VIEWS = """
 with recursive dependent as (
@@ -125,7 +127,7 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
 
 
 def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch.
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch of all and of moved rows.
 
     The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
     the batch with a number, so that the planner sees that these rows do not matter.
@@ -140,7 +142,7 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
                 f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
-    _index_foreign_keys(cursor, contract, table, name)
+    _index_parents(cursor, contract, table, name)
     cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
 
 
@@ -187,7 +189,7 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
         _drop_column(cursor, contract, table, column)
     # A table that was made before raw tables had it.
     cursor.execute(sql.SQL("alter table {} add column if not exists _moved_from {}").format(name, sql.SQL(BATCH_COLUMNS["_moved_from"])))
-    _index_foreign_keys(cursor, contract, table, name)
+    _index_parents(cursor, contract, table, name)
 
 
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -196,13 +198,16 @@ def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
 
 
-def _index_foreign_keys(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
-    """Create the missing ones of the indexes by which marts find the rows of a parent."""
+def _index_parents(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
+    """Create the missing ones of the indexes by which marts find the rows of a parent, and, of a batch, the rows that have left one."""
     cursor.execute(_INDEXED_COLUMNS, (name.as_string(cursor),))
-    indexed = {column for (column,) in cursor.fetchall()}
-    for column in contract.tables[table].foreign_keys:
-        if column not in indexed:
+    indexed = set(cursor.fetchall())
+    foreign_keys = contract.tables[table].foreign_keys
+    for column in foreign_keys:
+        if (column, None) not in indexed:
             cursor.execute(sql.SQL("create index on {} ({})").format(name, sql.Identifier(column)))
+    if foreign_keys and ("_batch_id", _MOVED) not in indexed:
+        cursor.execute(sql.SQL("create index on {} (_batch_id) where {}").format(name, sql.SQL(_MOVED)))
 
 
 def _wanted(contract: SystemContract, table: str, described: SourceTable) -> dict[str, str]:

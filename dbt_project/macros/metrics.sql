@@ -72,6 +72,15 @@
     {% do return(['best', 'last', 'worst', 'mean', 'median', 'std', 'count']) %}
 {% endmacro %}
 
+{# The position of a metric in that list, null if it is not there: rows are sorted by a number much faster than by two names. #}
+{% macro wide_metric_number() -%}
+            case
+                {%- for split, metric in wide_metrics() %}
+                when metric_name = '{{ metric }}' and split = '{{ split }}' then {{ loop.index0 }}
+                {%- endfor %}
+            end
+{%- endmacro %}
+
 {# Whether a metric has columns of its own there. #}
 {% macro is_wide_metric() -%}
     metric_name in ('{{ wide_metrics() | map(attribute=1) | unique | join("', '") }}')
@@ -90,7 +99,7 @@
         {{ key }},
         {%- for split, metric in wide_metrics() %}
         {%- for statistic in wide_statistics() + ['largest'] %}
-        max(statistic_{{ aggregate_of(statistic, metric) }}) filter (where metric_name = '{{ metric }}' and split = '{{ split }}')
+        max(statistic_{{ aggregate_of(statistic, metric) }}) filter (where wide_metric = {{ wide_metrics().index((split, metric)) }})
             as {{ split }}_{{ metric }}{{ '_' ~ statistic if statistic != 'largest' }}
         {{- ',' if not loop.last }}
         {%- endfor %}
@@ -99,14 +108,13 @@
     from (
         select
             {{ key }},
-            metric_name,
-            split,
+            {{ wide_metric_number() }} as wide_metric,
             {%- for aggregate in aggregates %}
             {{ metric_statistic(aggregate) }} as statistic_{{ aggregate }}{{ ',' if not loop.last }}
             {%- endfor %}
         from {{ relation }}
         where {{ key }} is not null
-        group by {{ key }}, metric_name, split
+        group by {{ key }}, wide_metric
     ) as by_metric
     group by {{ key }}
 {%- endmacro %}

@@ -200,28 +200,32 @@
     kept_by: the mart that keeps the history of this one, if there is one.
 #}
 {% macro publish_rows(node, candidate, is_full, published_at, kept_by) %}
+    {%- set mart = 'analytics.' ~ node.name -%}
+    {%- set changes = 'analytics_next.' ~ node.name ~ '__changes' -%}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
     {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
-    {%- set condition = 'true' if is_full else is_in_touched_group(node, 'published') -%}
+    {# Materialized, so that the planner does not look up the statistics of every column. #}
+    {%- set published =
+        "published as materialized ("
+        "select published.ctid as place, row(" ~ qualified(compared, 'published') ~ ")::text as image from " ~ mart ~ " as published"
+        " where " ~ ('true' if is_full else is_in_touched_group(node, 'published')) ~ ")"
+    -%}
     {% set deleted = run_query(
-        "with obsolete as ("
-        "select published.ctid as place from analytics." ~ node.name ~ " as published"
-        " where " ~ condition ~ " and not exists ("
-        "select from (select row(" ~ compared ~ ")::text as image from analytics_next." ~ node.name ~ "__changes) as changes"
-        " where changes.image = row(" ~ qualified(compared, 'published') ~ ")::text"
-        ")), deleted as (delete from analytics." ~ node.name ~ " where ctid in (select place from obsolete) returning *)"
+        "with " ~ published ~ ", recomputed as materialized ("
+        "select row(" ~ compared ~ ")::text as image from " ~ changes
+        ~ "), obsolete as ("
+        "select place from published where not exists (select from recomputed where recomputed.image = published.image)"
+        "), deleted as (delete from " ~ mart ~ " where ctid in (select place from obsolete) returning *)"
         ~ (', ended as (' ~ end_versions_sql(kept_by, published_at) ~ ')' if kept_by else '') ~
         " select count(*) as deleted_rows from deleted"
     )[0]['deleted_rows'] %}
     {% set inserted = run_query(
-        "with kept as ("
-        "select row(" ~ compared ~ ")::text as image from analytics." ~ node.name ~ " as published where " ~ condition
-        ~ "), inserted as ("
-        "insert into analytics." ~ node.name ~ " (" ~ columns ~ ")"
+        "with " ~ published ~ ", inserted as ("
+        "insert into " ~ mart ~ " (" ~ columns ~ ")"
         " select " ~ qualified(columns, 'changes').replace('changes."source_batch_id"', 'coalesce(touched.batch_id, changes."source_batch_id")')
-        ~ " from analytics_next." ~ node.name ~ "__changes as changes"
+        ~ " from " ~ changes ~ " as changes"
         " left join " ~ groups_of(node) ~ " as touched on " ~ is_group_of(node, 'changes') ~
-        " where not exists (select from kept where kept.image = row(" ~ qualified(compared, 'changes') ~ ")::text)"
+        " where not exists (select from published where published.image = row(" ~ qualified(compared, 'changes') ~ ")::text)"
         " returning *)"
         ~ (', begun as (' ~ begin_versions_sql(kept_by, 'inserted', columns, published_at) ~ ')' if kept_by else '') ~
         " select count(*) as inserted_rows from inserted"

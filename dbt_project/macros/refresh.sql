@@ -99,22 +99,33 @@
 {% endmacro %}
 
 {#
-    The relations that are there as the project defines them now; for a full refresh, their SQL must be kept too. The database is asked, here and
-    where one is dropped: dbt's cache does not hold the schema of candidates.
+    The relations that are there as the project defines them now, each with whether it is large; for a full refresh, their SQL must be kept too.
+    The database is asked, here and where one is dropped: dbt's cache does not hold the schema of candidates.
 #}
 {% macro relations_built() %}
-    {% do return(run_query(
-        "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh on built.definition = refresh.definition"
-        " where to_regclass(built.relation) is not null and (built.sql is not null or not refresh.is_full)"
-    ).columns['relation'].values() | list) %}
+    {% set built = {} %}
+    {% for row in run_query(
+        "select built.relation, class.relpages > 100 as is_large from analytics_next.built as built"
+        " inner join analytics_next.refresh as refresh on built.definition = refresh.definition"
+        " inner join pg_class as class on class.oid = to_regclass(built.relation)"
+        " where built.sql is not null or not refresh.is_full"
+    ) %}
+        {% do built.update({row['relation']: row['is_large']}) %}
+    {% endfor %}
+    {% do return(built) %}
 {% endmacro %}
 
 {#
-    Empties a relation that refreshes use again. What is then written to it need not be on disk at once: the commit of the publication writes out
-    all that was before it.
+    Empties a relation that refreshes use again, and holds whoever else would fill it. What is then written to it need not be on disk at once: the
+    commit of the publication writes out all that was before it. Rows are deleted as long as the relation is small: a truncation is at work for
+    the same time however little there is, and has to be on disk at once.
 #}
 {% macro empty_built(relation) %}
-    {% do run_query('set local synchronous_commit = off; truncate ' ~ relation) %}
+    {% set is_large = graph['built'][relation.schema ~ '.' ~ relation.identifier] %}
+    {% do run_query(
+        'set local synchronous_commit = off; lock table ' ~ relation ~ ' in exclusive mode; '
+        ~ ('truncate ' if is_large else 'delete from ') ~ relation
+    ) %}
 {% endmacro %}
 
 {# Drops a relation, whatever it was, with what depends on it. #}

@@ -109,12 +109,14 @@ def test_deleted_row_that_is_back_under_another_parent_keeps_the_one_it_had(pair
     pair.assert_equal()
 
 
-def test_rows_of_a_parent_are_found_by_an_index(pair: Pair) -> None:
-    """Of tables that were made before foreign keys had indexes, too."""
+def test_rows_of_a_parent_and_rows_that_left_one_are_found_by_an_index(pair: Pair) -> None:
+    """Of tables that were made before they had these indexes, too."""
     pair.sync()
     for _ in range(2):
-        (plan, *_), *_ = pair.in_warehouse("set enable_seqscan = off; explain select from raw_small.child where parent_id = 1")
-        assert "child_parent_id_idx" in plan
+        for condition in ("parent_id = 1", "_batch_id > 1 and _moved_from is not null"):
+            plan = str(pair.in_warehouse(f"set enable_seqscan = off; explain select from raw_small.child where {condition}"))
+            assert "Index" in plan
+            assert "Filter" not in plan
         pair.in_warehouse("drop index raw_small.child_parent_id_idx; alter table raw_small.child drop column _moved_from")
         pair.in_warehouse("update ops.table_state set shape = 'as it was before' where table_name = 'child'")
         pair.sync()

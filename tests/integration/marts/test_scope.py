@@ -91,3 +91,15 @@ def test_relations_are_used_again(house: House) -> None:
     house.sync()
     refresh(house)
     assert house.warehouse(oids) == before
+
+
+def test_relation_that_was_large_gives_its_space_back(house: House) -> None:
+    """Small ones are emptied row by row, which leaves their files as they are."""
+    house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
+    refresh(house)
+    touched = "staging.touched_forecast_tracking__runs"
+    house.warehouse(f"insert into {touched} select key, 1 from generate_series(1, 100000) as key; analyze {touched}")
+    house.source("update runs set status = 'killed' where run_id = 1")
+    house.sync()
+    refresh(house)
+    assert house.warehouse(f"select run_id, pg_relation_size('{touched}') <= 8192 from {touched}") == [(1, True)]
