@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.table import Column, Table
 from sqlalchemy import make_url
 
@@ -20,7 +19,7 @@ from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
-from dagster_project.terminal import AsJson, out, print_json
+from dagster_project.terminal import AsJson, new_table, out, print_json
 from dagster_project.words import size
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def _databases() -> Databases:
 
 
 def _slots(statuses: "list[CaptureStatus]") -> Table:
-    table = _table("system", "capture", "slot", "holds back", "dropped at", "source keeps", "log", "behind")
+    table = new_table("system", "capture", "slot", "holds back", "dropped at", "source keeps", "log", "behind", justify="left")
     for one in statuses:
         kept = "no limit" if one.server_limit_bytes is None else size(one.server_limit_bytes)
         cells = ["-"] * 6
@@ -170,11 +169,7 @@ def _slots(statuses: "list[CaptureStatus]") -> Table:
 
 
 def _tables(tables: Mapping[str, str | None], prefix: str = "") -> Table:
-    table = _table(f"{prefix}table", "changes come from", "because")
+    table = new_table(f"{prefix}table", "changes come from", "because", justify="left")
     for name, reason in tables.items():
         table.add_row(name, "the horizon" if reason else "the slot", reason or "")
     return table
-
-
-def _table(*names: str) -> Table:
-    return Table(Column(names[0], no_wrap=True), *names[1:], box=box.SIMPLE_HEAD, pad_edge=False)

@@ -7,7 +7,7 @@ Belongs here: the two streams, their width, the look of tables, and the option t
 import json
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich import box
@@ -28,7 +28,7 @@ def print_json(document: object) -> None:
     out.print_json(json.dumps(document, default=str))
 
 
-def new_table(first: str, *others: str) -> Table:
-    """A table without rows; the first column names things, the others are figures."""
-    columns = (Column(first, no_wrap=True), *(Column(name, justify="right", overflow="fold") for name in others))
+def new_table(first: str, *others: str, justify: Literal["left", "right"] = "right") -> Table:
+    """A table without rows; the first column names things, the others are figures, or words to the left."""
+    columns = (Column(first, no_wrap=True), *(Column(name, justify=justify, overflow="fold") for name in others))
     return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))

@@ -115,9 +115,7 @@ class Explanation:
     @property
     def differing(self) -> tuple[str, ...]:
         """Columns whose recomputed value is another one than the shown; all that identify the row if there is no such row."""
-        if self.recomputed is None:
-            return self.grain
-        return tuple(name for name, value in self.recomputed.items() if value != self.row[name])
+        return _differing(self.row, self.recomputed, self.grain)
 
     @property
     def is_wrong(self) -> bool:
@@ -155,7 +153,7 @@ def explain(cursor: Cursor, mart: str, key: Sequence[tuple[str, str]], column: s
     sources = behind.describe(rows)
     explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
     recomputed = recomputation.row(explained, rules.grain, _shown(mart))
-    differs = recomputed is None or any(row[name] != value for name, value in recomputed.items())
+    differs = bool(_differing(row, recomputed, rules.grain))
     files = {path.stem: path.relative_to(DBT_PROJECT.parent).as_posix() for path in (DBT_PROJECT / "models").rglob("*.sql")}
     return Explanation(
         mart=mart,
@@ -170,6 +168,12 @@ def explain(cursor: Cursor, mart: str, key: Sequence[tuple[str, str]], column: s
         refresh_id=recomputation.publication.refresh_id,
         has_moved_on=any(source.later for source in sources) or (differs and behind.has_moved_on()),
     )
+
+
+def _differing(row: Mapping[str, str | None], recomputed: Mapping[str, str | None] | None, grain: tuple[str, ...]) -> tuple[str, ...]:
+    if recomputed is None:
+        return grain
+    return tuple(name for name, value in recomputed.items() if value != row[name])
 
 
 def _rules_of(mart: str) -> MartRules:

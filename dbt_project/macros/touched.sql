@@ -30,6 +30,23 @@
 {%- endmacro %}
 
 {#
+    The parents of touched rows of a table, those that changed rows have left among them, with the batch of the change.
+
+    parent: the foreign key that names the parent. key: the key of the table. touched: the relation with the touched keys.
+#}
+{% macro parents_of_touched(system, table, parent, key, touched) -%}
+    {{ changed_parents(system, table, [parent]) }}
+
+    union all
+
+    select
+        children.{{ parent }},
+        touched.batch_id
+    from {{ ref('stg_' ~ system ~ '__' ~ table) }} as children
+    inner join {{ touched }} as touched on children.{{ key }} = touched.{{ key }}
+{%- endmacro %}
+
+{#
     Whether a row belongs to a touched group; true in a full refresh.
 
     touched: the model models/touched/touched_<touched>.

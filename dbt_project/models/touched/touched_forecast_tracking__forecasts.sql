@@ -16,29 +16,9 @@ touched_models as (
 
 ),
 
-models as (
-
-    select * from {{ ref('stg_forecast_tracking__models') }}
-
-),
-
 touched_runs as (
 
-    {{ changed_parents('forecast_tracking', 'models', ['run_id']) }}
-
-    union all
-
-    select
-        models.run_id,
-        touched_models.batch_id
-    from models
-    inner join touched_models on models.model_id = touched_models.model_id
-
-),
-
-runs as (
-
-    select * from {{ ref('stg_forecast_tracking__runs') }}
+    {{ parents_of_touched('forecast_tracking', 'models', 'run_id', 'model_id', 'touched_models') }}
 
 ),
 
@@ -51,15 +31,7 @@ touching as (
 
     union all
 
-    {{ changed_parents('forecast_tracking', 'runs', ['experiment_id']) }}
-
-    union all
-
-    select
-        runs.experiment_id,
-        touched_runs.batch_id
-    from runs
-    inner join touched_runs on runs.run_id = touched_runs.run_id
+    {{ parents_of_touched('forecast_tracking', 'runs', 'experiment_id', 'run_id', 'touched_runs') }}
 
 ),
 

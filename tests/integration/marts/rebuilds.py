@@ -28,13 +28,19 @@ def refresh(house: House, *flags: str) -> None:
     assert result.success, messages(result)
 
 
+def columns_of(house: House, mart: str, but: tuple[str, ...] = ()) -> str:
+    """The columns of a published mart, but some, as a list in SQL."""
+    ((columns,),) = house.warehouse(
+        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
+        f" where attrelid = 'analytics.{mart}'::regclass and attnum > 0 and not attisdropped and attname <> all (%s)",
+        list(but),
+    )
+    return str(columns)
+
+
 def _differences(house: House, mart: str) -> list[tuple[str, str]]:
     """Rows that stand on one side only: published, or in the full rebuild that is not published. What names the refresh does not count."""
-    columns = house.warehouse(
-        "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
-        f" where attrelid = 'analytics.{mart}'::regclass and attnum > 0 and not attisdropped"
-        " and attname not in ('refreshed_at', 'source_batch_id')"
-    )[0][0]
+    columns = columns_of(house, mart, but=("refreshed_at", "source_batch_id"))
     published, rebuilt = (f"select row({columns})::text as image from {schema}.{mart}" for schema in ("analytics", "analytics_next"))
     return house.warehouse(
         f"select 'published' as side, image from ({published} except all {rebuilt}) as one"

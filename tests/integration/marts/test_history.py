@@ -6,20 +6,11 @@ import pytest
 
 from tests.integration.marts.conftest import House, messages
 from tests.integration.marts.histories import History, together
-from tests.integration.marts.rebuilds import BUILD, refresh
+from tests.integration.marts.rebuilds import BUILD, columns_of, refresh
 
 MARTS = ("experiment_summary", "model_performance")
 REFRESHES = 4
 START = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def columns_of(house: House, mart: str) -> str:
-    return str(
-        house.warehouse(
-            "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute"
-            f" where attrelid = 'analytics.{mart}'::regclass and attnum > 0 and not attisdropped"
-        )[0][0]
-    )
 
 
 def said(house: House, mart: str, relation: str = "", where: str = "true") -> list[tuple[str]]:
