@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -33,7 +34,8 @@ Python {python}, {date}. Load of the machine when it began: {load}.
   the newest runs before them. *Scattered*: every changed metric lies at a random place, so that a hundredth of the metrics lies in
   nearly all experiments and nearly everything has to be made anew.
 * Each step changes the source, refreshes the views there, syncs (not part of these figures, see [ingest.md](ingest.md)), refreshes
-  the two summary marts, then all marts.
+  the two summary marts, then all marts. Steps of up to a million recent changes are taken three times, and the medians shown: the
+  machine is faster at one time than at another.
 * *db s* is the time in which the database was busy with statements, as it says itself (`pg_stat_database.active_time`), commits
   included; dbt's own statements and the publication count. Wall time is that of a dbt that is running already.
 * *Nothing new*: `runmart refresh` from the shell, in turns with `dbt --help`; median of five.
@@ -107,6 +109,17 @@ class Refreshes:
     rebuilt: Measured
     nothing_new: FixedCost
     steps: tuple[tuple[float, str, tuple[Measured, ...]], ...]
+
+
+def median_of(measured: Sequence[Measured]) -> Measured:
+    """The median of each figure by itself, of the same work done several times."""
+    return Measured(
+        measured[0].name,
+        median(each.wall_seconds for each in measured),
+        median(each.db_seconds for each in measured),
+        round(median(each.client_bytes for each in measured)),
+        round(median(each.server_bytes for each in measured)),
+    )
 
 
 def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes]) -> Figures:

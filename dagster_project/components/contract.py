@@ -57,6 +57,18 @@ class Limits(_Strict):
     slot_gigabytes: Annotated[float, Field(gt=0)] = 5
 
 
+class IndexContract(_Strict):
+    """An index of a raw table beside those of its key and its foreign keys, for what marts find rows by.
+
+    Attributes:
+        columns: Its columns, in their order.
+        where: Condition in SQL on the columns of the raw table; rows for which it does not hold are left out. None for all rows.
+    """
+
+    columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    where: Annotated[str, StringConstraints(min_length=1)] | None = None
+
+
 class TableContract(_Strict):
     """One source table.
 
@@ -69,6 +81,7 @@ class TableContract(_Strict):
             those that are new, equal rows counted.
         columns: Columns that may be read; no other column ever is.
         foreign_keys: `column: table.column` within the same system.
+        indexes: Further indexes of the raw table.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -80,6 +93,7 @@ class TableContract(_Strict):
     without_key: Literal["reject", "replace"] = "reject"
     columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     foreign_keys: dict[Identifier, ForeignKeyTarget] = {}
+    indexes: tuple[IndexContract, ...] = ()
 
 
 class SystemContract(_Strict):
@@ -227,6 +241,8 @@ def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Loca
             )
     for column, target in table.foreign_keys.items():
         yield from ((((*here, "foreign_keys", column)), what) for what in _foreign_key_problems(contract, table, column, target))
+    for number in range(len(table.indexes)):
+        yield from ((((*here, "indexes", number)), what) for what in _index_problems(table, number))
 
 
 def _key_problems(table: TableContract) -> Iterator[tuple[_Location, str]]:
@@ -247,6 +263,15 @@ def _foreign_key_problems(contract: SystemContract, table: TableContract, column
         yield f"table {parent_table!r} is not declared; declared are: {', '.join(contract.tables)}"
     elif parent_column not in contract.tables[parent_table].columns:
         yield f"column {parent_column!r} is not among the columns of {parent_table!r}"
+
+
+def _index_problems(table: TableContract, number: int) -> Iterator[str]:
+    index = table.indexes[number]
+    if index in table.indexes[:number]:
+        yield "the index is declared twice"
+    for column in index.columns:
+        if column not in table.columns:
+            yield f"column {column!r} is not among the table's columns"
 
 
 def _line(root: yaml.Node | None, where: Sequence[str | int]) -> int:

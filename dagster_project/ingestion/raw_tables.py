@@ -4,12 +4,13 @@ Belongs here: creating `raw_<system>.<table>`, following columns and widened typ
 `first_load`). A raw table has the declared columns with the source's names and types, then `BATCH_COLUMNS`.
 """
 
+import hashlib
 from collections.abc import Mapping
 
-from psycopg2 import errors, sql
+from psycopg2 import DataError, ProgrammingError, errors, sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.components.contract import IndexContract, SystemContract
 from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SchemaDrift
@@ -51,6 +52,15 @@ where index.indrelid = %s::regclass
 """
 
 _MOVED = "(_moved_from IS NOT NULL)"
+
+# Those that contracts declare, known by their names.
+_DECLARED_INDEXES = """
+select class.relname, index.relname
+from pg_catalog.pg_index
+inner join pg_catalog.pg_class as class on class.oid = pg_index.indrelid
+inner join pg_catalog.pg_class as index on index.oid = pg_index.indexrelid
+where class.relnamespace = to_regnamespace(%s) and index.relname ~ '_declared_[0-9a-f]{8}$'
+"""
 
 _DEPENDENT_VIEWS = """
 with recursive dependent as (
@@ -127,7 +137,7 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
 
 
 def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch of all and of moved rows.
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, what the contract declares, the batch.
 
     The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
     the batch with a number, so that the planner sees that these rows do not matter.
@@ -143,6 +153,8 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
     _index_parents(cursor, contract, table, name)
+    for index in contract.tables[table].indexes:
+        _create_declared(cursor, contract, table, name, index)
     cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
 
 
@@ -192,6 +204,21 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
     _index_parents(cursor, contract, table, name)
 
 
+def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
+    """Bring the indexes that the contract declares to what it declares now; all raw tables are there.
+
+    Raises:
+        SchemaDrift: An index cannot be made.
+    """
+    cursor.execute(_DECLARED_INDEXES, (_quoted(cursor, contract.raw_schema),))
+    existing = set(cursor.fetchall())
+    wanted = {(table, _name_of(table, index)): index for table, declared in contract.tables.items() for index in declared.indexes}
+    for _, name in sorted(existing - wanted.keys()):
+        cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
+    for table, name in sorted(wanted.keys() - existing):
+        _create_declared(cursor, contract, table, raw_table(contract, table), wanted[table, name])
+
+
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     """Move a finished table from the loading schema to where raw tables are."""
     ensure_schema(cursor, contract.raw_schema)
@@ -208,6 +235,26 @@ def _index_parents(cursor: Cursor, contract: SystemContract, table: str, name: s
             cursor.execute(sql.SQL("create index on {} ({})").format(name, sql.Identifier(column)))
     if foreign_keys and ("_batch_id", _MOVED) not in indexed:
         cursor.execute(sql.SQL("create index on {} (_batch_id) where {}").format(name, sql.SQL(_MOVED)))
+
+
+def _create_declared(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, index: IndexContract) -> None:
+    where = sql.SQL(f" where {index.where}" if index.where else "")
+    try:
+        cursor.execute(
+            sql.SQL("create index {} on {} ({}){}").format(
+                sql.Identifier(_name_of(table, index)), name, sql.SQL(", ").join(map(sql.Identifier, index.columns)), where
+            )
+        )
+    except (ProgrammingError, DataError) as error:
+        raise SchemaDrift(
+            f"the contract of {contract.system} declares an index of {table} that cannot be made: {error.diag.message_primary}; "
+            f"correct its columns or its condition: {', '.join(index.columns)}{where.string}"
+        ) from error
+
+
+def _name_of(table: str, index: IndexContract) -> str:
+    """A name that tells declared indexes from others, and one from another."""
+    return f"{table[:40]}_declared_{hashlib.sha256(index.model_dump_json().encode()).hexdigest()[:8]}"
 
 
 def _wanted(contract: SystemContract, table: str, described: SourceTable) -> dict[str, str]:

@@ -133,6 +133,7 @@ class _Sync:
         with self.warehouse, self.warehouse.cursor() as cursor:
             batch = self._begin(cursor)
             loads = [self._bring_up_table(cursor, table, batch, stream) for table in self.contract.tables]
+            raw_tables.follow_indexes(cursor, self.contract)
             reconciled = tuple(self._reconcile(load, reconciling) for load in loads if reconciling and reconciling.includes(load.table))
             syncs = tuple(self._table_sync(load) for load in loads)
             watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})

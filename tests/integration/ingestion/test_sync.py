@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dagster_project.components.contract import IndexContract, SystemContract
 from dagster_project.ingestion import errors
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
@@ -121,6 +122,34 @@ def test_rows_of_a_parent_and_rows_that_left_one_are_found_by_an_index(pair: Pai
         pair.in_warehouse("update ops.table_state set shape = 'as it was before' where table_name = 'child'")
         pair.sync()
         assert pair.in_warehouse("select distinct _moved_from from raw_small.child") == [(None,)]
+
+
+def with_indexes(*indexes: IndexContract) -> SystemContract:
+    child = CONTRACT.tables["child"].model_copy(update={"indexes": indexes})
+    return CONTRACT.model_copy(update={"tables": {**CONTRACT.tables, "child": child}})
+
+
+def test_declared_indexes_follow_the_contract(pair: Pair) -> None:
+    """Without the table being read again."""
+    large, at = IndexContract(columns=("size",), where="value > 1 and \"Quoted name\" like '%d'"), IndexContract(columns=("at", "size"))
+    found = "select substring(indexdef from 'USING btree (.*)') from pg_indexes where indexname ~ '_declared_' order by 1"
+    defined = {large: ("(size) WHERE ((value > (1)::double precision) AND (\"Quoted name\" ~~ '%d'::text))",), at: ("(at, size)",)}
+    sequences: list[list[list[IndexContract]]] = [[[], [large], [large, at], [at], []], [[at], [large]]]
+    for wanted in sequences:
+        for indexes in wanted:
+            result = pair.sync(with_indexes(*indexes))
+            assert pair.in_warehouse(found) == sorted(defined[index] for index in indexes)
+        assert {table.rows_read for table in result.tables} == {0}
+        pair.in_warehouse("drop schema raw_small cascade")
+
+
+def test_declared_index_that_cannot_be_made_is_named(pair: Pair) -> None:
+    wrong = with_indexes(IndexContract(columns=("size",), where="no_such > 1"))
+    told = r'declares an index of child that cannot be made: column "no_such" does not exist; correct .*: size where no_such > 1'
+    for _ in range(2):
+        with pytest.raises(errors.SchemaDrift, match=told):
+            pair.sync(wrong)
+        pair.sync()
 
 
 @pytest.mark.parametrize(

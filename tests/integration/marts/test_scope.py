@@ -1,8 +1,11 @@
 """A refresh reads what it needs: rows by their indexes, and the tests of rows that were not recomputed are not run again."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.contracts.graph.nodes import CompiledNode
 
 from tests.integration.marts.conftest import House, messages
 from tests.integration.marts.rebuilds import refresh
@@ -23,6 +26,8 @@ RUNS = [
     for key in (1, 2)
 ]
 
+MODEL = {"model_name": "m", "model_type": "t", "framework": "f", "model_config": "{}", "created_at": STARTED}
+
 
 @pytest.fixture(scope="module")
 def one_recomputed(house: House) -> House:
@@ -42,6 +47,30 @@ def test_views_are_planned_together_with_what_reads_them(house: House) -> None:
     kept_apart = "select count(*) filter (where pg_get_viewdef(oid) ~* '^\\s*with '), count(*) from pg_class"
     ((apart, views),) = house.warehouse(f"{kept_apart} where relkind = 'v' and relnamespace = 'staging'::regnamespace")
     assert (apart, views > 0) == (0, True)
+
+
+def test_summary_marts_read_only_the_metrics_that_they_show(house: House) -> None:
+    """However many others a run has: the contract declares an index of those that dbt calls wide, in the same words."""
+    names = ["loss", "mae"]
+    metric = {"run_id": 1, "model_id": 1, "metric_value": 1.0, "timestamp": STARTED}
+    house.fill(
+        {
+            "experiments": EXPERIMENTS,
+            "runs": RUNS,
+            "models": [{**MODEL, "model_id": 1, "run_id": 1, "model_file_path": "/m"}],
+            "metrics": [
+                {**metric, "metric_id": number, "metric_name": names[number % 100 == 0], "metric_step": number, "dataset_type": "test"}
+                for number in range(1, 2001)
+            ],
+        }
+    )
+    (compiled,) = cast("RunExecutionResult", house.dbt("compile", "--inline", "{{ is_wide_metric() }}").result).results
+    wide = cast("CompiledNode", compiled.node).compiled_code
+    house.warehouse("analyze raw_forecast_tracking.metrics")
+    for key in ("run_id", "model_id"):
+        plan = str(house.warehouse(f"explain select from staging.stg_forecast_tracking__metrics where {key} = 1 and {wide}"))
+        assert "metrics_declared_" in plan
+        assert "metric_name" not in plan
 
 
 @pytest.mark.parametrize(

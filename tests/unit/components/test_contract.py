@@ -35,6 +35,9 @@ attributes:
         - child_id
         - parent_id
       foreign_keys: {parent_id: parent.parent_id}
+      indexes:
+        - columns: [parent_id]
+        - {columns: [parent_id], where: child_id > 7}
 """
 
 Write = Callable[[str | bytes], Path]
@@ -103,6 +106,9 @@ MISTAKES = {
         13,
         r"tables\.child: public\.child is what 'parent' reads already; keep one of them",
     ),
+    "index of no column": ("columns: [parent_id], where", "columns: [elder_id], where", 23, "column 'elder_id' is not among"),
+    "index without columns": ("columns: [parent_id], where", "columns: [], where", 23, r"tables\.child\.indexes\.1\.columns"),
+    "duplicate index": (", where: child_id > 7", "", 23, "the index is declared twice"),
     "empty source name": ("source_name: Child Rows", "source_name: ''", 15, r"tables\.child\.source_name"),
     "value that is none of its type": ("schema: other", "schema: 2026-13-13", 1, "not valid YAML: month must be in 1..12"),
 }
@@ -148,7 +154,7 @@ def _keys(node: object, where: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 # Without these a contract says something else, but nothing wrong.
-_OPTIONAL = {"schema", "source_name", "foreign_keys"}
+_OPTIONAL = {"schema", "source_name", "foreign_keys", "indexes"}
 _FIXED = [path for path in _keys(_SYNTHETIC["attributes"]) if path[-1] not in _OPTIONAL and "foreign_keys" not in path]
 
 
