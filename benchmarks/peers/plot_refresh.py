@@ -12,7 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 _COLORS = {"views": "#c2410c", "recent": "#0b6e4f", "scattered": "#1d4ed8"}
-_STYLES = ("o--", "o-")
+# The smaller history is hollow. Of scattered changes there is one point, which no line joins to anything.
+_FILLS = ("white", None)
 
 
 def main(figures_file: str, plot_file: str) -> None:
@@ -20,8 +21,8 @@ def main(figures_file: str, plot_file: str) -> None:
     figures = json.loads(Path(figures_file).read_text(encoding="utf-8"))
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold"})
     canvas, axes = plt.subplots(figsize=(10, 6), layout="constrained")
-    for history, style in zip(figures["refreshes"], _STYLES, strict=True):
-        _draw(axes, history, style)
+    for history, fill in zip(figures["refreshes"], _FILLS, strict=True):
+        _draw(axes, history, fill)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("changed metrics (60% inserted, 30% updated, 10% deleted)")
@@ -32,15 +33,24 @@ def main(figures_file: str, plot_file: str) -> None:
     canvas.savefig(plot_file, dpi=130)
 
 
-def _draw(axes: Axes, history: dict[str, Any], style: str) -> None:
+def _draw(axes: Axes, history: dict[str, Any], fill: str | None) -> None:
     metrics = f"{history['metrics'] / 1e6:g} million"
     for spread in ("recent", "scattered"):
         steps = [(share * history["metrics"], measured) for share, where, measured in history["steps"] if where == spread]
-        changes = [number for number, _ in steps]
-        if spread == "recent":
-            axes.plot(changes, [views["db_seconds"] for _, (views, *_) in steps], style, color=_COLORS["views"], label=f"views, {metrics}")
-        words = f"summary marts, {metrics}, {spread} changes"
-        axes.plot(changes, [summaries["db_seconds"] for _, (_, summaries, _) in steps], style, color=_COLORS[spread], label=words)
+        line = "none" if len(steps) == 1 else "--" if fill else "-"
+        for name, color, position in (("views", _COLORS["views"], 0), ("summary marts", _COLORS[spread], 1)):
+            label = None if (name, spread) == ("views", "scattered") else f"{name}, {metrics}, {spread} changes"
+            seconds = [measured[position]["db_seconds"] for _, measured in steps]
+            marker = "o" if spread == "recent" else "D"
+            axes.plot(
+                [number for number, _ in steps],
+                seconds,
+                color=color,
+                marker=marker,
+                markerfacecolor=fill or color,
+                linestyle=line,
+                label=label,
+            )
 
 
 if __name__ == "__main__":
