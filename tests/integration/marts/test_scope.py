@@ -51,16 +51,17 @@ def test_views_are_planned_together_with_what_reads_them(house: House) -> None:
 
 def test_summary_marts_read_only_the_metrics_that_they_show(house: House) -> None:
     """However many others a run has: the contract declares an index of those that dbt calls wide, in the same words."""
-    names = ["loss", "mae"]
-    metric = {"run_id": 1, "model_id": 1, "metric_value": 1.0, "timestamp": STARTED}
+    keys = range(1, 21)
+    metric = {"metric_value": 1.0, "dataset_type": "test", "timestamp": STARTED}
     house.fill(
         {
             "experiments": EXPERIMENTS,
-            "runs": RUNS,
-            "models": [{**MODEL, "model_id": 1, "run_id": 1, "model_file_path": "/m"}],
+            "runs": [{**RUNS[0], "run_id": key, "run_fingerprint": f"{key:064x}"} for key in keys],
+            "models": [{**MODEL, "model_id": key, "run_id": key, "model_file_path": f"/{key}"} for key in keys],
             "metrics": [
-                {**metric, "metric_id": number, "metric_name": names[number % 100 == 0], "metric_step": number, "dataset_type": "test"}
-                for number in range(1, 2001)
+                {**metric, "metric_id": 100 * key + step, "run_id": key, "model_id": key, "metric_step": step, "metric_name": name}
+                for key in keys
+                for step, name in enumerate(["mae", *["loss"] * 99])
             ],
         }
     )
