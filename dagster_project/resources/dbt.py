@@ -7,12 +7,13 @@ resource. Does not belong here: which models are assets (`defs.transformation`).
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
+from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging import version
 from sqlalchemy import make_url
 
@@ -75,6 +76,10 @@ class Dbt(DbtCliResource):
     def _cli_version(self) -> version.Version:
         # The parent asks `dbt --version`, which asks the package index.
         return version.parse(package_version("dbt-core"))
+
+    def cli(self, args: Sequence[str], *, target_path: Path | None = None, **options: Any) -> DbtCliInvocation:  # noqa: ANN401
+        """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""
+        return super().cli(args, target_path=target_path or Settings.from_environment().home / "dbt", **options)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Point dbt at the warehouse."""

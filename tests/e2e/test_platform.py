@@ -41,6 +41,14 @@ def test_first_run_builds_every_asset_and_passes_every_check(first: RunReport) -
     assert first.passed_checks == len(graph.asset_check_keys)
 
 
+def test_second_start_of_dbt_parses_nothing(platform: Platform, first: RunReport) -> None:
+    """The first run starts dbt twice: for the models, and for the publication."""
+    assert first.is_success
+    log = (platform.databases.settings.home / "dbt" / "dbt.log").read_text(encoding="utf-8")
+    _, models, publication = log.split('"msg": "Running with dbt')
+    assert ("Unable to do partial parsing" in models, "Unable to do partial parsing" in publication) == (True, False)
+
+
 def test_materialization_of_a_raw_table_says_what_happened(platform: Platform, first: RunReport) -> None:
     ((rows,),) = platform.source("select count(*) from metrics")
     metadata = first.assets[f"{SYSTEM}/metrics"]

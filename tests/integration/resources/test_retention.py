@@ -1,13 +1,11 @@
-"""Retention: old results and files go, the last verdict of every check stays."""
+"""Retention: old results go, the last verdict of every check stays."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import dagster as dg
 import psycopg2
 
-from dagster_project.defs.operations import remove_expired, remove_old_folders
+from dagster_project.defs.operations import remove_expired
 from dagster_project.resources.warehouse import Warehouse
 
 _RESULT = """
@@ -29,14 +27,3 @@ def test_old_results_go_but_the_last_of_each_check_stays(new_database: Callable[
         left = cursor.fetchall()
     connection.close()
     assert left == [("superseded", 1), ("last", 400), ("recent", 89), ("recent", 2)]
-
-
-def test_only_folders_of_old_dbt_runs_are_removed(tmp_path: Path) -> None:
-    for name, age_days in (("transformation-1-2", 8), ("0f72c71", 9), ("transformation-3-4", 6), ("compiled", 30)):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "manifest.json").touch()
-        moment = folder.stat().st_mtime - age_days * 86_400
-        os.utime(folder, (moment, moment))
-    assert remove_old_folders(tmp_path, days=7) == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["compiled", "transformation-3-4"]
