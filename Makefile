@@ -52,7 +52,6 @@ check: install  ## Linters, types, SQL style, definitions
 	$(BIN)/runmart migrate
 	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff lint --quiet dbt_project/models
 	$(BIN)/dg check defs
-	$(BIN)/dagster definitions validate
 
 format: install  ## Format Python and SQL
 	$(BIN)/ruff check --fix .
