@@ -137,7 +137,7 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
 
 
 def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, what the contract declares, the batch.
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch.
 
     The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
     the batch with a number, so that the planner sees that these rows do not matter.
@@ -153,8 +153,6 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
     _index_parents(cursor, contract, table, name)
-    for index in contract.tables[table].indexes:
-        _create_declared(cursor, contract, table, name, index)
     cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
 
 
@@ -205,7 +203,7 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
 
 
 def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
-    """Bring the indexes that the contract declares to what it declares now; all raw tables are there.
+    """Make the indexes that the contract declares, and drop those that it no longer does; all raw tables are there, new ones included.
 
     Raises:
         SchemaDrift: An index cannot be made.
@@ -216,7 +214,7 @@ def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
     for _, name in sorted(existing - wanted.keys()):
         cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
     for table, name in sorted(wanted.keys() - existing):
-        _create_declared(cursor, contract, table, raw_table(contract, table), wanted[table, name])
+        _create_declared(cursor, contract, table, name, wanted[table, name])
 
 
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -237,14 +235,12 @@ def _index_parents(cursor: Cursor, contract: SystemContract, table: str, name: s
         cursor.execute(sql.SQL("create index on {} (_batch_id) where {}").format(name, sql.SQL(_MOVED)))
 
 
-def _create_declared(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, index: IndexContract) -> None:
+def _create_declared(cursor: Cursor, contract: SystemContract, table: str, name: str, index: IndexContract) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
     where = sql.SQL(f" where {index.where}" if index.where else "")
+    statement = sql.SQL("create index {} on {} ({}){}").format(sql.Identifier(name), raw_table(contract, table), columns, where)
     try:
-        cursor.execute(
-            sql.SQL("create index {} on {} ({}){}").format(
-                sql.Identifier(_name_of(table, index)), name, sql.SQL(", ").join(map(sql.Identifier, index.columns)), where
-            )
-        )
+        cursor.execute(statement)
     except (ProgrammingError, DataError) as error:
         raise SchemaDrift(
             f"the contract of {contract.system} declares an index of {table} that cannot be made: {error.diag.message_primary}; "

@@ -77,9 +77,9 @@ class Dbt(DbtCliResource):
         # The parent asks `dbt --version`, which asks the package index.
         return version.parse(package_version("dbt-core"))
 
-    def cli(self, args: Sequence[str], *, target_path: Path | None = None, **options: Any) -> DbtCliInvocation:  # noqa: ANN401
+    def cli(self, args: Sequence[str], **options: Any) -> DbtCliInvocation:  # noqa: ANN401
         """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""
-        return super().cli(args, target_path=target_path or Settings.from_environment().home / "dbt", **options)
+        return super().cli(args, target_path=Settings.from_environment().home / "dbt", **options)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Point dbt at the warehouse."""
