@@ -44,14 +44,18 @@ class History:
         self.step(share=0.6)
 
     def step(self, share: float | None = None) -> None:
-        """Change a share of everything; without one, few rows, some, or many."""
-        share = share if share is not None else self._random.choice([0.0, 0.02, 0.1, 0.5])
+        """Change a share of everything; without one, few rows, some or many of all tables, or of one that must be noticed by itself."""
+        changing = [*KEYS]
+        if share is None:
+            alone = [self._random.choice(changing)]
+            share, changing = self._random.choice([(0.02, changing), (0.1, changing), (0.5, changing), (0.2, alone), (0.8, alone)])
         for table, rows in self.state.items():
+            table_share = share if table in changing else 0.0
             for position in range(1, _SIZES[table] + 1):
                 key = self._first_key + position
                 if key in rows:
-                    self._change(table, key, share)
-                elif self._random.random() < share:
+                    self._change(table, key, table_share)
+                elif self._random.random() < table_share:
                     self._insert(table, key)
 
     def _change(self, table: str, key: int, share: float) -> None:
