@@ -1,33 +1,90 @@
 """Whether what a step reads has passed its blocking checks, whoever starts the step.
 
 Belongs here: the rule, asked in three places: before models are built, before marts are published, and before the automation asks for
-either. Dagster's own blocking holds within one run and one step of the graph only: a refresh by hand would build on a raw table whose check
-failed in the run before, and a mart further down would not know of it, since the staging views in between have no checks of their own.
+either; and waiting for verdicts that another run is about to give. Dagster's own blocking holds within one run and one step of the graph
+only: a refresh by hand would build on a raw table whose check failed in the run before, and a mart further down would not know of it, since
+the staging views in between have no checks of their own.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.base import AssetRecord
 
 from dagster_project.quality.suites import Severity, load_suites
+from dagster_project.resources.run_process import PROCESS_TAG, has_died
 
 _VERDICTS = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+_POLL_SECONDS = 0.5
+_ASSETS_NAMED = 3
 
 
-def unsound(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> list[str]:
-    """Why the assets must not be built upon: their blocking checks that failed, or did not run since they were last materialized.
+@dataclass(frozen=True)
+class Soundness:
+    """What speaks against building upon assets; nothing does if all are empty.
 
-    Returns:
-        One line per asset; none if all is well.
+    Attributes:
+        unmaterialized: Assets that have never been materialized.
+        failed: By asset, the blocking checks that failed when they last ran.
+        unchecked: By asset whose blocking checks did not all run since it was last materialized, the run that materialized it.
     """
+
+    unmaterialized: Sequence[dg.AssetKey]
+    failed: Mapping[dg.AssetKey, Sequence[str]]
+    unchecked: Mapping[dg.AssetKey, str]
+
+    def complaints(self) -> list[str]:
+        """What speaks against it, in words; none if all is well."""
+        lines = [f"{asset.to_user_string()} fails {', '.join(checks)}" for asset, checks in self.failed.items()]
+        if self.unmaterialized:
+            lines.append(f"never materialized: {_names(self.unmaterialized)}; `runmart sync` reads raw tables")
+        if self.unchecked:
+            lines.append(f"not checked since last materialized: {_names([*self.unchecked])}; `runmart check` runs the checks")
+        return lines
+
+
+def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> Soundness:
+    """Ask the instance about the blocking checks of assets; those without any are sound."""
     checks = _blocking_checks(assets)
     latest = last_verdicts(instance, [key for keys in checks.values() for key in keys])
-    newest = {
-        record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id
-        for record in instance.get_asset_records(list(assets))
-    }
-    return [line for asset, keys in checks.items() for line in _complaints(asset, keys, latest, newest.get(asset))]
+    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list(checks))}
+    materialized = {asset: last for asset in checks if (last := _last_materialization(records.get(asset))) is not None}
+    failed = {asset: [check.name for check in checks[asset] if _has_failed(latest.get(check))] for asset in materialized}
+    return Soundness(
+        unmaterialized=[asset for asset in checks if asset not in materialized],
+        failed={asset: names for asset, names in failed.items() if names},
+        unchecked={
+            asset: last.run_id
+            for asset, last in materialized.items()
+            if not failed[asset] and any(_target(latest.get(check)) != last.storage_id for check in checks[asset])
+        },
+    )
+
+
+def soundness_once_checked(
+    instance: dg.DagsterInstance, assets: Collection[dg.AssetKey], run_id: str, say: Callable[[str], None]
+) -> Soundness:
+    """`soundness`, once the other runs that have just materialized some of the assets have checked them or ended.
+
+    Args:
+        instance: Where runs are recorded.
+        assets: What is to be built upon.
+        run_id: The run that asks; it does not wait for itself.
+        say: Called with a line for each run that is waited for.
+    """
+    told: set[str] = set()
+    while True:
+        found = soundness(instance, assets)
+        runs = {run for run in found.unchecked.values() if run != run_id and _goes_on(instance, run)}
+        if not runs:
+            return found
+        for run in sorted(runs - told):
+            say(f"waiting for run {run}, which has materialized what is read here, to check it")
+        told |= runs
+        time.sleep(_POLL_SECONDS)
 
 
 def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, AssetCheckExecutionRecord]:
@@ -54,23 +111,26 @@ def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[
     }
 
 
-def _complaints(
-    asset: dg.AssetKey,
-    checks: list[dg.AssetCheckKey],
-    latest: Mapping[dg.AssetCheckKey, AssetCheckExecutionRecord],
-    materialization: int | None,
-) -> Iterator[str]:
-    if materialization is None:
-        yield f"{asset.to_user_string()} has never been materialized"
-        return
-    failed = [check.name for check in checks if check in latest and latest[check].status is AssetCheckExecutionRecordStatus.FAILED]
-    stale = [check.name for check in checks if check not in latest or _target(latest[check]) != materialization]
-    if failed:
-        yield f"{asset.to_user_string()} fails {', '.join(failed)}"
-    elif stale:
-        yield f"{asset.to_user_string()} has changed since {len(stale)} of its checks last ran: `runmart check` runs them"
+def _last_materialization(record: AssetRecord | None) -> dg.EventLogRecord | None:
+    return record.asset_entry.last_materialization_record if record else None
 
 
-def _target(record: AssetCheckExecutionRecord) -> int | None:
-    evaluation = record.event.asset_check_evaluation if record.event else None
+def _has_failed(record: AssetCheckExecutionRecord | None) -> bool:
+    return record is not None and record.status is AssetCheckExecutionRecordStatus.FAILED
+
+
+def _target(record: AssetCheckExecutionRecord | None) -> int | None:
+    """The materialization that a check has looked at."""
+    evaluation = record.event.asset_check_evaluation if record and record.event else None
     return evaluation.target_materialization_data.storage_id if evaluation and evaluation.target_materialization_data else None
+
+
+def _goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and not run.is_finished and not (PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]))
+
+
+def _names(assets: Sequence[dg.AssetKey]) -> str:
+    """The first few by name, the others by number."""
+    names = ", ".join(asset.to_user_string() for asset in assets[:_ASSETS_NAMED])
+    return f"{names} and {len(assets) - _ASSETS_NAMED} more" if len(assets) > _ASSETS_NAMED else names

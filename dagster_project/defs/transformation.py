@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from dagster_project.defs.soundness import unsound
+from dagster_project.defs.soundness import soundness, soundness_once_checked
 from dagster_project.marts.refreshes import is_unpublished, last_refresh, nothing_new, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
@@ -37,7 +37,7 @@ class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Keep the candidates if so, else none of them."""
         is_wanted = not context.candidate_subset.is_empty
-        is_sound = is_wanted and not unsound(context.asset_graph_view.instance, read_by([context.key]))
+        is_sound = is_wanted and not soundness(context.asset_graph_view.instance, read_by([context.key])).complaints()
         return dg.AutomationResult(context, true_subset=context.candidate_subset if is_sound else context.get_empty_subset())
 
 
@@ -92,10 +92,10 @@ def read_by(assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
     return raw | frozenset(_MARTS) if PUBLICATION in wanted else raw
 
 
-def _require_sound(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey], refused: str) -> None:
-    reasons = unsound(instance, read_by(assets))
-    if reasons:
-        raise dg.Failure(f"{refused}: {'; '.join(reasons)}", allow_retries=False)
+def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:
+    found = soundness_once_checked(context.instance, read_by(assets), context.run_id, context.log.info)
+    if complaints := found.complaints():
+        raise dg.Failure(f"{refused}: {'; '.join(complaints)}", allow_retries=False)
 
 
 class RefreshConfig(dg.Config):
@@ -111,7 +111,7 @@ class RefreshConfig(dg.Config):
 @dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
 def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
     """Build and test the selected models, if the raw tables that they read are sound and anything in them is new."""
-    _require_sound(context.instance, context.selected_asset_keys, "nothing was built")
+    _require_sound(context, context.selected_asset_keys, "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if config.full else [])]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
@@ -158,7 +158,7 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
 )
 def publication(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
-    _require_sound(context.instance, [PUBLICATION], "nothing was published")
+    _require_sound(context, [PUBLICATION], "nothing was published")
     with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
         must_publish = is_unpublished(cursor)
     if must_publish:
