@@ -40,7 +40,9 @@ _COLUMNS = """
 """
 
 # What every raw table has besides.
-_BATCH_COLUMNS = "_batch_id bigint not null default 1, _synced_at timestamptz not null default now(), _deleted_at timestamptz"
+_BATCH_COLUMNS = """
+    _batch_id bigint not null default 1, _synced_at timestamptz not null default now(), _deleted_at timestamptz, _moved_from jsonb
+"""
 
 Load = Callable[[str, str], Timing]
 
@@ -79,12 +81,16 @@ def bare_pipe(servers: ServerPair) -> Contender:
     return Contender(BARE_PIPE, load)
 
 
-def pipe(servers: ServerPair) -> Contender:
-    """The same into the columns of a raw table; then the key and the indexes that a raw table has, and its statistics."""
+def pipe(servers: ServerPair, contract: SystemContract) -> Contender:
+    """The same into the columns of a raw table; then the key and the indexes that a raw table of a contract has, and its statistics."""
+    table = contract.tables[metrics_table.TABLE]
     finish = (
-        f"alter table {_PIPED} add primary key (metric_id)",
-        f"create index on {_PIPED} (metric_id) where _deleted_at is not null",
+        f"alter table {_PIPED} add primary key ({', '.join(table.key)})",
+        f"create index on {_PIPED} ({', '.join(table.key)}) where _deleted_at is not null",
         f"create index on {_PIPED} (_batch_id) where _batch_id > 1",
+        f"create index on {_PIPED} (_batch_id) where _moved_from is not null",
+        *(f"create index on {_PIPED} ({column})" for column in table.foreign_keys),
+        *(f"create index on {_PIPED} ({', '.join(index.columns)}) where {index.where or 'true'}" for index in table.indexes),
         f"analyze {_PIPED}",
     )
 

@@ -54,11 +54,8 @@ def measure_first_loads(servers: ServerPair, rows: int, tell: Callable[[str], No
         rows: Size of the table.
         tell: Called with each result as it comes.
     """
-    taking_turns = [
-        contenders.ours(servers, metrics_table.contract("horizon")),
-        contenders.bare_pipe(servers),
-        contenders.pipe(servers),
-    ]
+    contract = metrics_table.contract("horizon")
+    taking_turns = [contenders.ours(servers, contract), contenders.bare_pipe(servers), contenders.pipe(servers, contract)]
     once = [
         contenders.peer(servers, contenders.DLT_FASTEST, "dlt_load", "pyarrow", "parquet"),
         contenders.peer(servers, "Sling", "sling_load"),

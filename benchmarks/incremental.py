@@ -82,7 +82,7 @@ def measure_incremental(servers: ServerPair, rows: int, with_dlt: bool, tell: Ca
     """
     seeds = itertools.count()
     with _changing_source(servers, rows) as source_url, tempfile.TemporaryDirectory(prefix="runmart_bench_dlt_") as dlt_state:
-        copies = [*_modes(servers, source_url, tell), _copy(servers, RELOAD, contenders.pipe(servers))]
+        copies = [*_modes(servers, source_url, tell), _copy(servers, RELOAD, contenders.pipe(servers, metrics_table.contract("horizon")))]
         if with_dlt:
             dlt = contenders.peer(servers, DLT, "dlt_load", "pyarrow", "default", dlt_state)
             copies.append(_copy(servers, DLT, dlt))

@@ -84,8 +84,7 @@ def change(url: str, changes: int, seed: int) -> None:
 def contract(capture: Literal["horizon", "cdc"]) -> SystemContract:
     """The contract of forecast tracking, cut down to this table."""
     whole = load_contract(SOURCES_ROOT / SYSTEM / "defs.yaml")
-    table = whole.tables[TABLE].model_copy(update={"foreign_keys": {}})
-    return whole.model_copy(update={"capture": capture, "tables": {TABLE: table}})
+    return whole.model_copy(update={"capture": capture, "tables": {TABLE: whole.tables[TABLE]}})
 
 
 def columns() -> tuple[str, ...]:
