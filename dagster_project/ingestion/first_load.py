@@ -50,7 +50,7 @@ def first_load(
             select(contract, table, described, *EVERYTHING.reads), sql.SQL("{} ({})").format(name, columns), is_frozen=True
         )
         writing.execute(sql.SQL("alter table {} alter _batch_id drop default, alter _synced_at drop default").format(name))
-        raw_tables.create_indexes(writing, contract, table, name, batch.batch_id)
+        raw_tables.create_indexes(writing, contract, table, name, raw_tables.batches_after(batch.batch_id))
         writing.execute(sql.SQL("analyze {}").format(name))
         state = TableState(
             batch.batch_id, True, source.position, described.shape, tuple(described.columns), described.leaves, live_rows=copied.rows

@@ -5,7 +5,8 @@ Belongs here: creating `raw_<system>.<table>`, following columns and widened typ
 """
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 
 from psycopg2 import DataError, ProgrammingError, errors, sql
 from psycopg2.extensions import cursor as Cursor
@@ -43,24 +44,27 @@ inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.in
 where index.indrelid = %s::regclass and index.indisprimary
 """
 
-# The first column of each index, and which rows it is on; null for all.
-_INDEXED_COLUMNS = """
-select attribute.attname, pg_catalog.pg_get_expr(index.indpred, index.indrelid)
-from pg_catalog.pg_index as index
-inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = index.indkey[0]
-where index.indrelid = %s::regclass
-"""
-
-_MOVED = "(_moved_from IS NOT NULL)"
-
-# Those that contracts declare, known by their names.
-_DECLARED_INDEXES = """
-select class.relname, index.relname
+# The indexes of all tables of a schema: columns, and which rows they are on; null for all.
+_INDEXES = """
+select class.relname, index.relname, array(
+    select attribute.attname::text
+    from unnest(pg_index.indkey) with ordinality as position (attnum, ordinality)
+    inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum = position.attnum
+    order by position.ordinality
+), pg_catalog.pg_get_expr(pg_index.indpred, pg_index.indrelid)
 from pg_catalog.pg_index
 inner join pg_catalog.pg_class as class on class.oid = pg_index.indrelid
 inner join pg_catalog.pg_class as index on index.oid = pg_index.indexrelid
-where class.relnamespace = to_regnamespace(%s) and index.relname ~ '_declared_[0-9a-f]{8}$'
+where class.relnamespace = to_regnamespace(%s)
 """
+
+# Conditions as PostgreSQL shows them, by which an index that is there is known again.
+_MOVED = "(_moved_from IS NOT NULL)"
+
+_Index = tuple[tuple[str, ...], str | None]
+
+# Those that contracts declare, known by their names.
+_DECLARED = re.compile(r"_declared_[0-9a-f]{8}$")
 
 _DEPENDENT_VIEWS = """
 with recursive dependent as (
@@ -136,11 +140,19 @@ def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Ident
     cursor.execute(sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.tables[table].description)))
 
 
-def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, first_batch_id: int) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the parents, and the batch.
+def batches_after(first_batch_id: int) -> str:
+    """Condition of the indexes by batch, as PostgreSQL shows it.
 
-    The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use the index compare
-    the batch with a number, so that the planner sees that these rows do not matter.
+    The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use these indexes
+    compare the batch with a number, so that the planner sees that these rows do not matter.
+    """
+    return f"(_batch_id > {first_batch_id})"
+
+
+def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, later_batches: str) -> None:
+    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the batch, and the parents.
+
+    later_batches: Condition of the indexes by batch.
     """
     columns = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
     if contract.tables[table].key:
@@ -152,8 +164,8 @@ def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: s
                 f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
             ) from error
         cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
-    _index_parents(cursor, contract, table, name)
-    cursor.execute(sql.SQL("create index on {} (_batch_id) where _batch_id > {}").format(name, sql.Literal(first_batch_id)))
+    for index in _indexes_for_marts(contract, table, later_batches):
+        _create_index(cursor, name, index)
 
 
 def check(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
@@ -199,22 +211,28 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
         _drop_column(cursor, contract, table, column)
     # A table that was made before raw tables had it.
     cursor.execute(sql.SQL("alter table {} add column if not exists _moved_from {}").format(name, sql.SQL(BATCH_COLUMNS["_moved_from"])))
-    _index_parents(cursor, contract, table, name)
 
 
 def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
-    """Make the indexes that the contract declares, and drop those that it no longer does; all raw tables are there, new ones included.
+    """Make the indexes that raw tables lack, and drop those that the contract no longer declares; new tables are there already.
+
+    A table lacks some if it was made by an earlier version, or before the contract declared them.
 
     Raises:
-        SchemaDrift: An index cannot be made.
+        SchemaDrift: An index that the contract declares cannot be made.
     """
-    cursor.execute(_DECLARED_INDEXES, (_quoted(cursor, contract.raw_schema),))
-    existing = set(cursor.fetchall())
-    wanted = {(table, _name_of(table, index)): index for table, declared in contract.tables.items() for index in declared.indexes}
-    for _, name in sorted(existing - wanted.keys()):
+    found = _indexes(cursor, contract)
+    for table in contract.tables:
+        existing = {index for of, _, index in found if of == table}
+        for index in _indexes_for_marts(contract, table, _later_batches(existing)):
+            if index not in existing:
+                _create_index(cursor, raw_table(contract, table), index)
+    declared = {(table, _name_of(table, index)): index for table, one in contract.tables.items() for index in one.indexes}
+    made = {(table, name) for table, name, _ in found if _DECLARED.search(name)}
+    for _, name in sorted(made - declared.keys()):
         cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
-    for table, name in sorted(wanted.keys() - existing):
-        _create_declared(cursor, contract, table, name, wanted[table, name])
+    for table, name in sorted(declared.keys() - made):
+        _create_declared(cursor, contract, table, name, declared[table, name])
 
 
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -223,16 +241,35 @@ def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
 
 
-def _index_parents(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier) -> None:
-    """Create the missing ones of the indexes by which marts find the rows of a parent, and, of a batch, the rows that have left one."""
-    cursor.execute(_INDEXED_COLUMNS, (name.as_string(cursor),))
-    indexed = set(cursor.fetchall())
-    foreign_keys = contract.tables[table].foreign_keys
-    for column in foreign_keys:
-        if (column, None) not in indexed:
-            cursor.execute(sql.SQL("create index on {} ({})").format(name, sql.Identifier(column)))
-    if foreign_keys and ("_batch_id", _MOVED) not in indexed:
-        cursor.execute(sql.SQL("create index on {} (_batch_id) where {}").format(name, sql.SQL(_MOVED)))
+def _indexes(cursor: Cursor, contract: SystemContract) -> list[tuple[str, str, _Index]]:
+    """Table, name, columns and condition of each index of the raw tables."""
+    cursor.execute(_INDEXES, (_quoted(cursor, contract.raw_schema),))
+    return [(table, name, (tuple(columns), condition)) for table, name, columns, condition in cursor.fetchall()]
+
+
+def _later_batches(indexes: Collection[_Index]) -> str:
+    """The condition of a table's indexes by batch; all batches if somebody has dropped them."""
+    conditions = (condition for columns, condition in indexes if columns[0] == "_batch_id")
+    return next((condition for condition in conditions if condition and condition != _MOVED), batches_after(0))
+
+
+def _indexes_for_marts(contract: SystemContract, table: str, later_batches: str) -> list[_Index]:
+    """By what marts find the rows of a parent, the rows of a batch, their parents, and those of them that have left one."""
+    parents, key = contract.tables[table].foreign_keys, contract.tables[table].key
+    if not parents:
+        return [(("_batch_id",), later_batches)]
+    return [
+        # The key finds rows by its first column.
+        *(((column,), None) for column in parents if key[:1] != (column,)),
+        *((("_batch_id", column), later_batches) for column in parents),
+        (("_batch_id",), _MOVED),
+    ]
+
+
+def _create_index(cursor: Cursor, name: sql.Identifier, index: _Index) -> None:
+    columns, condition = index
+    where = sql.SQL(f" where {condition}" if condition else "")
+    cursor.execute(sql.SQL("create index on {} ({}){}").format(name, sql.SQL(", ").join(map(sql.Identifier, columns)), where))
 
 
 def _create_declared(cursor: Cursor, contract: SystemContract, table: str, name: str, index: IndexContract) -> None:
@@ -280,8 +317,7 @@ def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, descri
     create(cursor, contract, table, beside, described)
     columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
     cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
-    cursor.execute(sql.SQL("select coalesce(min(_batch_id), 0) from {}").format(beside))
-    create_indexes(cursor, contract, table, beside, *one_row(cursor))
+    create_indexes(cursor, contract, table, beside, _later_batches({index for of, _, index in _indexes(cursor, contract) if of == table}))
     cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
     adopt(cursor, contract, table)
 

@@ -86,16 +86,66 @@
 {#
     The parents that changed rows have left, and the batch of the change, as a query.
 
-    changed: a relation of changed rows, called `changed`. columns: the foreign keys that name the parents.
+    changed: a relation of changed rows, called `changed`. column: the foreign key that names the parent.
 #}
-{% macro parents_left(changed, columns, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, columns, data_type)) }}{% endmacro %}
-{% macro default__parents_left(changed, columns, data_type) -%}
+{% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
+{% macro default__parents_left(changed, column, data_type) -%}
     select
-        {%- for column in columns %}
         cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }},
-        {%- endfor %}
         changed._batch_id as batch_id
     from {{ changed }}
     cross join lateral jsonb_array_elements(changed._moved_from) as entry (parents)
     where changed._moved_from is not null
+{%- endmacro %}
+
+{#
+    The distinct values of a column in the batches after one, each with its batch, as a query. PostgreSQL's way steps from one to the next in
+    the index of batch and column, instead of reading the thousands of rows in between; the batch is written out so that it sees that the
+    index has them all.
+#}
+{% macro values_in_batches(relation, column, seen) %}{{ return(adapter.dispatch('values_in_batches')(relation, column, seen)) }}{% endmacro %}
+{% macro default__values_in_batches(relation, column, seen) -%}
+    select distinct
+        {{ column }},
+        _batch_id as batch_id
+    from {{ relation }}
+    where _batch_id > {{ seen }}
+{%- endmacro %}
+{% macro postgres__values_in_batches(relation, column, seen) -%}
+    select
+        {{ column }},
+        batch_id
+    from (
+        with recursive step as (
+
+            (
+                select
+                    {{ column }},
+                    _batch_id as batch_id
+                from {{ relation }}
+                where _batch_id > {{ seen }}
+                order by _batch_id, {{ column }}
+                limit 1
+            )
+
+            union all
+
+            select next_step.*
+            from step
+            cross join lateral (
+                select
+                    later.{{ column }},
+                    later._batch_id
+                from {{ relation }} as later
+                where
+                    later._batch_id > {{ seen }}
+                    and (later._batch_id, later.{{ column }}) > (step.batch_id, step.{{ column }})
+                order by later._batch_id, later.{{ column }}
+                limit 1
+            ) as next_step
+
+        )
+
+        select * from step
+    ) as steps
 {%- endmacro %}

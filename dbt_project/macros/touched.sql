@@ -16,17 +16,23 @@
 {#
     The parents that changed rows of a raw table have, and those that they have left, with the batch of the change.
 
-    columns: the foreign keys that name the parents.
+    column: the foreign key that names the parent.
 #}
-{% macro changed_parents(system, table, columns) -%}
+{% macro changed_parents(system, table, column) -%}
+    {%- set refresh = refresh_under_way() -%}
+    {%- if refresh['is_full'] -%}
     select
-        {{ columns | join(', ') }},
+        {{ column }},
         _batch_id as batch_id
-    from ({{ changed_rows(system, table) }}) as changed
+    from {{ source(system, table) }}
+    where false
+    {%- else -%}
+    {{ values_in_batches(source(system, table), column, refresh['seen'][system]) }}
+    {%- endif %}
 
     union all
 
-    {{ parents_left('(' ~ changed_rows(system, table) ~ ') as changed', columns) }}
+    {{ parents_left('(' ~ changed_rows(system, table) ~ ') as changed', column) }}
 {%- endmacro %}
 
 {#
@@ -35,7 +41,7 @@
     parent: the foreign key that names the parent. key: the key of the table. touched: the relation with the touched keys.
 #}
 {% macro parents_of_touched(system, table, parent, key, touched) -%}
-    {{ changed_parents(system, table, [parent]) }}
+    {{ changed_parents(system, table, parent) }}
 
     union all
 

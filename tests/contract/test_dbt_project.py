@@ -170,13 +170,13 @@ def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> No
     """What a row left is kept for declared foreign keys only."""
     contracts = load_contracts()
     followed = [
-        (name, system, table, re.findall(r"'(\w+)'", columns))
+        (name, system, table, column)
         for name, model in models.items()
-        for system, table, columns in re.findall(r"changed_parents\('(\w+)', '(\w+)', \[(.+?)\]\)", model["raw_code"])
+        for system, table, column in re.findall(r"(?:changed_parents|parents_of_touched)\('(\w+)', '(\w+)', '(\w+)'", model["raw_code"])
     ]
     assert followed
-    for name, system, table, columns in followed:
-        assert set(columns) <= set(contracts[system].tables[table].foreign_keys), name
+    for name, system, table, column in followed:
+        assert column in contracts[system].tables[table].foreign_keys, name
 
 
 def test_marts_are_recomputed_by_group(models: dict[str, Node]) -> None:

@@ -8,11 +8,11 @@ with changed_experiments as (
 
 touched_models as (
 
-    {{ changed_parents('forecast_tracking', 'model_registry', ['model_id']) }}
+    {{ changed_parents('forecast_tracking', 'model_registry', 'model_id') }}
 
     union all
 
-    {{ changed_parents('forecast_tracking', 'predictions', ['model_id']) }}
+    {{ changed_parents('forecast_tracking', 'predictions', 'model_id') }}
 
 ),
 

@@ -1,7 +1,7 @@
 -- Runs with metrics that have changed.
-with measurements as (
+with touching as (
 
-    select * from {{ ref('touched_forecast_tracking__measurements') }}
+    {{ changed_parents('forecast_tracking', 'metrics', 'run_id') }}
 
 ),
 
@@ -10,7 +10,7 @@ final as (
     select
         run_id,
         max(batch_id) as batch_id
-    from measurements
+    from touching
     where run_id is not null
     group by run_id
 

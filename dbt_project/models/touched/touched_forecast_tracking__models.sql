@@ -11,12 +11,6 @@ touched_runs as (
 
 ),
 
-measurements as (
-
-    select * from {{ ref('touched_forecast_tracking__measurements') }}
-
-),
-
 models as (
 
     select * from {{ ref('stg_forecast_tracking__models') }}
@@ -40,14 +34,11 @@ touching as (
 
     union all
 
-    {{ changed_parents('forecast_tracking', 'model_registry', ['model_id']) }}
+    {{ changed_parents('forecast_tracking', 'model_registry', 'model_id') }}
 
     union all
 
-    select
-        model_id,
-        batch_id
-    from measurements
+    {{ changed_parents('forecast_tracking', 'metrics', 'model_id') }}
 
 ),
 
