@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, OpDefinition, RunsFilter
 
-from dagster_project.resources.run_process import PROCESS_TAG, has_died
+from dagster_project.resources.run_process import is_orphan
 
 _POLL_SECONDS = 0.5
 _UNFINISHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
@@ -36,7 +36,7 @@ def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[
 def end_runs_of_dead_processes(instance: DagsterInstance) -> None:
     """Report the runs whose process has died as failed, so that nothing waits for them."""
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
-        if PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]):
+        if is_orphan(run):
             instance.report_run_failed(run, "The process that executed the run has died.")
 
 

@@ -15,7 +15,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log.base import AssetRecord
 
 from dagster_project.quality.suites import Severity, load_suites
-from dagster_project.resources.run_process import PROCESS_TAG, has_died
+from dagster_project.resources.run_process import is_orphan
 
 _VERDICTS = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 _POLL_SECONDS = 0.5
@@ -127,7 +127,7 @@ def _target(record: AssetCheckExecutionRecord | None) -> int | None:
 
 def _goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
-    return run is not None and not run.is_finished and not (PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG]))
+    return run is not None and not run.is_finished and not is_orphan(run)
 
 
 def _names(assets: Sequence[dg.AssetKey]) -> str:

@@ -6,7 +6,8 @@ Belongs here: creating `raw_<system>.<table>`, following columns and widened typ
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from psycopg2 import DataError, ProgrammingError, errors, sql
 from psycopg2.extensions import cursor as Cursor
@@ -223,12 +224,12 @@ def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
     """
     found = _indexes(cursor, contract)
     for table in contract.tables:
-        existing = {index for of, _, index in found if of == table}
+        existing = found[table].values()
         for index in _indexes_for_marts(contract, table, _later_batches(existing)):
             if index not in existing:
                 _create_index(cursor, raw_table(contract, table), index)
     declared = {(table, _name_of(table, index)): index for table, one in contract.tables.items() for index in one.indexes}
-    made = {(table, name) for table, name, _ in found if _DECLARED.search(name)}
+    made = {(table, name) for table, indexes in found.items() for name in indexes if _DECLARED.search(name)}
     for _, name in sorted(made - declared.keys()):
         cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
     for table, name in sorted(declared.keys() - made):
@@ -241,13 +242,16 @@ def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
 
 
-def _indexes(cursor: Cursor, contract: SystemContract) -> list[tuple[str, str, _Index]]:
-    """Table, name, columns and condition of each index of the raw tables."""
+def _indexes(cursor: Cursor, contract: SystemContract) -> Mapping[str, dict[str, _Index]]:
+    """By raw table, its indexes by name."""
     cursor.execute(_INDEXES, (_quoted(cursor, contract.raw_schema),))
-    return [(table, name, (tuple(columns), condition)) for table, name, columns, condition in cursor.fetchall()]
+    found: defaultdict[str, dict[str, _Index]] = defaultdict(dict)
+    for table, name, columns, condition in cursor.fetchall():
+        found[table][name] = (tuple(columns), condition)
+    return found
 
 
-def _later_batches(indexes: Collection[_Index]) -> str:
+def _later_batches(indexes: Iterable[_Index]) -> str:
     """The condition of a table's indexes by batch; all batches if somebody has dropped them."""
     conditions = (condition for columns, condition in indexes if columns[0] == "_batch_id")
     return next((condition for condition in conditions if condition and condition != _MOVED), batches_after(0))
@@ -317,7 +321,7 @@ def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, descri
     create(cursor, contract, table, beside, described)
     columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
     cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
-    create_indexes(cursor, contract, table, beside, _later_batches({index for of, _, index in _indexes(cursor, contract) if of == table}))
+    create_indexes(cursor, contract, table, beside, _later_batches(_indexes(cursor, contract)[table].values()))
     cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
     adopt(cursor, contract, table)
 

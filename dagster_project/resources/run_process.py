@@ -8,6 +8,7 @@ import os
 import socket
 
 import psutil
+from dagster import DagsterRun
 
 # The UI hides tags of this prefix.
 PROCESS_TAG = ".dagster/runmart_process"
@@ -17,6 +18,11 @@ _SAME_START_SECONDS = 5.0
 def this_process() -> str:
     """Host, number and start of this process: its number alone may be given to another one later."""
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.1f}"
+
+
+def is_orphan(run: DagsterRun) -> bool:
+    """Whether the process that a run names has died; of a run that names none nothing is known, so it is none."""
+    return PROCESS_TAG in run.tags and has_died(run.tags[PROCESS_TAG])
 
 
 def has_died(process: str) -> bool:

@@ -149,3 +149,13 @@
         select * from step
     ) as steps
 {%- endmacro %}
+
+{#
+    A statement that keeps the planner of the transaction from sorting where an index has the order: in a query of `values_in_batches` a sort
+    would read a batch anew at every step.
+#}
+{% macro prefer_indexes() %}{{ return(adapter.dispatch('prefer_indexes')()) }}{% endmacro %}
+{% macro default__prefer_indexes() %}{% endmacro %}
+{% macro postgres__prefer_indexes() -%}
+    set local enable_sort = off
+{%- endmacro %}

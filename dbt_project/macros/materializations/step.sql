@@ -5,8 +5,6 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {# Where `values_in_batches` steps through an index, a sort in the index's place would read a batch anew at every step. #}
-    {% do run_query('set local enable_sort = off') %}
     {% if is_built(target_relation) %}
         {% do empty_built(target_relation) %}
         {% call statement('main') -%}

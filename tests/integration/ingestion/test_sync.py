@@ -51,12 +51,12 @@ def test_rows_of_later_batches_are_found_by_an_index(pair: Pair) -> None:
     pair.at_source("insert into parent values (9, 'late', null, null)")
     pair.at_source("delete from child where child_id = 3")
     second = pair.sync()
-    for table, key in (("parent", 9), ("child", 3)):
+    for table, key, index in (("parent", 9, "parent__batch_id_idx"), ("child", 3, "child__batch_id_parent_id_idx")):
         later = f"select {table}_id, _batch_id from raw_small.{table} where _batch_id > {first.batch_id}"
         assert set(pair.in_warehouse(later)) == {(key, second.batch_id)}
         # A table of five rows is faster to read whole, which proves nothing.
         (plan, *_), *_ = pair.in_warehouse(f"set enable_seqscan = off; explain {later}")
-        assert f"{table}__batch_id_" in plan
+        assert f" using {index} on " in plan
 
 
 def test_insert_update_delete_and_partition_move_are_followed(pair: Pair) -> None:
@@ -131,11 +131,10 @@ def test_marts_find_rows_by_an_index(pair: Pair, query: str) -> None:
 def test_indexes_that_are_missing_are_made_by_the_next_sync(pair: Pair) -> None:
     """Of tables that were made before raw tables had them, or had the column that one of them is on."""
     indexes = "select substring(indexdef from 'USING btree (.*)') from pg_indexes where schemaname = 'raw_small'"
-    of_batch = "raw_small.child__batch_id_parent_id_idx"
     first = pair.sync()
     expected = {*pair.in_warehouse(indexes), (f"(_batch_id) WHERE (_batch_id > {first.batch_id})",)}
     pair.in_warehouse(f"create index on raw_small.child (_batch_id) where _batch_id > {first.batch_id}")
-    pair.in_warehouse(f"drop index raw_small.child_parent_id_idx, {of_batch}")
+    pair.in_warehouse("drop index raw_small.child_parent_id_idx, raw_small.child__batch_id_parent_id_idx")
     pair.sync()
     assert set(pair.in_warehouse(indexes)) == expected
     pair.in_warehouse("alter table raw_small.child drop column _moved_from")
