@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 _PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 _PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+# PostgreSQL cuts what is longer, without an error. In bytes.
 _LONGEST = 63
 
 
@@ -28,8 +29,9 @@ def is_plain(name: str) -> bool:
 def snake_case(name: str) -> str:
     """The name in lower case with underscores between its words: `userId` and `User Id` become `user_id`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    snake = re.sub(r"\W+", "_", words).strip("_" if not name.startswith("_") else "").lower()
-    return snake if len(snake.encode()) <= _LONGEST else name.lower()
+    # A name that has no room for more underscores gets along without them.
+    spaced = words if len(words.encode()) <= _LONGEST else name
+    return re.sub(r"\W+", "_", spaced).strip("_" if not name.startswith("_") else "").lower()
 
 
 def plain_name(name: str) -> str:
@@ -38,7 +40,7 @@ def plain_name(name: str) -> str:
         return name
     spelled = unicodedata.normalize("NFKD", snake_case(name)).casefold().encode("ascii", "ignore").decode()
     plain = re.sub(r"[\W_]+", "_", spelled).strip("_")
-    return f"table_{plain}" if plain[:1].isdigit() else plain
+    return _cut(f"table_{plain}") if plain[:1].isdigit() else plain
 
 
 def table_names(tables: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -69,7 +71,7 @@ def staged_names(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]
     for column in sorted(columns, key=lambda name: snake_case(name) != name):
         name = snake_case(column)
         if quoted(name) != name:
-            name = f"{name}_" if name[:1].isalpha() else f"column_{name}"
+            name = _cut(name, "_") if name[:1].isalpha() else _cut(f"column_{name}")
         if name in used:
             name = _unused(f"source_{name}", used)
         staged[column] = name
@@ -79,5 +81,10 @@ def staged_names(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]
 
 def _unused(name: str, used: Collection[str]) -> str:
     """The name, or with the first number that nothing else has."""
-    numbered = (f"{name.rstrip('0123456789')}{number}" for number in itertools.count(2))
-    return next(candidate for candidate in itertools.chain([name], numbered) if candidate not in used)
+    numbered = (_cut(name.rstrip("0123456789"), str(number)) for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([_cut(name)], numbered) if candidate not in used)
+
+
+def _cut(name: str, suffix: str = "") -> str:
+    """The name with the suffix, shortened in between to what PostgreSQL keeps of a name."""
+    return name.encode()[: _LONGEST - len(suffix)].decode(errors="ignore") + suffix

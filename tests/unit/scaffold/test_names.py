@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dagster_project.components.secrets import is_secret_name
@@ -80,7 +80,7 @@ def test_table_names_are_plain_and_different_and_plain_ones_are_kept(tables: lis
     names = table_names(tables)
     assert set(names) == set(tables)
     assert len(set(names.values())) == len(tables)
-    assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in names.values())
+    assert all(re.fullmatch("[a-z][a-z0-9_]{,62}", name) for name in names.values())
     once = [table for table in tables if is_plain(table[1]) and [name for _, name in tables].count(table[1]) == 1]
     assert [names[table] for table in once] == [name for _, name in once]
 
@@ -105,12 +105,15 @@ def test_staged_names_keep_what_needs_no_change() -> None:
 
 
 @given(st.lists(NAMES, unique=True, max_size=8))
+@example(["1" * 36 + "aBc-1aBcd-é" + "B1" * 4])
+@example(["1" * 62, "1" * 63, "é" * 31, "É" * 31 + "1", "E\u0301" * 21])
 def test_staged_names_are_different_and_need_no_quotes(columns: list[str]) -> None:
     staged = staged_names(columns, ["batch_id"])
     assert set(staged) == set(columns)
     assert len(set(staged.values())) == len(columns)
     assert "batch_id" not in staged.values()
     assert all(re.fullmatch(r"[^\W\d]\w*", name) and name == name.lower() for name in staged.values())
+    assert all(len(name.encode()) <= 63 for name in staged.values())
 
 
 @pytest.mark.parametrize(
