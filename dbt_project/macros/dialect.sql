@@ -83,6 +83,19 @@
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
 {%- endmacro %}
 
+{# The value of the last of those rows. #}
+{% macro last_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('last_in_order')(value, order_by, condition)) }}{% endmacro %}
+{% macro default__last_in_order(value, order_by, condition) -%}
+    (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[count(*) filter (where {{ condition }})]
+{%- endmacro %}
+
+{# At the end of a subquery: its expressions are computed once for each row, and not again wherever the query around it names them. #}
+{% macro computed_once() %}{{ return(adapter.dispatch('computed_once')()) }}{% endmacro %}
+{% macro default__computed_once() %}{% endmacro %}
+{% macro postgres__computed_once() -%}
+    offset 0
+{%- endmacro %}
+
 {#
     The parents that changed rows have left, and the batch of the change, as a query.
 
@@ -99,9 +112,10 @@
 {%- endmacro %}
 
 {#
-    The distinct values of a column in the batches after one, each with its batch, as a query. PostgreSQL's way steps from one to the next in
-    the index of batch and column, instead of reading the thousands of rows in between; the batch is written out so that it sees that the
-    index has them all.
+    The distinct values of a column, without null, in the batches after one, each with its batch, as a query. PostgreSQL's way steps from one
+    to the next in the index of batch and column, instead of reading the thousands of rows in between. It steps down: upwards, each step
+    would begin at the first batch again, because an index is read from where the condition begins that a batch comes after `seen`. That
+    batch is written out so that PostgreSQL sees that the index has them all.
 #}
 {% macro values_in_batches(relation, column, seen) %}{{ return(adapter.dispatch('values_in_batches')(relation, column, seen)) }}{% endmacro %}
 {% macro default__values_in_batches(relation, column, seen) -%}
@@ -109,7 +123,9 @@
         {{ column }},
         _batch_id as batch_id
     from {{ relation }}
-    where _batch_id > {{ seen }}
+    where
+        _batch_id > {{ seen }}
+        and {{ column }} is not null
 {%- endmacro %}
 {% macro postgres__values_in_batches(relation, column, seen) -%}
     select
@@ -123,8 +139,10 @@
                     {{ column }},
                     _batch_id as batch_id
                 from {{ relation }}
-                where _batch_id > {{ seen }}
-                order by _batch_id, {{ column }}
+                where
+                    _batch_id > {{ seen }}
+                    and {{ column }} is not null
+                order by _batch_id desc, {{ column }} desc
                 limit 1
             )
 
@@ -134,13 +152,14 @@
             from step
             cross join lateral (
                 select
-                    later.{{ column }},
-                    later._batch_id
-                from {{ relation }} as later
+                    earlier.{{ column }},
+                    earlier._batch_id
+                from {{ relation }} as earlier
                 where
-                    later._batch_id > {{ seen }}
-                    and (later._batch_id, later.{{ column }}) > (step.batch_id, step.{{ column }})
-                order by later._batch_id, later.{{ column }}
+                    earlier._batch_id > {{ seen }}
+                    and earlier.{{ column }} is not null
+                    and (earlier._batch_id, earlier.{{ column }}) < (step.batch_id, step.{{ column }})
+                order by earlier._batch_id desc, earlier.{{ column }} desc
                 limit 1
             ) as next_step
 
@@ -151,11 +170,14 @@
 {%- endmacro %}
 
 {#
-    A statement that keeps the planner of the transaction from sorting where an index has the order: in a query of `values_in_batches` a sort
-    would read a batch anew at every step.
+    A statement that makes the planner of the transaction look up rows by their indexes: a sort in the place of an index's order would read a
+    batch anew at every step of `values_in_batches`, and what batches have just brought is in memory, where looking up costs little.
 #}
 {% macro prefer_indexes() %}{{ return(adapter.dispatch('prefer_indexes')()) }}{% endmacro %}
 {% macro default__prefer_indexes() %}{% endmacro %}
 {% macro postgres__prefer_indexes() -%}
-    set local enable_sort = off
+    set local enable_sort = off;
+    set local enable_incremental_sort = off;
+    set local random_page_cost = 0.1;
+    set local seq_page_cost = 0.1
 {%- endmacro %}

@@ -33,29 +33,29 @@
 {#
     A statistic of metric values, over rows of int_metrics_classified that are grouped by metric_name, split and metric_direction at least.
     Values that are NaN, infinite or too large are no usable values: they are counted and take no part. Sums of doubles depend on the order
-    in which they are added, so every statistic names its order: the same rows give the same bits, whoever adds them up.
+    in which they are added, so every statistic names its order: the same rows give the same bits, whoever adds them up. It is one order
+    wherever it can be, so that rows are sorted once for all of them.
 #}
 {% macro metric_statistic(name) -%}
-    {%- set from_first = 'metric_step nulls first, measured_at, metric_id' -%}
-    {%- set from_last = 'metric_step desc nulls last, measured_at desc, metric_id desc' -%}
+    {%- set as_measured = 'metric_step nulls first, measured_at, metric_id' -%}
     {%- set from_best = "case metric_direction when 'lower' then usable_value when 'higher' then -usable_value end nulls last, metric_step nulls first, metric_id" -%}
     {%- set formulas = {
         'count': 'count(usable_value)',
         'unusable_count': 'count(*) - count(usable_value)',
         'min': 'min(usable_value)',
         'max': 'max(usable_value)',
-        'mean': aggregate_in_order('avg', 'usable_value', 'metric_id'),
-        'std': aggregate_in_order('stddev_samp', 'usable_value', 'metric_id'),
+        'mean': aggregate_in_order('avg', 'usable_value', as_measured),
+        'std': aggregate_in_order('stddev_samp', 'usable_value', as_measured),
         'q1': 'percentile_cont(0.25) within group (order by usable_value)',
         'median': 'percentile_cont(0.5) within group (order by usable_value)',
         'q3': 'percentile_cont(0.75) within group (order by usable_value)',
         'best': "case metric_direction when 'lower' then min(usable_value) when 'higher' then max(usable_value) end",
         'worst': "case metric_direction when 'lower' then max(usable_value) when 'higher' then min(usable_value) end",
-        'first': first_in_order('usable_value', from_first, 'usable_value is not null'),
-        'last': first_in_order('usable_value', from_last, 'usable_value is not null'),
-        'last_step': first_in_order('metric_step', from_last, 'usable_value is not null'),
+        'first': first_in_order('usable_value', as_measured, 'usable_value is not null'),
+        'last': last_in_order('usable_value', as_measured, 'usable_value is not null'),
+        'last_step': last_in_order('metric_step', as_measured, 'usable_value is not null'),
         'best_step': first_in_order('metric_step', from_best, "usable_value is not null and metric_direction in ('lower', 'higher')"),
-        'largest': aggregate_in_order('max', 'metric_value', 'metric_id'),
+        'largest': aggregate_in_order('max', 'metric_value', as_measured),
     } -%}
     {{- formulas[name] -}}
 {%- endmacro %}
@@ -74,11 +74,11 @@
 
 {# The position of a metric in that list, null if it is not there: rows are sorted by a number much faster than by two names. #}
 {% macro wide_metric_number() -%}
-            case
-                {%- for split, metric in wide_metrics() %}
-                when metric_name = '{{ metric }}' and split = '{{ split }}' then {{ loop.index0 }}
-                {%- endfor %}
-            end
+                case
+                    {%- for split, metric in wide_metrics() %}
+                    when metric_name = '{{ metric }}' and split = '{{ split }}' then {{ loop.index0 }}
+                    {%- endfor %}
+                end
 {%- endmacro %}
 
 {# Whether a metric has columns of its own there. #}
@@ -108,12 +108,23 @@
     from (
         select
             {{ key }},
-            {{ wide_metric_number() }} as wide_metric,
+            wide_metric,
             {%- for aggregate in aggregates %}
             {{ metric_statistic(aggregate) }} as statistic_{{ aggregate }}{{ ',' if not loop.last }}
             {%- endfor %}
-        from {{ relation }}
-        where {{ key }} is not null
+        from (
+            select
+                {{ key }},
+                {{ wide_metric_number() }} as wide_metric,
+                metric_id,
+                metric_value,
+                usable_value,
+                metric_step,
+                measured_at
+            from {{ relation }}
+            where {{ key }} is not null
+            {{ computed_once() }}
+        ) as measured
         group by {{ key }}, wide_metric
     ) as by_metric
     group by {{ key }}

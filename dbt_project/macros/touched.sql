@@ -90,9 +90,9 @@
     {%- if not execute or refresh_under_way()['is_full'] -%}
     select * from {{ candidate }} where {{ is_touched(touched, column) }}
     {%- else -%}
-    {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ mart] -%}
+    {%- set node = mart_of_candidate(candidate) -%}
     {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
-    select {{ columns }} from analytics.{{ mart }} as published
+    select {{ columns }} from {{ published_of(candidate) }} as published
     where {{ is_touched(touched, 'published.' ~ column) }} and not {{ is_in_touched_group(node, 'published') }}
     union all
     select {{ columns }} from {{ changes_of(candidate) }} as recomputed

@@ -4,6 +4,7 @@ with metrics as (
 
     select * from {{ ref('int_metrics_classified') }}
     where {{ is_touched('forecast_tracking__measured_runs', 'run_id') }}
+    {{ computed_once() }}
 
 ),
 

@@ -1,8 +1,10 @@
 """A refresh reads what it needs: rows by their indexes, and the tests of rows that were not recomputed are not run again."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
 
+import psycopg2
 import pytest
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.contracts.graph.nodes import CompiledNode
@@ -75,6 +77,32 @@ def test_summary_marts_read_only_the_metrics_that_they_show(house: House) -> Non
 
 
 @pytest.mark.parametrize(
+    ("table", "key", "column"), [("metrics", "metric_id", "run_id"), ("metrics", "metric_id", "model_id"), ("models", "model_id", "run_id")]
+)
+def test_changed_parents_are_found_without_reading_all_rows(house: House, table: str, key: str, column: str) -> None:
+    """Two batches of 20,000 rows with 20 parents, or none: the index is read from its root a few times for each parent."""
+    house.fill({"experiments": EXPERIMENTS})
+    seen = house.sync()
+    asked = f"{{{{ prefer_indexes() }}}}; {{{{ values_in_batches(source('forecast_tracking', '{table}'), '{column}', {seen}) }}}}"
+    (compiled,) = cast("RunExecutionResult", house.dbt("compile", "--inline", asked).result).results
+    fetched = f"select pg_stat_get_xact_blocks_fetched('raw_forecast_tracking.{table}__batch_id_{column}_idx'::regclass)"
+    # Nothing is committed.
+    with closing(psycopg2.connect(house.warehouse_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"insert into raw_forecast_tracking.{table} ({key}, {column}, _batch_id, _synced_at)"
+            f" select 1000000 + number, nullif(number % 21, 0), {seen} + 1 + number % 2, now() from generate_series(1, 40000) as number;"
+            f" analyze raw_forecast_tracking.{table}; {fetched}"
+        )
+        ((before,),) = cursor.fetchall()
+        cursor.execute(cast("CompiledNode", compiled.node).compiled_code or "")
+        found = cursor.fetchall()
+        cursor.execute(fetched)
+        ((after,),) = cursor.fetchall()
+    assert sorted(found) == [(parent, seen + batch) for parent in range(1, 21) for batch in (1, 2)]
+    assert len(found) < after - before < 4 * len(found)
+
+
+@pytest.mark.parametrize(
     ("damage", "failing"),
     [
         ("update analytics_next.fct_runs__changes set execution_key = null", "not_null_fct_runs_execution_key"),
@@ -91,6 +119,19 @@ def test_summary_marts_read_only_the_metrics_that_they_show(house: House) -> Non
         ),
         # Rows that were left alone are as they were when their tests passed.
         ("update analytics.fct_runs set status = 'lost' where execution_id = '1'", None),
+        ("update analytics.fct_runs set started_on = '1900-01-01' where execution_id = '1'", None),
+        ("update analytics_next.fct_runs__changes set started_on = '1900-01-01'", "relationships_fct_runs_started_on"),
+        # A day that was recomputed and is no longer there, of rows that were left alone.
+        (
+            "delete from analytics_next.fct_runs__changes; insert into staging.touched_calendar_years (year_number) values (2025)",
+            "relationships_fct_runs_started_on",
+        ),
+        # One that is recomputed and still there.
+        (
+            "insert into staging.touched_calendar_years (year_number) values (2025);"
+            " insert into analytics_next.dim_date__changes select * from analytics.dim_date where year_number = 2025",
+            None,
+        ),
     ],
 )
 def test_recomputed_rows_are_tested(one_recomputed: House, damage: str, failing: str | None) -> None:
