@@ -49,8 +49,9 @@
     {% do refuse_unsound_raw() %}
     {# Publications come one after the other, so this moment, unlike the beginning of the transaction, is later than all that were before. #}
     {% set published_at = run_query('select clock_timestamp()::text as published_at')[0]['published_at'] %}
-    {% set candidate_columns = columns_by_relation('analytics_next') %}
-    {% set published_columns = columns_by_relation('analytics') %}
+    {% set columns = columns_of_marts(all_nodes | map(attribute='name') | list) %}
+    {% set candidate_columns = columns['analytics_next'] %}
+    {% set published_columns = columns['analytics'] %}
 
     {% for node in tables + histories %}
         {% do run_query(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
@@ -140,17 +141,19 @@
     {% endif %}
 {% endmacro %}
 
-{# {relation: {column: type}} of a schema. #}
-{% macro columns_by_relation(schema) %}
-    {% set rows = run_query(
-        "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) as data_type"
-        " from pg_attribute as a inner join pg_class as c on a.attrelid = c.oid"
-        " where c.relnamespace = '" ~ schema ~ "'::regnamespace and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped"
-        " order by c.relname, a.attnum"
+{# {schema: {relation: {column: type}}} of marts, by their names, and of their candidates. #}
+{% macro columns_of_marts(names) %}
+    {% set columns = {'analytics': {}, 'analytics_next': {}} %}
+    {% for row in run_query(
+        "select schema.nspname, class.relname, column_.attname, format_type(column_.atttypid, column_.atttypmod) as data_type"
+        " from pg_namespace as schema"
+        " inner join pg_class as class on class.relnamespace = schema.oid"
+        " inner join pg_attribute as column_ on column_.attrelid = class.oid"
+        " where schema.nspname in ('analytics', 'analytics_next') and class.relname in ('" ~ (names | join("', '")) ~ "')"
+        " and class.relkind in ('r', 'v') and column_.attnum > 0 and not column_.attisdropped"
+        " order by class.oid, column_.attnum"
     ) %}
-    {% set columns = {} %}
-    {% for row in rows %}
-        {% do columns.setdefault(row['relname'], {}).update({row['attname']: row['data_type']}) %}
+        {% do columns[row['nspname']].setdefault(row['relname'], {}).update({row['attname']: row['data_type']}) %}
     {% endfor %}
     {% do return(columns) %}
 {% endmacro %}
@@ -195,42 +198,40 @@
 {#
     Makes the rows of a published mart those of its candidate, by writing those that differ; gives {inserted, deleted}. Rows are compared as
     they are printed, which tells all values apart, down to the last bit; the columns that name the refresh do not count, so a row keeps the
-    refresh that last changed it. A row that is written names the batch that touched its group, if one did.
+    refresh that last changed it. A row that is written names the batch that touched its group, if one did. Those that went are counted before
+    any is written, so that none meets the row, or the version of the history, whose place it takes.
 
     kept_by: the mart that keeps the history of this one, if there is one.
 #}
 {% macro publish_rows(node, candidate, is_full, published_at, kept_by) %}
     {%- set mart = 'analytics.' ~ node.name -%}
-    {%- set changes = 'analytics_next.' ~ node.name ~ '__changes' -%}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
     {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
-    {# Materialized, so that the planner does not look up the statistics of every column. #}
-    {%- set published =
-        "published as materialized ("
-        "select published.ctid as place, row(" ~ qualified(compared, 'published') ~ ")::text as image from " ~ mart ~ " as published"
-        " where " ~ ('true' if is_full else is_in_touched_group(node, 'published')) ~ ")"
-    -%}
-    {% set deleted = run_query(
-        "with " ~ published ~ ", recomputed as materialized ("
-        "select row(" ~ compared ~ ")::text as image from " ~ changes
-        ~ "), obsolete as ("
-        "select place from published where not exists (select from recomputed where recomputed.image = published.image)"
-        "), deleted as (delete from " ~ mart ~ " where ctid in (select place from obsolete) returning *)"
-        ~ (', ended as (' ~ end_versions_sql(kept_by, published_at) ~ ')' if kept_by else '') ~
-        " select count(*) as deleted_rows from deleted"
-    )[0]['deleted_rows'] %}
-    {% set inserted = run_query(
-        "with " ~ published ~ ", inserted as ("
+    {# Materialized, so that rows are printed once, and the planner does not look up the statistics of every column. #}
+    {% set written = run_query(
+        "with published as materialized ("
+        "select published.ctid as _place, row(" ~ qualified(compared, 'published') ~ ")::text as _image from " ~ mart ~ " as published"
+        " where " ~ ('true' if is_full else is_in_touched_group(node, 'published'))
+        ~ "), recomputed as materialized ("
+        "select *, row(" ~ compared ~ ")::text as _image from analytics_next." ~ node.name ~ "__changes"
+        "), deleted as ("
+        "delete from " ~ mart ~ " where ctid in ("
+        "select _place from published where not exists (select from recomputed where recomputed._image = published._image)"
+        ") returning *)"
+        ~ (', ended as (' ~ end_versions_sql(kept_by, published_at) ~ ' returning 1)' if kept_by else '') ~
+        ", gone as ("
+        "select count(*) as deleted_rows from deleted" ~ (' where (select count(*) from ended) >= 0' if kept_by else '')
+        ~ "), inserted as ("
         "insert into " ~ mart ~ " (" ~ columns ~ ")"
-        " select " ~ qualified(columns, 'changes').replace('changes."source_batch_id"', 'coalesce(touched.batch_id, changes."source_batch_id")')
-        ~ " from " ~ changes ~ " as changes"
-        " left join " ~ groups_of(node) ~ " as touched on " ~ is_group_of(node, 'changes') ~
-        " where not exists (select from published where published.image = row(" ~ qualified(compared, 'changes') ~ ")::text)"
+        " select " ~ qualified(columns, 'recomputed').replace('recomputed."source_batch_id"', 'coalesce(touched.batch_id, recomputed."source_batch_id")')
+        ~ " from recomputed cross join gone"
+        " left join " ~ groups_of(node) ~ " as touched on " ~ is_group_of(node, 'recomputed') ~
+        " where not exists (select from published where published._image = recomputed._image)"
         " returning *)"
         ~ (', begun as (' ~ begin_versions_sql(kept_by, 'inserted', columns, published_at) ~ ')' if kept_by else '') ~
-        " select count(*) as inserted_rows from inserted"
-    )[0]['inserted_rows'] %}
-    {% do return({'inserted': inserted | int, 'deleted': deleted | int}) %}
+        " select (select deleted_rows from gone) as deleted, count(*) as inserted from inserted"
+    )[0] %}
+    {% do return({'inserted': written['inserted'] | int, 'deleted': written['deleted'] | int}) %}
 {% endmacro %}
 
 {# A list of columns with the name of their relation before each. #}

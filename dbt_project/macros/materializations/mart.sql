@@ -39,9 +39,12 @@
         {%- endcall %}
     {% endif %}
     {% do note_built(changes) %}
-    {# The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. #}
-    {% do run_query('analyze ' ~ changes) %}
     {% set is_full = refresh_under_way()['is_full'] %}
+    {#
+        The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. Columns that name no
+        group keep those of the last full refresh: gathering them costs more than they can save.
+    #}
+    {% do run_query('analyze ' ~ changes ~ ('' if is_full else ' (' ~ (model.config.get('grouped_by') | join(', ')) ~ ')')) %}
     {% if is_full or not is_built(candidate) %}
         {% do run_query('create or replace view ' ~ candidate ~ ' as ' ~ candidate_sql(model, changes, is_full)) %}
         {# That of a full refresh is good for that refresh only. #}

@@ -16,7 +16,8 @@
             {{ get_create_view_as_sql(candidate, 'select * from (' ~ sql ~ ') as versions where false') }}
         {%- endcall %}
         {# Until it has been published in this shape there is nothing to show, and the next refresh looks again. #}
-        {% if columns_by_relation('analytics').get(this.identifier) == columns_by_relation('analytics_next')[this.identifier] %}
+        {% set columns = columns_of_marts([this.identifier]) %}
+        {% if columns['analytics'].get(this.identifier) == columns['analytics_next'][this.identifier] %}
             {% do run_query('create or replace view ' ~ candidate ~ ' as select ' ~ (model.columns.keys() | map('tojson') | join(', ')) ~ ' from ' ~ this) %}
             {% do note_built(candidate) %}
         {% endif %}

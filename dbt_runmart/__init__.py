@@ -1,0 +1,22 @@
+"""What Runmart changes in dbt itself, whoever starts it.
+
+dbt imports every package whose name begins with `dbt_` and makes what it lists as `plugins`: see `dbt.plugins.manager`.
+
+Belongs here: that list. Does not belong here: anything that macros can say (`dbt_project/macros`) or an option of dbt (`dbt_project.yml`).
+"""
+
+from dbt.adapters.postgres.impl import PostgresAdapter
+from dbt.plugins.manager import dbtPlugin
+
+from dbt_runmart.connections import PooledConnections
+
+
+class RunmartPlugin(dbtPlugin):
+    """Makes dbt's PostgreSQL adapter use connections again."""
+
+    def initialize(self) -> None:
+        """Take effect; dbt calls it before it makes an adapter."""
+        PostgresAdapter.ConnectionManager = PooledConnections
+
+
+plugins = [RunmartPlugin]
