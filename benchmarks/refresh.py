@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks import machine, refresh_report, tracking_history
 from benchmarks.refresh_report import FixedCost, Measured, Refreshes
 from benchmarks.servers import ServerPair, execute, server_pair
-from benchmarks.stopwatch import PeakMemory
+from benchmarks.stopwatch import PeakMemory, measure
 from benchmarks.tracking_history import SYSTEM, Spread
 from benchmarks.warm_dbt import WarmDbt
 from dagster_project.components.contract import load_contracts
@@ -65,11 +65,8 @@ class _House:
         """Do the work once: wall time, time of the database, memory."""
         before = _active_seconds(url)
         with PeakMemory(self.servers) as memory:
-            started = time.monotonic()
-            work()
-            seconds = time.monotonic() - started
-            self.servers.wait_until_idle()
-        return Measured(name, seconds, _active_seconds(url) - before, memory.client_bytes, memory.server_bytes)
+            timing = measure(self.servers, work)
+        return Measured(name, timing.seconds, _active_seconds(url) - before, memory.client_bytes, memory.server_bytes)
 
     def refresh_views(self) -> Measured:
         """The source's own way."""
@@ -84,14 +81,8 @@ class _House:
         """A `dbt build` that publishes at its end."""
         return self.measured(name, self.warehouse_url, lambda: self.dbt.run("build", "--exclude-resource-type", "unit_test", *arguments))
 
-    def follow_changes(self, changes: int, spread: Spread, seed: int) -> tuple[Measured, Measured, Measured]:
-        """Change the source, and bring the views, the two summary marts and all marts up to date, one after the other.
-
-        The servers write out beforehand what was, and nothing in between: who reads a page first after a checkpoint writes it to the log
-        whole, and in use a refresh follows its sync within seconds, while checkpoints are minutes apart.
-        """
-        self.servers.settle()
-        tracking_history.change(self.source_url, changes, spread, seed)
+    def follow_changes(self) -> tuple[Measured, Measured, Measured]:
+        """Bring the views, the two summary marts and all marts up to date, one after the other."""
         views = self.refresh_views()
         self.sync()
         summaries = self.refresh_marts(
@@ -129,7 +120,6 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
         tracking_history.create(source_url, metrics)
         house = _House(servers, source_url, warehouse_url, WarmDbt(warehouse_url, Path(work)))
         house.sync()
-        servers.settle()
         full = house.refresh_marts("full")
         tell(f"{metrics:,} metrics: full build {full}")
         steps: list[tuple[float, str, tuple[Measured, ...]]] = []
@@ -140,12 +130,12 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
                 rounds = _ROUNDS if spread is Spread.RECENT and changes <= _MOST_CHANGES_REPEATED else 1
                 measured = []
                 for _ in range(rounds):
-                    measured.append(house.follow_changes(changes, spread, next(seeds)))
+                    tracking_history.change(source_url, changes, spread, next(seeds))
+                    measured.append(house.follow_changes())
                     tell(f"{metrics:,} metrics, {share:.2%} {spread}: {'; '.join(map(str, measured[-1]))}")
                 steps.append((share, spread.value, tuple(refresh_report.median_of(each) for each in zip(*measured, strict=True))))
         fixed = house.nothing_new(Path(work))
         tell(f"{metrics:,} metrics: {fixed}")
-        servers.settle()
         rebuilt = house.refresh_marts("full", "--full-refresh")
         tell(f"{metrics:,} metrics: full rebuild {rebuilt}")
         servers.source.drop(source_url)

@@ -34,9 +34,8 @@ Python {python}, {date}. Load of the machine when it began: {load}.
   the newest runs before them. *Scattered*: every changed metric lies at a random place, so that a hundredth of the metrics lies in
   nearly all experiments and nearly everything has to be made anew.
 * Each step changes the source, refreshes the views there, syncs (not part of these figures, see [ingest.md](ingest.md)), refreshes
-  the two summary marts, then all marts. The servers write out what was before a step, and nothing within it: a page that is read for
-  the first time after a checkpoint may have to be written to the log whole, which is the checkpoint's cost, once in minutes. Steps of up
-  to a million recent changes are taken three times, and the medians shown: the machine is faster at one time than at another.
+  the two summary marts, then all marts. Steps of up to a million recent changes are taken three times, and the medians shown: the
+  machine is faster at one time than at another.
 * *db s* is the time in which the database was busy with statements, as it says itself (`pg_stat_database.active_time`), commits
   included; dbt's own statements and the publication count. Wall time is that of a dbt that is running already.
 * *Nothing new*: `runmart refresh` from the shell, in turns with `dbt --help`; median of five.

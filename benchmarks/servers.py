@@ -70,16 +70,6 @@ class ServerPair:
     source: Server
     warehouse: Server
 
-    def settle(self) -> None:
-        """As `Server.settle`, both."""
-        self.source.settle()
-        self.warehouse.settle()
-
-    def wait_until_idle(self) -> None:
-        """As `Server.wait_until_idle`, both."""
-        self.source.wait_until_idle()
-        self.warehouse.wait_until_idle()
-
 
 @contextmanager
 def server_pair() -> Iterator[ServerPair]:

@@ -34,11 +34,13 @@ class Timing:
 def measure(servers: ServerPair, work: Callable[[], object]) -> Timing:
     """Do the work once, after the servers have written out what was before."""
     both = (servers.source, servers.warehouse)
-    servers.settle()
+    for server in both:
+        server.settle()
     servers_before, client_before, started = _servers_cpu(both), _client_cpu(), time.monotonic()
     work()
     seconds = time.monotonic() - started
-    servers.wait_until_idle()
+    for server in both:
+        server.wait_until_idle()
     return Timing(seconds, _client_cpu() - client_before, _servers_cpu(both) - servers_before)
 
 
