@@ -31,6 +31,7 @@ from dagster_project.results import (
     show_verdict,
 )
 from dagster_project.settings import ConfigurationError, Settings
+from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
 from dagster_project.terminal import AsJson, err, out, print_json
 
@@ -50,6 +51,7 @@ def main() -> None:
     """Run the command; a failure that a user can act on ends with one line and exit code 1."""
     # A server that accepts a connection and then says nothing would hold a command for ever.
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+    collect_garbage_rarely()
     try:
         app()
     except (RunmartError, psycopg2.Error, DBAPIError, OSError) as error:

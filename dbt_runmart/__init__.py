@@ -8,15 +8,17 @@ Belongs here: that list. Does not belong here: anything that macros can say (`db
 from dbt.adapters.postgres.impl import PostgresAdapter
 from dbt.plugins.manager import dbtPlugin
 
+from dagster_project.short_lived import collect_garbage_rarely
 from dbt_runmart.connections import PooledConnections
 
 
 class RunmartPlugin(dbtPlugin):
-    """Makes dbt's PostgreSQL adapter use connections again."""
+    """Makes dbt's PostgreSQL adapter use connections again, and dbt itself start and end sooner."""
 
     def initialize(self) -> None:
         """Take effect; dbt calls it before it makes an adapter."""
         PostgresAdapter.ConnectionManager = PooledConnections
+        collect_garbage_rarely()
 
 
 plugins = [RunmartPlugin]

@@ -77,6 +77,9 @@ class Dbt(DbtCliResource):
         # The parent asks `dbt --version`, which asks the package index.
         return version.parse(package_version("dbt-core"))
 
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
+        """Nothing: the parent loads dbt into this process, for a second or two, to ask for row counts and columns, which we do not."""
+
     def cli(self, args: Sequence[str], **options: Any) -> DbtCliInvocation:  # noqa: ANN401
         """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""
         return super().cli(args, target_path=Settings.from_environment().home / "dbt", **options)

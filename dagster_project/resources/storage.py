@@ -1,7 +1,7 @@
 """The instance's storage, named in `dagster.yaml`.
 
-Belongs here: telling Dagster where its PostgreSQL is. A class instead of a URL in the file, so that `dagster` started by itself finds the
-embedded server too, and no URL is written anywhere.
+Belongs here: telling Dagster where its PostgreSQL is, and that connections are used again. A class instead of a URL in the file, so that
+`dagster` started by itself finds the embedded server too, and no URL is written anywhere.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ from dagster_postgres import DagsterPostgresStorage
 
 from dagster_project.resources.databases import INSTANCE, Databases, sqlalchemy_url
 from dagster_project.settings import Settings
+
+# A connection that is older is replaced when it is needed next: something between the machines may have dropped it.
+_SECONDS_TO_KEEP = 300
 
 
 class InstanceStorage(DagsterPostgresStorage):
@@ -24,6 +27,13 @@ class InstanceStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Resolve the URL; starts the embedded server if the instance lives there."""
+        """Resolve the URL; starts the embedded server if the instance lives there.
+
+        Dagster by itself uses connections again in its webserver only. Elsewhere it opens one for each read and write: a sync of one row,
+        with its 244 checks, took 18 s in all instead of 11.
+        """
         url = sqlalchemy_url(Databases(Settings.from_environment()).url(INSTANCE))
-        return cls(postgres_url=url, inst_data=inst_data)
+        storage = cls(postgres_url=url, inst_data=inst_data)
+        for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+            part.optimize_for_webserver(statement_timeout=0, pool_recycle=_SECONDS_TO_KEEP, max_overflow=-1)
+        return storage

@@ -1,5 +1,7 @@
 """From source to published mart: what a full run does, what a failed check stops, who may read what, and who is told."""
 
+from unittest.mock import Mock
+
 import dagster as dg
 import psycopg2
 import pytest
@@ -79,6 +81,14 @@ def test_run_with_nothing_new_names_the_refresh_that_stands(platform: Platform) 
     assert {report.assets[f"analytics/{mart}"]["refresh_id"] for mart in MARTS} == {refreshes[0][0]}
     assert platform.warehouse("select max(refresh_id), count(*) from ops.refreshes") == refreshes
     assert published(platform) == before
+
+
+def test_a_run_records_its_events_over_few_connections(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = Mock(wraps=psycopg2.connect)
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    report = platform.run("refresh")
+    to_instance = [call for call in connect.call_args_list if "e2e_dagster" in str(call)]
+    assert 0 < len(to_instance) < len(platform.instance.all_logs(report.run_id)) / 4
 
 
 def test_drop_in_views_equal_the_source(platform: Platform) -> None:
