@@ -41,7 +41,7 @@
     {% set histories = nodes | selectattr('config.materialized', 'equalto', 'mart_history') | list %}
     {% set views = nodes | selectattr('config.materialized', 'equalto', 'mart_view') | list %}
 
-    {# dbt leaves its connection outside a transaction and without the role of the profile. #}
+    {# dbt leaves its connection outside a transaction and, unless connections are kept, without the role of the profile. #}
     {% do run_query('begin; set local role ' ~ target.role) %}
     {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
     {% set refresh = last_refresh() %}

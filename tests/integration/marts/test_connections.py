@@ -91,7 +91,7 @@ def test_a_connection_that_the_server_ended_is_not_given_again(pool: PooledConne
     assert other != backend
 
 
-def test_at_the_end_nothing_stays_open(pool: PooledConnections, house: House) -> None:
+def test_at_the_end_nothing_stays_open(pool: PooledConnections) -> None:
     (backend,) = ask(pool, "select pg_backend_pid()")
     pool.set_connection_name("node")
     handle = pool.get_thread_connection().handle
