@@ -96,6 +96,14 @@
     offset 0
 {%- endmacro %}
 
+{# At the end of a subquery: what the query around it looks up for each of its rows is looked up in this order, and comes in it. #}
+{% macro visited_in_order(order_by) %}{{ return(adapter.dispatch('visited_in_order')(order_by)) }}{% endmacro %}
+{% macro default__visited_in_order(order_by) %}{% endmacro %}
+{% macro postgres__visited_in_order(order_by) -%}
+    order by {{ order_by }}
+            offset 0
+{%- endmacro %}
+
 {#
     The parents that changed rows have left, and the batch of the change, as a query.
 

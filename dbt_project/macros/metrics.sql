@@ -72,15 +72,6 @@
     {% do return(['best', 'last', 'worst', 'mean', 'median', 'std', 'count']) %}
 {% endmacro %}
 
-{# The position of a metric in that list, null if it is not there: rows are sorted by a number much faster than by two names. #}
-{% macro wide_metric_number() -%}
-                case
-                    {%- for split, metric in wide_metrics() %}
-                    when metric_name = '{{ metric }}' and split = '{{ split }}' then {{ loop.index0 }}
-                    {%- endfor %}
-                end
-{%- endmacro %}
-
 {# Whether a metric has columns of its own there. #}
 {% macro is_wide_metric() -%}
     metric_name in ('{{ wide_metrics() | map(attribute=1) | unique | join("', '") }}')
@@ -88,13 +79,19 @@
 {%- endmacro %}
 
 {#
-    One row per key with the columns of wide metrics: <split>_<metric>_<statistic>, and <split>_<metric> as the source's view has it, the
+    One row per group with the columns of wide metrics: <split>_<metric>_<statistic>, and <split>_<metric> as the source's view has it, the
     largest value whatever the direction.
 
-    relation: rows of int_metrics_classified, wide metrics only.
+    metrics: rows of int_metrics_classified.
+    members: the relation whose rows have those metrics, one row for each; member: its key, and what metrics call it.
+    key: the column of members that names their group.
+
+    An incremental refresh looks up each metric of each member, group by group, because rows that come in the order of their groups need not be
+    sorted into it. A full one leaves it to the engine how to join them.
 #}
-{% macro statistics_of_wide_metrics(relation, key) -%}
+{% macro statistics_of_wide_metrics(metrics, members, member, key) -%}
     {%- set aggregates = ['min', 'max', 'last', 'mean', 'median', 'std', 'count', 'largest'] -%}
+    {%- set is_full = refresh_under_way()['is_full'] -%}
     select
         {{ key }},
         {%- for split, metric in wide_metrics() %}
@@ -107,25 +104,42 @@
         {%- endfor %}
     from (
         select
-            {{ key }},
-            wide_metric,
+            wanted.{{ key }},
+            wanted.wide_metric,
             {%- for aggregate in aggregates %}
             {{ metric_statistic(aggregate) }} as statistic_{{ aggregate }}{{ ',' if not loop.last }}
             {%- endfor %}
         from (
             select
-                {{ key }},
-                {{ wide_metric_number() }} as wide_metric,
+                {{ [member, key] | unique | join(',\n                ') }},
+                wide_metric,
+                metric_name,
+                split
+            from {{ members }}
+            cross join (
+                values
+                {%- for split, metric in wide_metrics() %}
+                ({{ loop.index0 }}, '{{ metric }}', '{{ split }}'){{ ',' if not loop.last }}
+                {%- endfor %}
+            ) as wide (wide_metric, metric_name, split)
+            {% if not is_full %}{{ visited_in_order(key ~ ', wide_metric, ' ~ member) }}{% endif %}
+        ) as wanted
+        cross join lateral (
+            select
                 metric_id,
                 metric_value,
                 usable_value,
                 metric_step,
                 measured_at
-            from {{ relation }}
-            where {{ key }} is not null
-            {{ computed_once() }}
+            from {{ metrics }} as metrics
+            where
+                {{ is_wide_metric() }}
+                and metrics.{{ member }} = wanted.{{ member }}
+                and metrics.metric_name = wanted.metric_name
+                and metrics.split = wanted.split
+            {% if not is_full %}{{ computed_once() }}{% endif %}
         ) as measured
-        group by {{ key }}, wide_metric
+        group by wanted.{{ key }}, wanted.wide_metric
     ) as by_metric
     group by {{ key }}
 {%- endmacro %}

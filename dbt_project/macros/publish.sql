@@ -49,7 +49,8 @@
     {% do refuse_unsound_raw() %}
     {# Publications come one after the other, so this moment, unlike the beginning of the transaction, is later than all that were before. #}
     {% set published_at = run_query('select clock_timestamp()::text as published_at')[0]['published_at'] %}
-    {% set columns = columns_of_marts(all_nodes | map(attribute='name') | list) %}
+    {% set all_histories = all_nodes | selectattr('config.materialized', 'equalto', 'mart_history') | list %}
+    {% set columns = columns_of_marts((nodes + all_histories) | map(attribute='name') | unique | list) %}
     {% set candidate_columns = columns['analytics_next'] %}
     {% set published_columns = columns['analytics'] %}
 
@@ -58,7 +59,7 @@
     {% endfor %}
     {% set written = {} %}
     {% for node in tables %}
-        {% set kept_by = all_nodes | selectattr('config.history_of', 'equalto', node.name) | selectattr('name', 'in', published_columns) | list | first %}
+        {% set kept_by = all_histories | selectattr('config.history_of', 'equalto', node.name) | selectattr('name', 'in', published_columns) | list | first %}
         {% do written.update({node.name: publish_rows(node, candidate_columns[node.name], refresh['is_full'], published_at, kept_by)}) %}
         {% if node.name not in published_columns %}
             {% do run_query('analyze analytics.' ~ node.name) %}

@@ -4,28 +4,20 @@ with metrics as (
 
 ),
 
-runs as (
-
-    select * from {{ ref('stg_forecast_tracking__runs') }}
-
-),
-
 final as (
 
     select
-        metrics.metric_id,
-        metrics.run_id,
-        metrics.model_id,
-        runs.experiment_id,
-        metrics.metric_name,
-        metrics.split,
-        {{ metric_direction('metrics.metric_name') }} as metric_direction,
-        metrics.metric_value,
-        {{ usable('metrics.metric_value') }} as usable_value,
-        metrics.metric_step,
-        metrics.measured_at
+        metric_id,
+        run_id,
+        model_id,
+        metric_name,
+        split,
+        {{ metric_direction('metric_name') }} as metric_direction,
+        metric_value,
+        {{ usable('metric_value') }} as usable_value,
+        metric_step,
+        measured_at
     from metrics
-    left join runs on metrics.run_id = runs.run_id
 
 )
 

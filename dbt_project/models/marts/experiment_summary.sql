@@ -31,18 +31,9 @@ models as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('int_metrics_classified') }}
-    where
-        {{ is_wide_metric() }}
-        and {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
-
-),
-
 statistics as (
 
-    {{ statistics_of_wide_metrics('metrics', 'experiment_id') }}
+    {{ statistics_of_wide_metrics(ref('int_metrics_classified'), 'runs', 'run_id', 'experiment_id') }}
 
 ),
 

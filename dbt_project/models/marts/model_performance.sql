@@ -26,15 +26,6 @@ registry as (
 
 ),
 
-metrics as (
-
-    select * from {{ ref('int_metrics_classified') }}
-    where
-        {{ is_wide_metric() }}
-        and {{ is_touched('forecast_tracking__models', 'model_id') }}
-
-),
-
 -- The entry that says most of a model: its highest stage, and there the newest.
 registered as (
 
@@ -54,7 +45,7 @@ registered as (
 
 statistics as (
 
-    {{ statistics_of_wide_metrics('metrics', 'model_id') }}
+    {{ statistics_of_wide_metrics(ref('int_metrics_classified'), 'models', 'model_id', 'model_id') }}
 
 ),
 

@@ -288,7 +288,7 @@ def test_other_definition_is_found(published: House) -> None:
     """What proves a value is the kept SQL, through every model between raw and mart."""
     for relation, old, new in (
         ("analytics_next.model_performance__changes", "avg(usable_value", "max(usable_value"),
-        ("staging.int_metrics_classified", "metrics.metric_value + 0", "metrics.metric_value + 1"),
+        ("staging.int_metrics_classified", "metric_value + 0", "metric_value + 1"),
         ("staging.stg_forecast_tracking__metrics", "metric_value,", "metric_value * 2 as metric_value,"),
     ):
         kept = published.warehouse("select sql from analytics_next.built where relation = %s", relation)[0][0]

@@ -1,5 +1,6 @@
 """A refresh reads what it needs: rows by their indexes, and the tests of rows that were not recomputed are not run again."""
 
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
@@ -10,7 +11,7 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.contracts.graph.nodes import CompiledNode
 
 from tests.integration.marts.conftest import House, messages
-from tests.integration.marts.rebuilds import refresh
+from tests.integration.marts.rebuilds import BUILD, refresh
 
 STARTED = datetime(2025, 1, 1, tzinfo=UTC)
 EXPERIMENTS = [{"experiment_id": key, "experiment_name": f"e{key}", "created_at": STARTED, "updated_at": STARTED} for key in (1, 2)]
@@ -51,29 +52,36 @@ def test_views_are_planned_together_with_what_reads_them(house: House) -> None:
     assert (apart, views > 0) == (0, True)
 
 
-def test_summary_marts_read_only_the_metrics_that_they_show(house: House) -> None:
-    """However many others a run has: the contract declares an index of those that dbt calls wide, in the same words."""
+def test_summary_marts_look_up_the_metrics_that_they_show(house: House) -> None:
+    """However many others a run has, by an index that the contract declares; and group by group, so that groups are sorted apart."""
     keys = range(1, 21)
-    metric = {"metric_value": 1.0, "dataset_type": "test", "timestamp": STARTED}
+    metric = {"metric_value": 1.0, "timestamp": STARTED}
     house.fill(
         {
             "experiments": EXPERIMENTS,
-            "runs": [{**RUNS[0], "run_id": key, "run_fingerprint": f"{key:064x}"} for key in keys],
+            "runs": [{**RUNS[key % 2], "run_id": key, "run_fingerprint": f"{key:064x}"} for key in keys],
             "models": [{**MODEL, "model_id": key, "run_id": key, "model_file_path": f"/{key}"} for key in keys],
             "metrics": [
-                {**metric, "metric_id": 100 * key + step, "run_id": key, "model_id": key, "metric_step": step, "metric_name": name}
+                {**metric, "metric_id": 1000 * key + step, "run_id": key, "model_id": key, "metric_step": step, **kind}
                 for key in keys
-                for step, name in enumerate(["mae", *["loss"] * 99])
+                for step, kind in enumerate(
+                    {"metric_name": name, "dataset_type": split}
+                    for name, split in [("mae", "test"), ("rmse", "validation"), *[("loss", "test")] * 8] * 20
+                )
             ],
         }
     )
-    (compiled,) = cast("RunExecutionResult", house.dbt("compile", "--inline", "{{ is_wide_metric() }}").result).results
-    wide = cast("CompiledNode", compiled.node).compiled_code
+    refresh(house)
     house.warehouse("analyze raw_forecast_tracking.metrics")
-    for key in ("run_id", "model_id"):
-        plan = str(house.warehouse(f"explain select from staging.stg_forecast_tracking__metrics where {key} = 1 and {wide}"))
-        assert "metrics_declared_" in plan
-        assert "Filter" not in plan
+    house.source("update metrics set metric_value = 2 where metric_name = 'mae'")
+    house.sync()
+    results = cast("RunExecutionResult", house.dbt(*BUILD).result).results
+    compiled = {entry.node.name: cast("CompiledNode", entry.node).compiled_code for entry in results}
+    for mart in ("experiment_summary", "model_performance"):
+        # As a large history is planned, of which this is a small part.
+        plan = "\n".join(line for (line,) in house.warehouse(f"set enable_seqscan = off; explain {compiled[mart]}"))
+        assert "Incremental Sort" in plan
+        assert len(re.findall("Index Scan using metrics_declared_.*\n.*Index Cond: .* = .* = .* = .*\n(?!.*Filter)", plan)) == 1
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,17 @@ def test_life_of_a_server(new_server: NewServer) -> None:
         psycopg2.connect(url).close()
 
 
+def test_own_way_of_giving_memory_is_kept(new_server: NewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's processes get huge pages, unless whoever starts it has said how they get memory."""
+    server = new_server("home")
+    server.start()
+    assert "glibc.malloc.hugetlb=1" in postmaster(server).environ()["GLIBC_TUNABLES"].split(":")
+    server.stop()
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
+    server.start()
+    assert postmaster(server).environ()["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=0"
+
+
 def test_processes_that_start_the_same_server_at_once_share_it(new_server: NewServer) -> None:
     server = new_server("home")
     script = (
