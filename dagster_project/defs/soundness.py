@@ -76,15 +76,20 @@ def soundness_once_checked(
         say: Called with a line for each run that is waited for.
     """
     told: set[str] = set()
+    ended = {run_id}
     while True:
         found = soundness(instance, assets)
-        runs = {run for run in found.unchecked.values() if run != run_id and _goes_on(instance, run)}
+        runs = set(found.unchecked.values()) - ended
         if not runs:
             return found
-        for run in sorted(runs - told):
+        going_on = {run for run in runs if _goes_on(instance, run)}
+        # Such a run may have given its verdicts after they were read: they are read once more.
+        ended |= runs - going_on
+        for run in sorted(going_on - told):
             say(f"waiting for run {run}, which has materialized what is read here, to check it")
-        told |= runs
-        time.sleep(_POLL_SECONDS)
+        told |= going_on
+        if going_on:
+            time.sleep(_POLL_SECONDS)
 
 
 def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, AssetCheckExecutionRecord]:
