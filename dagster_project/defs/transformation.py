@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from dagster_project.defs.soundness import soundness, soundness_once_checked
-from dagster_project.marts.refreshes import is_unpublished, last_refresh, nothing_new, was_overtaken
+from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
 
@@ -156,14 +156,16 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
     automation_condition=ON_SOUND_DATA,
     pool=_POOL,
 )
-def publication(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
     _require_sound(context, [PUBLICATION], "nothing was published")
     with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
         must_publish = is_unpublished(cursor)
-    if must_publish:
-        dbt.cli(["run-operation", "publish"]).wait()
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        if must_publish:
+            try:
+                publish(cursor)
+            except NothingPublished as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
         published = last_refresh(cursor)
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)

@@ -1,7 +1,7 @@
-"""What the published marts reflect, and whether a refresh has anything to do.
+"""What the published marts reflect, whether a refresh has anything to do, and executing the publication that dbt has prepared.
 
-Belongs here: reading `ops.refreshes` and `analytics_next.refresh`. Does not belong here: deciding what a refresh recomputes, and writing
-what it published (`dbt_project/macros/refresh.sql`, `publish.sql`).
+Belongs here: reading `ops.refreshes` and `analytics_next.refresh`. Does not belong here: deciding what a refresh recomputes, and what its
+publication does (`dbt_project/macros/refresh.sql`, `publish.sql`).
 """
 
 import hashlib
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from psycopg2.errors import RaiseException
 from psycopg2.extensions import cursor as Cursor
 
+from dagster_project.errors import RunmartError
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.settings import DBT_PROJECT
 
@@ -48,6 +50,10 @@ select exists (
     where not exists (select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at)
 )
 """
+
+
+class NothingPublished(RunmartError):
+    """The candidates cannot be published as they are; the message says why, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,22 @@ def was_overtaken(cursor: Cursor) -> bool:
     """Whether a sync was committed while the candidates were built, so that some of them may have read it and others not."""
     cursor.execute("select not is_whole from analytics_next.refresh")
     return bool(one_row(cursor)[0])
+
+
+def publish(cursor: Cursor) -> None:
+    """Execute, in the transaction of the cursor, the publication that the last build has prepared.
+
+    Raises:
+        NothingPublished: The build did not end well, or the publication itself refuses.
+    """
+    cursor.execute("select publication from analytics_next.refresh")
+    (statements,) = one_row(cursor)
+    if statements is None:
+        raise NothingPublished("Nothing is published: the last build failed, or did not end. Run `runmart refresh` again.")
+    try:
+        cursor.execute(statements)
+    except RaiseException as error:
+        raise NothingPublished(str(error.diag.message_primary)) from error
 
 
 def project_files() -> str:

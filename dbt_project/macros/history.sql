@@ -22,21 +22,21 @@
 {% endmacro %}
 
 {# Begins a history with what its mart says now. #}
-{% macro begin_history(node, published_at) %}
-    {% set columns = node.columns.keys() | reject('in', ['valid_from', 'valid_to']) | map('tojson') | join(', ') %}
-    {% do run_query(begin_versions_sql(node, 'analytics.' ~ node.config.get('history_of'), columns, published_at)) %}
-{% endmacro %}
+{% macro begin_history_sql(node) -%}
+    {%- set columns = node.columns.keys() | reject('in', ['valid_from', 'valid_to']) | map('tojson') | join(', ') -%}
+    {{ begin_versions_sql(node, 'analytics.' ~ node.config.get('history_of'), columns) }}
+{%- endmacro %}
 
 {# Begins a version of each row of a relation. #}
-{% macro begin_versions_sql(node, relation, columns, published_at) -%}
+{% macro begin_versions_sql(node, relation, columns) -%}
     insert into analytics.{{ node.name }} ({{ columns }}, valid_from)
-    select {{ columns }}, '{{ published_at }}' from {{ relation }}
+    select {{ columns }}, {{ published_at() }} from {{ relation }}
 {%- endmacro %}
 
 {# Ends the versions of the rows in `deleted`. #}
-{% macro end_versions_sql(node, published_at) -%}
+{% macro end_versions_sql(node) -%}
     update analytics.{{ node.name }} as versions
-    set valid_to = '{{ published_at }}'
+    set valid_to = {{ published_at() }}
     from deleted
     where
         versions.valid_to is null
@@ -46,13 +46,11 @@
 {%- endmacro %}
 
 {# Forgets versions that have ended longer ago than RUNMART_HISTORY_DAYS; without it, none. #}
-{% macro forget_versions(node, published_at) %}
-    {% set days = env_var('RUNMART_HISTORY_DAYS', '') %}
-    {% if days and not days.isdecimal() %}
-        {% do exceptions.raise_compiler_error("RUNMART_HISTORY_DAYS is '" ~ days ~ "': give a number of days, or unset it to keep everything.") %}
-    {% elif days %}
-        {% do run_query(
-            "delete from analytics." ~ node.name ~ " where valid_to < timestamptz '" ~ published_at ~ "' - interval '" ~ days ~ " days'"
-        ) %}
-    {% endif %}
-{% endmacro %}
+{% macro forget_versions_sql(node) -%}
+    {%- set days = env_var('RUNMART_HISTORY_DAYS', '') -%}
+    {%- if days and not days.isdecimal() -%}
+        {%- do exceptions.raise_compiler_error("RUNMART_HISTORY_DAYS is '" ~ days ~ "': give a number of days, or unset it to keep everything.") -%}
+    {%- elif days -%}
+    delete from analytics.{{ node.name }} where valid_to < {{ published_at() }} - interval '{{ days }} days'
+    {%- endif -%}
+{%- endmacro %}

@@ -5,16 +5,18 @@
 #}
 {#
     Runs at the end of every dbt command; publishes only after a `dbt build` in which nothing failed or was skipped, and only the marts that
-    this build built: a build of a part leaves the other marts as they were. RUNMART_PUBLISH=later leaves publishing to the caller, who runs
-    `dbt run-operation publish` after checks of its own.
+    this build built: a build of a part leaves the other marts as they were. With RUNMART_PUBLISH=later it only prepares the publication of all
+    marts, for a caller who executes it after checks of its own.
 #}
 {% macro publish_after_build(results) %}
-    {% if execute and flags.WHICH == 'build' and env_var('RUNMART_PUBLISH', '') != 'later' %}
+    {% if execute and flags.WHICH == 'build' %}
         {% set unsuccessful = results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list %}
         {% set built = results | map(attribute='node') | selectattr('resource_type', 'equalto', 'model')
             | selectattr('schema', 'equalto', 'analytics') | map(attribute='name') | list %}
         {% if unsuccessful %}
             {% do log('Nothing is published: ' ~ (unsuccessful | length) ~ ' of ' ~ (results | length) ~ ' results failed or were skipped.', info=true) %}
+        {% elif built and env_var('RUNMART_PUBLISH', '') == 'later' %}
+            {% do prepare_publication() %}
         {% elif built %}
             {% do publish(built) %}
         {% endif %}
@@ -25,12 +27,31 @@
     Publishes marts from their candidates.
 
     marts: names of marts; all marts of the project if none.
+#}
+{% macro publish(marts=none) %}
+    {% if not execute %}{% do return(none) %}{% endif %}
+    {% do run_query('begin; ' ~ hold_publications()) %}
+    {% set published = run_query(publication_sql(marts))[0] %}
+    {% do run_query('commit') %}
+    {% set written = fromjson(published['marts']).values() | list %}
+    {% do log('Published refresh ' ~ published['refresh_id'] ~ ': ' ~ (written | map(attribute='inserted') | sum) ~ ' rows written, '
+        ~ (written | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
+{% endmacro %}
+
+{# Keeps the publication of all marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
+{% macro prepare_publication() %}
+    {% do run_query(begin_building() ~ '; ' ~ hold_publications()) %}
+    {% do run_query("update analytics_next.refresh set publication = '" ~ publication_sql().replace("'", "''") ~ "'") %}
+    {% do run_query('commit') %}
+{% endmacro %}
+
+{#
+    Statements that publish marts, to be executed in one transaction; the last one gives what was published.
 
     A new column is added to the published mart. A column that the candidate no longer has, or has with another type, stops everything with
     its name; a refresh that was forced with `--full-refresh` drops and adds that column instead, which fails if a user's view needs it.
 #}
-{% macro publish(marts=none) %}
-    {% if not execute %}{% do return(none) %}{% endif %}
+{% macro publication_sql(marts=none) %}
     {% set all_nodes = marts_of_project() %}
     {% set unknown = (marts or []) | reject('in', all_nodes | map(attribute='name') | list) | list %}
     {% if unknown %}
@@ -40,107 +61,128 @@
     {% set tables = nodes | selectattr('config.materialized', 'equalto', 'mart') | list %}
     {% set histories = nodes | selectattr('config.materialized', 'equalto', 'mart_history') | list %}
     {% set views = nodes | selectattr('config.materialized', 'equalto', 'mart_view') | list %}
+    {% set left = left_by_refresh(tables) %}
+    {% if left %}
+        {% do return(refuse("'the last refresh has not built " ~ (left | join(', ')) ~ ". Build them all with `runmart refresh`, or publish"
+            ~ " the others by name.'")) %}
+    {% endif %}
 
-    {# dbt leaves its connection outside a transaction and, unless connections are kept, without the role of the profile. #}
-    {% do run_query('begin; set local role ' ~ target.role) %}
-    {% do run_query("select pg_advisory_xact_lock(hashtext('runmart publish'))") %}
-    {% set refresh = last_refresh() %}
-    {% do refuse_mixture(refresh, tables) %}
-    {% do refuse_unsound_raw() %}
-    {# Publications come one after the other, so this moment, unlike the beginning of the transaction, is later than all that were before. #}
-    {% set published_at = run_query('select clock_timestamp()::text as published_at')[0]['published_at'] %}
+    {% set refresh = refresh_under_way() %}
     {% set all_histories = all_nodes | selectattr('config.materialized', 'equalto', 'mart_history') | list %}
     {% set columns = columns_of_marts((nodes + all_histories) | map(attribute='name') | unique | list) %}
     {% set candidate_columns = columns['analytics_next'] %}
     {% set published_columns = columns['analytics'] %}
 
+    {% set statements = [
+        hold_publications(),
+        refuse('coalesce((' ~ mixture() ~ '), (' ~ unsound_raw() ~ '))'),
+        begin_publication(),
+    ] %}
     {% for node in tables + histories %}
-        {% do run_query(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
+        {% do statements.append(shape_table_sql(node, candidate_columns[node.name], published_columns.get(node.name), refresh['is_forced'])) %}
     {% endfor %}
-    {% set written = {} %}
     {% for node in tables %}
         {% set kept_by = all_histories | selectattr('config.history_of', 'equalto', node.name) | selectattr('name', 'in', published_columns) | list | first %}
-        {% do written.update({node.name: publish_rows(node, candidate_columns[node.name], refresh['is_full'], published_at, kept_by)}) %}
+        {% do statements.append(publish_rows_sql(node, candidate_columns[node.name], refresh['is_full'], kept_by)) %}
         {% if node.name not in published_columns %}
-            {% do run_query('analyze analytics.' ~ node.name) %}
+            {% do statements.append('analyze analytics.' ~ node.name) %}
         {% endif %}
     {% endfor %}
     {% for node in histories %}
         {% if node.name not in published_columns %}
-            {% do begin_history(node, published_at) %}
+            {% do statements.append(begin_history_sql(node)) %}
         {% endif %}
-        {% do forget_versions(node, published_at) %}
+        {% do statements.append(forget_versions_sql(node)) %}
     {% endfor %}
     {% for node in views %}
-        {% do publish_view(node.name, node.name in published_columns) %}
+        {% do statements.append(publish_view_sql(node.name, node.name in published_columns)) %}
     {% endfor %}
     {% for node in nodes %}
         {% if refresh['is_full'] or node.name not in published_columns %}
             {% set relation = api.Relation.create(schema='analytics', identifier=node.name, type='view' if node in views else 'table') %}
-            {% do run_query(alter_relation_comment(relation, node.description)) %}
-            {% do run_query(alter_column_comment(relation, node.columns)) %}
+            {% do statements.extend([alter_relation_comment(relation, node.description), alter_column_comment(relation, node.columns)]) %}
         {% endif %}
     {% endfor %}
-    {% set refresh_id = record_refresh(refresh, published_at, written, nodes | length == all_nodes | length) %}
-    {% do run_query('commit') %}
-    {% do log('Published refresh ' ~ refresh_id ~ ': ' ~ (nodes | length) ~ ' marts, ' ~ (written.values() | map(attribute='inserted') | sum)
-        ~ ' rows written, ' ~ (written.values() | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
+    {% do statements.append(record_refresh_sql(refresh, nodes | length == all_nodes | length)) %}
+    {% do return(statements | map('trim') | map('trim', ';') | select | join(';\n')) %}
 {% endmacro %}
+
+{# Publications come one after the other, and act as the role of the profile, whoever executes them. #}
+{% macro hold_publications() -%}
+    set local role {{ target.role }};
+    select pg_advisory_xact_lock(hashtext('runmart publish'))
+{%- endmacro %}
+
+{# Begins what a publication knows of itself: when it is, which unlike the beginning of its transaction is later than all before it, and what it writes. #}
+{% macro begin_publication() -%}
+    select set_config('runmart.published_at', clock_timestamp()::text, true), set_config('runmart.written', '{}', true)
+{%- endmacro %}
+
+{# The moment of the publication under way. #}
+{% macro published_at() -%}
+    current_setting('runmart.published_at')::timestamptz
+{%- endmacro %}
+
+{# A statement that stops a publication with a complaint: an expression that gives null if there is none. #}
+{% macro refuse(complaint) -%}
+    do $refuse$
+    declare complaint text := {{ complaint }};
+    begin
+        if complaint is not null then
+            raise exception 'Nothing is published: %', complaint;
+        end if;
+    end
+    $refuse$
+{%- endmacro %}
 
 {% macro marts_of_project() %}
     {% do return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
 {% endmacro %}
 
-{#
-    Stops where candidates do not fit together: raw changed while they were built, so that some of them may have read it before the change and
-    others not, or one of them was left by an earlier refresh.
-#}
-{% macro refuse_mixture(refresh, nodes) %}
-    {% if not refresh['is_whole'] %}
-        {% do exceptions.raise_compiler_error(
-            'Nothing is published: a sync wrote new rows while the marts were built, or the build did not end. Run `runmart refresh` again.'
-        ) %}
-    {% endif %}
+{# The complaint that raw changed while candidates were built, so that some of them may have read it before the change and others not. #}
+{% macro mixture() -%}
+    select 'a sync wrote new rows while the marts were built, or the build did not end. Run `runmart refresh` again.'
+    from analytics_next.refresh
+    where not is_whole
+{%- endmacro %}
+
+{# The marts of these whose candidates the last refresh has not built: an earlier one left them, and they do not fit with the others. #}
+{% macro left_by_refresh(nodes) %}
     {% set built = run_query(
         "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh"
         " on built.refresh_started_at = refresh.started_at"
     ).columns['relation'].values() %}
-    {% set left = nodes | map(attribute='name') | reject('in', built | map('replace', 'analytics_next.', '') | map('replace', '__changes', '') | list) | list %}
-    {% if left %}
-        {% do exceptions.raise_compiler_error(
-            'Nothing is published: the last refresh has not built ' ~ (left | join(', ')) ~ '. Build them all with `runmart refresh`, or publish'
-            ~ ' the others by name.'
-        ) %}
-    {% endif %}
+    {% do return(nodes | map(attribute='name') | reject('in', built | map('replace', 'analytics_next.', '') | map('replace', '__changes', '') | list) | list) %}
 {% endmacro %}
 
 {# Writes down what was published, in its transaction: the next refresh goes on from there. #}
-{% macro record_refresh(refresh, published_at, written, is_complete) %}
-    {% do return(run_query(
-        "insert into ops.refreshes (started_at, published_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts) values ('"
-        ~ refresh['started_at'] ~ "+00', '" ~ published_at ~ "', '" ~ refresh['definition'] ~ "', nullif('" ~ env_var('RUNMART_PROJECT_FILES', '') ~ "', ''), '"
-        ~ (refresh['batches'] | tojson) ~ "', "
-        ~ refresh['is_full'] ~ ", " ~ is_complete ~ ", " ~ next_due_at() ~ ", '" ~ (written | tojson) ~ "') returning refresh_id"
-    )[0]['refresh_id']) %}
-{% endmacro %}
+{% macro record_refresh_sql(refresh, is_complete) -%}
+    insert into ops.refreshes (started_at, published_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts)
+    values (
+        '{{ refresh['started_at'] }}+00', {{ published_at() }}, '{{ refresh['definition'] }}', nullif('{{ env_var('RUNMART_PROJECT_FILES', '') }}', ''),
+        '{{ refresh['batches'] | tojson }}', {{ refresh['is_full'] }}, {{ is_complete }}, {{ next_due_at() }}, current_setting('runmart.written')::jsonb
+    )
+    returning refresh_id, marts::text
+{%- endmacro %}
 
 {#
-    Stops where a raw table failed a blocking expectation when it was last checked: what was built on it must not reach analysts, whoever
-    started dbt. Marts' own expectations are the caller's, who runs them between the build and the publication.
+    The complaint that raw tables failed a blocking expectation when they were last checked: what was built on them must not reach analysts,
+    whoever started dbt. Marts' own expectations are the caller's, who runs them between the build and the publication.
 #}
-{% macro refuse_unsound_raw() %}
-    {% set failing = run_query(
-        "select asset_key || ' fails ' || string_agg(expectation, ', ' order by expectation) as complaint from ("
-        "select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success from quality.validation_results"
-        " where asset_key not like 'analytics/%' order by asset_key, expectation, validated_at desc) as latest"
-        " where severity = 'critical' and not is_success group by asset_key order by asset_key"
-    ) %}
-    {% if failing | length > 0 %}
-        {% do exceptions.raise_compiler_error(
-            'Nothing is published: ' ~ (failing.columns['complaint'].values() | join('; ')) ~ '. Correct the source and run `runmart sync`.'
-        ) %}
-    {% endif %}
-{% endmacro %}
+{% macro unsound_raw() -%}
+    select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
+    from (
+        select asset_key, string_agg(expectation, ', ' order by expectation) as expectations
+        from (
+            select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
+            from quality.validation_results
+            where asset_key not like 'analytics/%'
+            order by asset_key, expectation, validated_at desc
+        ) as latest
+        where severity = 'critical' and not is_success
+        group by asset_key
+    ) as failing
+{%- endmacro %}
 
 {# {schema: {relation: {column: type}}} of marts, by their names, and of their candidates. #}
 {% macro columns_of_marts(names) %}
@@ -190,50 +232,65 @@
             {%- for column in arrived %}
         alter table analytics.{{ name }} add column {{ adapter.quote(column) }} {{ candidate[column] }};
             {%- endfor %}
-        {%- else -%}
-            select 1
         {%- endif -%}
     {%- endif %}
 {% endmacro %}
 
 {#
-    Makes the rows of a published mart those of its candidate, by writing those that differ; gives {inserted, deleted}. Rows are compared as
-    they are printed, which tells all values apart, down to the last bit; the columns that name the refresh do not count, so a row keeps the
-    refresh that last changed it. A row that is written names the batch that touched its group, if one did. Those that went are counted before
-    any is written, so that none meets the row, or the version of the history, whose place it takes.
+    Makes the rows of a published mart those of its candidate, by writing those that differ, and adds to what the publication has written
+    {mart: {inserted, deleted}}. Rows are compared as they are printed, which tells all values apart, down to the last bit; the columns that
+    name the refresh do not count, so a row keeps the refresh that last changed it. A row that is written names the batch that touched its
+    group, if one did. Those that went were counted before any is written, so that none meets the row, or the version of the history, whose
+    place it takes.
 
     kept_by: the mart that keeps the history of this one, if there is one.
 #}
-{% macro publish_rows(node, candidate, is_full, published_at, kept_by) %}
+{% macro publish_rows_sql(node, candidate, is_full, kept_by) -%}
     {%- set mart = 'analytics.' ~ node.name -%}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
     {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
     {# Materialized, so that rows are printed once, and the planner does not look up the statistics of every column. #}
-    {% set written = run_query(
-        "with published as materialized ("
-        "select published.ctid as _place, row(" ~ qualified(compared, 'published') ~ ")::text as _image from " ~ mart ~ " as published"
-        " where " ~ ('true' if is_full else is_in_touched_group(node, 'published'))
-        ~ "), recomputed as materialized ("
-        "select *, row(" ~ compared ~ ")::text as _image from analytics_next." ~ node.name ~ "__changes"
-        "), deleted as ("
-        "delete from " ~ mart ~ " where ctid in ("
-        "select _place from published where not exists (select from recomputed where recomputed._image = published._image)"
-        ") returning *)"
-        ~ (', ended as (' ~ end_versions_sql(kept_by, published_at) ~ ' returning 1)' if kept_by else '') ~
-        ", gone as ("
-        "select count(*) as deleted_rows from deleted" ~ (' where (select count(*) from ended) >= 0' if kept_by else '')
-        ~ "), inserted as ("
-        "insert into " ~ mart ~ " (" ~ columns ~ ")"
-        " select " ~ qualified(columns, 'recomputed').replace('recomputed."source_batch_id"', 'coalesce(touched.batch_id, recomputed."source_batch_id")')
-        ~ " from recomputed cross join gone"
-        " left join " ~ groups_of(node) ~ " as touched on " ~ is_group_of(node, 'recomputed') ~
-        " where not exists (select from published where published._image = recomputed._image)"
-        " returning *)"
-        ~ (', begun as (' ~ begin_versions_sql(kept_by, 'inserted', columns, published_at) ~ ')' if kept_by else '') ~
-        " select (select deleted_rows from gone) as deleted, count(*) as inserted from inserted"
-    )[0] %}
-    {% do return({'inserted': written['inserted'] | int, 'deleted': written['deleted'] | int}) %}
-{% endmacro %}
+    with published as materialized (
+        select published.ctid as _place, row({{ qualified(compared, 'published') }})::text as _image
+        from {{ mart }} as published
+        where {{ 'true' if is_full else is_in_touched_group(node, 'published') }}
+    ), recomputed as materialized (
+        select *, row({{ compared }})::text as _image from analytics_next.{{ node.name }}__changes
+    ), deleted as (
+        delete from {{ mart }}
+        where ctid in (select _place from published where not exists (select from recomputed where recomputed._image = published._image))
+        returning *
+    ),
+    {%- if kept_by %} ended as (
+        {{ end_versions_sql(kept_by) }}
+        returning 1
+    ),
+    {%- endif %} gone as (
+        select count(*) as deleted_rows from deleted{{ ' where (select count(*) from ended) >= 0' if kept_by }}
+    ), inserted as (
+        insert into {{ mart }} ({{ columns }})
+        select {{ qualified(columns, 'recomputed').replace('recomputed."source_batch_id"', 'coalesce(touched.batch_id, recomputed."source_batch_id")') }}
+        from recomputed
+        cross join gone
+        left join {{ groups_of(node) }} as touched on {{ is_group_of(node, 'recomputed') }}
+        where not exists (select from published where published._image = recomputed._image)
+        returning *
+    )
+    {%- if kept_by %}, begun as (
+        {{ begin_versions_sql(kept_by, 'inserted', columns) }}
+    )
+    {%- endif %}
+    select set_config(
+        'runmart.written',
+        (
+            current_setting('runmart.written')::jsonb || jsonb_build_object(
+                '{{ node.name }}',
+                jsonb_build_object('inserted', (select count(*) from inserted), 'deleted', (select deleted_rows from gone))
+            )
+        )::text,
+        true
+    )
+{%- endmacro %}
 
 {# A list of columns with the name of their relation before each. #}
 {% macro qualified(columns, relation) %}
@@ -244,14 +301,14 @@
     Gives a published view the definition of its candidate, on published marts. The definition is read and written without schema names, so
     that the search path decides which schema it means. A view that is the same is left alone: replacing it would make readers wait.
 #}
-{% macro publish_view(name, is_published) %}
+{% macro publish_view_sql(name, is_published) %}
     {% set wanted = definition_of_view('analytics_next', name) %}
     {% if not is_published or definition_of_view('analytics', name) != wanted %}
-        {% do run_query('set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted) %}
-        {% if not is_published %}
-            {% do run_query(grant_to_analysts(name)) %}
-        {% endif %}
+        {% do return(
+            'set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted ~ ('' if is_published else grant_to_analysts(name))
+        ) %}
     {% endif %}
+    {% do return('') %}
 {% endmacro %}
 
 {% macro definition_of_view(schema, name) %}

@@ -12,19 +12,19 @@
 {% macro begin_refresh() %}
     {% do graph.update({'refresh': none, 'built': none}) %}
     {% if not is_refresh() %}{% do return('') %}{% endif %}
-    {% do run_query('begin; set local role ' ~ target.role) %}
+    {% do run_query(begin_building()) %}
     {% do run_query(
         'create table if not exists analytics_next.refresh ('
         'started_at timestamptz not null, definition text not null, seen jsonb not null, seen_at timestamptz, batches jsonb not null,'
-        ' is_full boolean not null, is_forced boolean not null, is_whole boolean not null);'
-        ' alter table analytics_next.refresh add column if not exists seen_at timestamptz;'
+        ' is_full boolean not null, is_forced boolean not null, is_whole boolean not null, publication text);'
+        ' alter table analytics_next.refresh add column if not exists seen_at timestamptz, add column if not exists publication text;'
         ' create table if not exists analytics_next.built ('
         'relation text primary key, definition text not null, refresh_started_at timestamptz, sql text);'
         ' alter table analytics_next.built add column if not exists sql text'
     ) %}
     {% set digest = definition() %}
     {% set marts = marts_of_project() | selectattr('config.materialized', 'equalto', 'mart') | map(attribute='name') | list %}
-    {% do run_query(
+    {% set refresh = run_query(
         "with last as ("
         "select refresh_id, started_at, batches from ops.refreshes where is_complete order by refresh_id desc limit 1"
         "), current as ("
@@ -43,11 +43,20 @@
         " or exists (select from ops.table_syncs as s where s.batch_id > (last.batches ->> s.system)::bigint and s.found_by like '%first load%'),"
         " " ~ flags.FULL_REFRESH ~ ", false"
         " from current cross join missing left join last on true"
-    ) %}
+        " returning " ~ columns_of_refresh()
+    )[0] %}
     {# `graph` is what all nodes of a command share: what holds for all of them is asked once. #}
-    {% do graph.update({'refresh': last_refresh(), 'built': relations_built()}) %}
+    {% do graph.update({'refresh': read_refresh(refresh), 'built': relations_built()}) %}
     {% do run_query('commit') %}
 {% endmacro %}
+
+{#
+    Begins a transaction of a refresh before its publication, as the role of the profile. What it writes need not be on disk at once: the commit of
+    the publication writes out all that was before it.
+#}
+{% macro begin_building() -%}
+    begin; set local role {{ target.role }}; set local synchronous_commit = off
+{%- endmacro %}
 
 {# Whether this command builds models; one that only tests them is no refresh. #}
 {% macro is_refresh() %}
@@ -59,7 +68,7 @@
 {# Notes whether raw stood still while the marts were built: if a sync came in between, some of them may have read it and others not. #}
 {% macro end_refresh() %}
     {% if is_refresh() %}
-        {% do run_query('begin; set local role ' ~ target.role) %}
+        {% do run_query(begin_building()) %}
         {% do run_query(
             "update analytics_next.refresh set is_whole ="
             " batches = (select coalesce(jsonb_object_agg(system, batch_id), '{}') from ops.sync_state)"
@@ -82,11 +91,15 @@
 
 {# The refresh that began last, as the database has it. #}
 {% macro last_refresh() %}
-    {% set row = run_query(
-        "select to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as started_at, definition, seen::text as seen,"
-        " to_char(seen_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as seen_at,"
-        " batches::text as batches, is_full, is_forced, is_whole from analytics_next.refresh"
-    )[0] %}
+    {% do return(read_refresh(run_query('select ' ~ columns_of_refresh() ~ ' from analytics_next.refresh')[0])) %}
+{% endmacro %}
+
+{% macro columns_of_refresh() -%}
+    to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as started_at, definition, seen::text as seen,
+    to_char(seen_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as seen_at, batches::text as batches, is_full, is_forced, is_whole
+{%- endmacro %}
+
+{% macro read_refresh(row) %}
     {% do return({
         'started_at': row['started_at'], 'definition': row['definition'], 'seen': fromjson(row['seen']), 'seen_at': row['seen_at'], 'batches': fromjson(row['batches']),
         'is_full': row['is_full'], 'is_forced': row['is_forced'], 'is_whole': row['is_whole'],
@@ -116,9 +129,9 @@
 {% endmacro %}
 
 {#
-    Empties a relation that refreshes use again, and holds whoever else would fill it. What is then written to it need not be on disk at once: the
-    commit of the publication writes out all that was before it. Rows are deleted as long as the relation is small: a truncation is at work for
-    the same time however little there is, and has to be on disk at once.
+    Empties a relation that refreshes use again, and holds whoever else would fill it. What is then written to it need not be on disk at once
+    (`begin_building`). Rows are deleted as long as the relation is small: a truncation is at work for the same time however little there is, and
+    has to be on disk at once.
 #}
 {% macro empty_built(relation) %}
     {% set is_large = graph['built'][relation.schema ~ '.' ~ relation.identifier] %}

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from dagster_project.marts.refreshes import NothingPublished, publish
 from tests.integration.marts.conftest import House, messages
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
@@ -176,13 +177,49 @@ def test_raw_table_that_failed_its_last_blocking_check_is_not_published(publishe
     assert published.warehouse(TOTAL) == [(1, 2)]
 
 
+def publish_prepared(house: House) -> None:
+    """Publish without dbt, as the platform does once all checks have passed."""
+    with closing(psycopg2.connect(house.warehouse_url)) as connection, connection, connection.cursor() as cursor:
+        publish(cursor)
+
+
+def refused(house: House) -> str:
+    """Why neither dbt nor the platform publishes: the same words."""
+    assert not house.dbt("run-operation", "publish").success
+    with pytest.raises(NothingPublished) as refusal:
+        publish_prepared(house)
+    assert str(refusal.value) in (house.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    return str(refusal.value)
+
+
 def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    for runs, publish_it in ((2, lambda: published.dbt("run-operation", "publish")), (3, lambda: publish_prepared(published))):
+        published.fill(rows(runs))
+        published.build()
+        assert published.warehouse(TOTAL) == [(1, runs - 1)]
+        publish_it()
+        assert published.warehouse(TOTAL) == [(1, runs)]
+    # The experiment and the run that came; of others no row differs.
+    written = published.warehouse("select marts from ops.refreshes order by refresh_id")[-2:]
+    assert written[0] == written[1]
+    assert {mart: counts for mart, counts in written[1][0].items() if any(counts.values())} == {
+        "experiment_summary": {"inserted": 1, "deleted": 1},
+        "fct_runs": {"inserted": 1, "deleted": 0},
+    }
+
+
+def test_publication_of_a_build_that_failed_is_not_there(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is that of an earlier one."""
+    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+    published.fill(rows(2))
     published.build()
+    published.fill(rows(3))
+    published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 3")
+    assert not published.try_build().success
+    with pytest.raises(NothingPublished, match="the last build failed, or did not end"):
+        publish_prepared(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
-    assert published.dbt("run-operation", "publish").success
-    assert published.warehouse(TOTAL) == [(1, 2)]
 
 
 def test_candidates_of_two_refreshes_are_not_published_together(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +227,7 @@ def test_candidates_of_two_refreshes_are_not_published_together(published: House
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
     published.build("fct_runs")
-    assert not published.dbt("run-operation", "publish").success
-    assert "the last refresh has not built " in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert "the last refresh has not built dim_date, experiment_summary, " in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
@@ -267,11 +303,9 @@ def test_sync_during_a_build_is_not_published(published: House, monkeypatch: pyt
     """Marts that were built before and after a sync would not fit together."""
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(*PART)
+    published.build()
     published.warehouse("update analytics_next.refresh set is_whole = false")
-    result = published.dbt("run-operation", "publish")
-    assert not result.success
-    assert "a sync wrote new rows while the marts were built" in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert "a sync wrote new rows while the marts were built" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
