@@ -39,7 +39,6 @@ def _draw(axes: Axes, history: dict[str, Any], fill: str | None) -> None:
         steps = [(share * history["metrics"], measured) for share, where, measured in history["steps"] if where == spread]
         line = "none" if len(steps) == 1 else "--" if fill else "-"
         for name, color, position in (("views", _COLORS["views"], 0), ("summary marts", _COLORS[spread], 1)):
-            label = None if (name, spread) == ("views", "scattered") else f"{name}, {metrics}, {spread} changes"
             seconds = [measured[position]["db_seconds"] for _, measured in steps]
             marker = "o" if spread == "recent" else "D"
             axes.plot(
@@ -49,7 +48,7 @@ def _draw(axes: Axes, history: dict[str, Any], fill: str | None) -> None:
                 marker=marker,
                 markerfacecolor=fill or color,
                 linestyle=line,
-                label=label,
+                label=f"{name}, {metrics}, {spread} changes",
             )
 
 
