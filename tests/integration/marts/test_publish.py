@@ -200,13 +200,12 @@ def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: py
         assert published.warehouse(TOTAL) == [(1, runs - 1)]
         publish_it()
         assert published.warehouse(TOTAL) == [(1, runs)]
-    # The experiment and the run that came; of others no row differs.
-    written = published.warehouse("select marts from ops.refreshes order by refresh_id")[-2:]
-    assert written[0] == written[1]
-    assert {mart: counts for mart, counts in written[1][0].items() if any(counts.values())} == {
-        "experiment_summary": {"inserted": 1, "deleted": 1},
-        "fct_runs": {"inserted": 1, "deleted": 0},
-    }
+        # The experiment and the run that came.
+        ((written,),) = published.warehouse("select marts from ops.refreshes order by refresh_id desc limit 1")
+        assert {mart: counts for mart, counts in written.items() if mart in PART and any(counts.values())} == {
+            "experiment_summary": {"inserted": 1, "deleted": 1},
+            "fct_runs": {"inserted": 1, "deleted": 0},
+        }
 
 
 def test_publication_of_a_build_that_failed_is_not_there(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
