@@ -13,8 +13,8 @@ import pytest
 from dagster_project.resources.embedded import EmbeddedServer
 from migrations.run import upgrade
 
-# Tests may lose their server's last writes in a crash of the machine, and empty many small tables, for each of which the server looks through all
-# shared memory; nothing else differs from the real thing.
+# Tests may lose their server's last writes in a crash of the machine, and they empty many small tables, for each of which the server looks
+# through all shared memory; nothing else differs from the real thing.
 _TEST_SERVER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 
 
