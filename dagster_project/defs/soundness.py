@@ -83,7 +83,7 @@ def soundness_once_checked(
         if not runs:
             return found
         going_on = {run for run in runs if _goes_on(instance, run)}
-        # Such a run may have given its verdicts after they were read: they are read once more.
+        # One that has ended may have given its verdicts after they were read: they are read once more.
         ended |= runs - going_on
         for run in sorted(going_on - told):
             say(f"waiting for run {run}, which has materialized what is read here, to check it")
