@@ -40,7 +40,7 @@
 
 {# Keeps the publication of all marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
 {% macro prepare_publication() %}
-    {% do run_query(begin_building() ~ '; ' ~ hold_publications()) %}
+    {% do run_query('begin; ' ~ commit_lazily() ~ '; ' ~ hold_publications()) %}
     {% do run_query("update analytics_next.refresh set publication = '" ~ publication_sql().replace("'", "''") ~ "'") %}
     {% do run_query('commit') %}
 {% endmacro %}

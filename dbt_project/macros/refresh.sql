@@ -50,12 +50,14 @@
     {% do run_query('commit') %}
 {% endmacro %}
 
-{#
-    Begins a transaction of a refresh before its publication, as the role of the profile. What it writes need not be on disk at once: the commit of
-    the publication writes out all that was before it.
-#}
+{# Begins a transaction of a refresh before its publication, as the role of the profile. #}
 {% macro begin_building() -%}
-    begin; set local role {{ target.role }}; set local synchronous_commit = off
+    begin; set local role {{ target.role }}; {{ commit_lazily() }}
+{%- endmacro %}
+
+{# What a refresh writes before its publication need not be on disk at once: the commit of the publication writes out all that was before it. #}
+{% macro commit_lazily() -%}
+    set local synchronous_commit = off
 {%- endmacro %}
 
 {# Whether this command builds models; one that only tests them is no refresh. #}
@@ -129,14 +131,13 @@
 {% endmacro %}
 
 {#
-    Empties a relation that refreshes use again, and holds whoever else would fill it. What is then written to it need not be on disk at once
-    (`begin_building`). Rows are deleted as long as the relation is small: a truncation is at work for the same time however little there is, and
-    has to be on disk at once.
+    Empties a relation that refreshes use again, and holds whoever else would fill it. Rows are deleted as long as the relation is small: a
+    truncation is at work for the same time however little there is, and has to be on disk at once.
 #}
 {% macro empty_built(relation) %}
     {% set is_large = graph['built'][relation.schema ~ '.' ~ relation.identifier] %}
     {% do run_query(
-        'set local synchronous_commit = off; lock table ' ~ relation ~ ' in exclusive mode; '
+        commit_lazily() ~ '; lock table ' ~ relation ~ ' in exclusive mode; '
         ~ ('truncate ' if is_large else 'delete from ') ~ relation
     ) %}
 {% endmacro %}

@@ -80,6 +80,14 @@ def checking(instance: dg.DagsterInstance) -> Iterator[Callable[..., CheckingRun
         thread.join(DEADLINE_SECONDS)
 
 
+def once_ended(by_id: Callable[[str], dg.DagsterRun | None], run_id: str) -> dg.DagsterRun:
+    """The run, when it has ended."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not (run := by_id(run_id)) or not run.is_finished:
+        assert time.monotonic() < deadline
+    return run
+
+
 @pytest.mark.parametrize("is_passing", [True, False])
 def test_what_another_run_is_about_to_check_waits_for_its_verdict(
     instance: dg.DagsterInstance, checking: Callable[..., CheckingRun], *, is_passing: bool
@@ -102,6 +110,8 @@ def test_what_another_run_is_about_to_check_waits_for_its_verdict(
     assert answers.get(timeout=DEADLINE_SECONDS).complaints() in ([[]] if is_passing else bad)
     asking.join(DEADLINE_SECONDS)
     assert said.empty()
+    once_ended(instance.get_run_by_id, run.run_id)
+    assert soundness(instance, [KEY]).complaints() == ([] if is_passing else bad[-1])
 
 
 def test_run_that_ends_while_it_is_asked_about_has_checked(
@@ -110,12 +120,9 @@ def test_run_that_ends_while_it_is_asked_about_has_checked(
     run = checking()
     by_id = instance.get_run_by_id
 
-    def ended(run_id: str) -> dg.DagsterRun | None:
+    def ended(run_id: str) -> dg.DagsterRun:
         run.may_check.set()
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while (found := by_id(run_id)) and not found.is_finished:
-            assert time.monotonic() < deadline
-        return found
+        return once_ended(by_id, run_id)
 
     monkeypatch.setattr(instance, "get_run_by_id", ended)
     assert soundness_once_checked(instance, [KEY], "the run that asks", pytest.fail).complaints() == []
