@@ -94,11 +94,14 @@ def show_system(system: "SystemStatus") -> None:
         out.print(
             f"[bold]{system.system}[/]: batch {system.batch_id}, synced {words.duration(system.age_seconds)} ago, capture {system.capture}"
         )
-    first = system.tables[0]
-    if first.behind_seconds is None:
-        out.print(f"  behind its source: - ({system.source_note})", soft_wrap=True, markup=False)
+    # Those that stand still are farther behind than the others, and are told below.
+    newest = max(system.tables, key=lambda table: table.batch_id, default=None)
+    if newest is None or newest.behind_seconds is None:
+        out.print(f"  behind its source: - ({system.source_note or 'no table was synced yet'})", soft_wrap=True, markup=False)
     else:
-        out.print(f"  behind its source: {words.duration(first.behind_seconds)}, {first.behind_transactions:,} transactions of its server")
+        out.print(
+            f"  behind its source: {words.duration(newest.behind_seconds)}, {newest.behind_transactions:,} transactions of its server"
+        )
     last = system.last_reconcile
     if last is None:
         out.print(f"  last reconciled: never; `runmart reconcile {system.system}` compares every row")
@@ -110,7 +113,14 @@ def show_system(system: "SystemStatus") -> None:
         verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
         cost = ("-", "-") if row.rows_read is None else (f"{row.rows_read:,}", f"{row.seconds:.2f}")
         table.add_row(row.table, f"{row.rows:,}", row.found_by, *cost, verdict)
-    out.print(table)
+    if system.tables:
+        out.print(table)
+    for one in system.standing:
+        out.print(
+            f"[red]{one.table} stands still[/] since {one.since:%Y-%m-%d %H:%M:%S} UTC, for {words.duration(one.seconds)}: "
+            + one.reason.replace("[", r"\["),
+            soft_wrap=True,
+        )
 
 
 def show_leaders(leaders: "list[Leader]") -> None:

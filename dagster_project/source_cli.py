@@ -6,10 +6,12 @@ Belongs here: names, options and what a person sees in the terminal. Does not be
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import psycopg2
 import typer
 from rich.table import Column, Table
 from sqlalchemy import make_url
@@ -17,7 +19,7 @@ from sqlalchemy import make_url
 from dagster_project.commands.setup import known_systems
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
-from dagster_project.resources.databases import Databases
+from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
 from dagster_project.terminal import AsJson, new_table, out, print_json
 from dagster_project.words import size
@@ -41,17 +43,18 @@ def scaffold(
     include: Annotated[list[str] | None, typer.Option(help="Table to take, all if none is named; repeat for more.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Table to leave out; repeat for more.")] = None,
 ) -> None:
-    """Draft a system from a live database: its contract, staging models and suites. Reads the catalog only, overwrites nothing."""
+    """Draft a system from a live database: its contract, staging models and suites. Reads its catalog only, overwrites nothing."""
     from dagster_project.scaffold.catalog import read_catalog, reading  # noqa: PLC0415
     from dagster_project.scaffold.drafting import check_system_name, draft  # noqa: PLC0415
-    from dagster_project.scaffold.files import raw_types, refuse_existing, texts, write  # noqa: PLC0415
+    from dagster_project.scaffold.files import refuse_existing, texts, write  # noqa: PLC0415
+    from dagster_project.scaffold.raw_types import raw_types  # noqa: PLC0415
 
     checked_url, schemas = postgres_url("--url", url), list(dict.fromkeys(schema or ["public"]))
     check_system_name(system)
     refuse_existing(system, PROJECT_ROOT)
-    with reading(checked_url) as cursor:
+    with closing(psycopg2.connect(_databases().url(WAREHOUSE))) as warehouse, warehouse.cursor() as asking, reading(checked_url) as cursor:
         drafted = draft(system, read_catalog(cursor, schemas), schemas, include or (), exclude or ())
-        files = texts(drafted, raw_types(cursor, drafted))
+        files = texts(drafted, raw_types(cursor, asking, drafted))
     write(system, files, PROJECT_ROOT)
     _show_left_out(drafted.left_out)
     _show_written(drafted, list(files))

@@ -128,16 +128,16 @@ def _note(report: RunReport, event: DagsterEvent) -> None:
     elif event.event_type is DagsterEventType.STEP_FAILURE:
         data = event.step_failure_data
         description = data.user_failure_data.description if data.user_failure_data else None
-        line = _one_line(description) if description else _in_one_line(data.error) if data.error else str(event.message)
-        if line not in report.errors:
-            report.errors.append(line)
+        lines = _lines(description) if description else [_in_one_line(data.error) if data.error else str(event.message)]
+        report.errors += [line for line in lines if line not in report.errors]
     elif event.event_type is DagsterEventType.RUN_SUCCESS:
         report.is_success = True
 
 
-def _one_line(description: str) -> str:
-    """A failure's own description; of dbt's, the part behind its command line."""
-    return " ".join((description.partition(_DBT_ERRORS)[2] or description).split())
+def _lines(description: str) -> list[str]:
+    """A failure's own description, line by line; of dbt's, the part behind its command line, in one."""
+    of_dbt = description.partition(_DBT_ERRORS)[2]
+    return [" ".join(line.split()) for line in ([of_dbt] if of_dbt else description.splitlines()) if line.strip()]
 
 
 def _plain(value: MetadataValue[Any]) -> object:

@@ -3,18 +3,20 @@
 Belongs here: reading the operational tables, and asking each source where it is now. Does not belong here: drawing (`cli`).
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import NamedTupleCursor
 
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import first_line, from_driver
+from dagster_project.ingestion.watermark import read_standing
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 
 _SOURCE_TIMEOUT_SECONDS = 3
@@ -114,6 +116,16 @@ class TableStatus:
 
 
 @dataclass(frozen=True)
+class StandingStatus:
+    """A table that stands still: since when, for how long in seconds, and why in words."""
+
+    table: str
+    since: datetime
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class LastReconcile:
     """The last comparison of whole tables with the source: its age, the rows that differed, those of them that were not repaired."""
 
@@ -135,6 +147,7 @@ class SystemStatus:
         source_note: Why the source cannot tell how far it is ahead; None if it can.
         last_reconcile: None if there was none.
         tables: Its tables by name.
+        standing: Those that the last sync could not bring to its snapshot; those that fail come first.
     """
 
     system: str
@@ -145,6 +158,7 @@ class SystemStatus:
     source_note: str | None
     last_reconcile: LastReconcile | None
     tables: tuple[TableStatus, ...]
+    standing: tuple[StandingStatus, ...]
 
 
 @dataclass(frozen=True)
@@ -168,7 +182,8 @@ def system_statuses(databases: Databases) -> list[SystemStatus]:
 def _system_status(databases: Databases, contract: SystemContract) -> SystemStatus | None:
     system = contract.system
     tables = _rows(databases, WAREHOUSE, _TABLES, (system,))
-    if not tables:
+    standing = _standing(databases, system)
+    if not tables and not standing:
         return None
     committed = _rows(databases, WAREHOUSE, _SYSTEM, (system,))
     runs = _rows(databases, INSTANCE, _RUNS, {"job": f"reconcile_{system}"}) if _rows(databases, INSTANCE, _HAS_RUNS, ()) else []
@@ -183,16 +198,30 @@ def _system_status(databases: Databases, contract: SystemContract) -> SystemStat
         source_note=source if isinstance(source, str) else None,
         last_reconcile=LastReconcile(*reconciled[0]) if reconciled else None,
         tables=tuple(_table_status(row, None if isinstance(source, str) else source) for row in tables),
+        standing=standing,
     )
+
+
+def _standing(databases: Databases, system: str) -> tuple[StandingStatus, ...]:
+    with _asking(databases, WAREHOUSE) as cursor:
+        standing = read_standing(cursor, system)
+    now = datetime.now(UTC)
+    return tuple(StandingStatus(table, one.since, (now - one.since).total_seconds(), one.told) for table, one in standing.items())
 
 
 def _rows(databases: Databases, database: str, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
     """Rows of a query, with their columns as attributes."""
+    with _asking(databases, database) as cursor:
+        cursor.execute(query, parameters)
+        return cursor.fetchall()
+
+
+@contextmanager
+def _asking(databases: Databases, database: str) -> Iterator[Cursor]:
     try:
         url = databases.url(database)
         with closing(psycopg2.connect(url, cursor_factory=NamedTupleCursor)) as connection, connection.cursor() as cursor:
-            cursor.execute(query, parameters)
-            return cursor.fetchall()
+            yield cursor
     except psycopg2.Error as error:
         raise from_driver(error, "the warehouse" if database == WAREHOUSE else "the Dagster instance") from error
 

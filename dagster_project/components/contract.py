@@ -4,9 +4,9 @@ Belongs here: the shape of `defs/sources/<system>/defs.yaml` and its validation.
 copying of rows (`ingestion/`); nothing here imports Dagster, so the command line loads a contract in milliseconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -129,6 +129,21 @@ class SystemContract(_Strict):
     def loading_schema(self) -> str:
         """Schema of the warehouse that holds raw tables until their first sync is whole."""
         return f"loading_{self.system}"
+
+    def components(self) -> list[tuple[str, ...]]:
+        """Tables that declared foreign keys tie together, in whatever direction: each table is in one component, often alone."""
+        components: list[set[str]] = []
+        for name, table in self.tables.items():
+            parents = {target.partition(".")[0] for target in table.foreign_keys.values()}
+            tied = {name} | (parents & self.tables.keys())
+            apart = [component for component in components if component.isdisjoint(tied)]
+            components = [*apart, tied.union(*(component for component in components if not component.isdisjoint(tied)))]
+        in_order = (tuple(name for name in self.tables if name in component) for component in components)
+        return sorted(in_order, key=lambda component: [*self.tables].index(component[0]))
+
+    def only(self, tables: Collection[str]) -> Self:
+        """The same contract with some of its tables."""
+        return self.model_copy(update={"tables": {name: table for name, table in self.tables.items() if name in tables}})
 
     def source_schema(self, table: str) -> str:
         """Schema of the source that holds a table."""

@@ -12,6 +12,8 @@ import dagster as dg
 from pydantic import BaseModel
 
 from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.components.left_alone import left_alone
+from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
@@ -44,12 +46,12 @@ class SourceSystem(dg.Component):
         return cls(load_contract(path if path.is_file() else path / "defs.yaml"))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets of the system."""
-        return dg.Definitions(assets=[raw_assets(self.contract)])
+        """The assets of the system, and the checks that tell when one of them stands still."""
+        return dg.Definitions(assets=[raw_assets(self.contract)], asset_checks=[standing_checks(self.contract)])
 
 
 def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
-    """One asset per table, materialized together so that all of them stand at one source snapshot."""
+    """One asset per table, materialized together so that all of them stand at one source snapshot; one that stands still is left alone."""
 
     @dg.multi_asset(
         name=contract.raw_schema,
@@ -113,6 +115,8 @@ def _materialize(
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
         raise dg.Failure(str(error), allow_retries=False) from error
+    for table in result.standing:
+        yield left_alone(dg.AssetKey([contract.system, table.table]))
     warnings = list(_warnings(result))
     for line in warnings:
         context.log.warning(line)

@@ -15,9 +15,12 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.components.contract import SystemContract
 
 # Types that only this server or its extensions know, and those whose values are numbers of its own catalog, arrive as text. A domain
-# arrives as what it is made of.
+# arrives as what it is made of. Money arrives as a number, because how many decimals it has is a setting of its database.
+#
+# A value of such a type may look different although no row was written: parts are all types that a column's type is made of, and what
+# decides how their values look. Values that are numbers of the catalog look different when what they name is renamed.
 _COLUMNS = """
-with declared as (
+with recursive declared as (
 
     select name, relation::regclass as relation from unnest(%s, %s) as declared (name, relation)
 
@@ -39,25 +42,75 @@ resolved as (
     inner join pg_catalog.pg_type as column_type on column_type.oid = attribute.atttypid
     left join pg_catalog.pg_attrdef as expression on expression.adrelid = attribute.attrelid and expression.adnum = attribute.attnum
 
+),
+
+part as (
+
+    select distinct type_oid as root, type_oid as oid from resolved
+
+    union
+
+    select part.root, inner_part.oid
+    from part
+    inner join pg_catalog.pg_type as whole on whole.oid = part.oid
+    cross join lateral (
+        select whole.typbasetype
+        union all
+        select whole.typelem where whole.typcategory = 'A'
+        union all
+        select attribute.atttypid from pg_catalog.pg_attribute as attribute
+        where attribute.attrelid = whole.typrelid and attribute.attnum > 0 and not attribute.attisdropped
+        union all
+        select range.rngsubtype from pg_catalog.pg_range as range where whole.oid in (range.rngtypid, range.rngmultitypid)
+    ) as inner_part (oid)
+    where inner_part.oid <> 0 and (whole.typnamespace <> 'pg_catalog'::regnamespace or whole.typcategory = 'A')
+
+),
+
+looks as (
+
+    select part.root, string_agg(description, ' ' order by part.oid) as of_parts
+    from part
+    inner join pg_catalog.pg_type as kind on kind.oid = part.oid
+    cross join lateral (
+        select string_agg(
+            concat_ws(' ', attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)), ',' order by attribute.attnum
+        )
+        from pg_catalog.pg_attribute as attribute
+        where attribute.attrelid = kind.typrelid and attribute.attnum > 0 and not attribute.attisdropped
+        union all
+        select string_agg(label.enumlabel, ',' order by label.enumsortorder)
+        from pg_catalog.pg_enum as label where label.enumtypid = kind.oid
+        union all
+        select case when kind.typnamespace = 'pg_catalog'::regnamespace then case
+            when kind.typname = 'regclass'
+                then (select md5(string_agg(concat(c.oid, c.relnamespace, c.relname), ',' order by c.oid)) from pg_catalog.pg_class as c)
+            when kind.typname in ('regproc', 'regprocedure')
+                then (select md5(string_agg(concat(p.oid, p.pronamespace, p.proname), ',' order by p.oid)) from pg_catalog.pg_proc as p)
+            when kind.typname = 'regtype'
+                then (select md5(string_agg(concat(t.oid, t.typnamespace, t.typname), ',' order by t.oid)) from pg_catalog.pg_type as t)
+            when kind.typname = 'regrole'
+                then (select md5(string_agg(concat(r.oid, r.rolname), ',' order by r.oid)) from pg_catalog.pg_roles as r)
+            when kind.typname = 'regnamespace'
+                then (select md5(string_agg(concat(n.oid, n.nspname), ',' order by n.oid)) from pg_catalog.pg_namespace as n)
+        end end
+    ) as look (description)
+    group by part.root
+
 )
 
 select
     resolved.table_name,
     resolved.attname,
     case
-        when element.oid = 'pg_catalog.json'::regtype then 'jsonb'
+        when element.oid = 'pg_catalog.money'::regtype then 'numeric'
         when element.typnamespace <> 'pg_catalog'::regnamespace or element.typname like 'reg%%' or element.typtype in ('c', 'p') then 'text'
         else format_type(element.oid, resolved.type_modifier)
     end || case when base.oid = element.oid then '' else '[]' end as raw_type,
     resolved.source_type,
-    concat_ws(
-        ' ', resolved.attnum, resolved.source_type, resolved.generated_as,
-        (
-            select string_agg(label.enumlabel, ',' order by label.enumsortorder)
-            from pg_catalog.pg_enum as label where label.enumtypid = element.oid
-        )
-    ) as definition
+    concat_ws(' ', resolved.attnum, resolved.source_type, resolved.generated_as, looks.of_parts) as definition
 from resolved
+inner join looks on looks.root = resolved.type_oid
 inner join pg_catalog.pg_type as base on base.oid = resolved.type_oid
 inner join pg_catalog.pg_type as element
     on element.oid = case when base.typcategory = 'A' and base.typelem <> 0 then base.typelem else base.oid end
@@ -139,8 +192,15 @@ def source_table(contract: SystemContract, table: str) -> sql.Identifier:
     return sql.Identifier(contract.source_schema(table), contract.source_name(table))
 
 
+def source_of(contract: SystemContract, table: str) -> str:
+    """What errors call a table of a source: names as a person knows them."""
+    return f"the source {contract.system}, table {table}"
+
+
 def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]:
-    """Every declared table as the source's catalog has it."""
+    """Every declared table as the source's catalog has it, with the types that raw gives its columns if the warehouse holds them."""
+    if not contract.tables:
+        return {}
     names = list(contract.tables)
     relations = [source_table(contract, table).as_string(cursor) for table in names]
     cursor.execute(_COLUMNS, (names, relations))

@@ -1,15 +1,22 @@
 """What can go wrong in a sync, each with one clear line.
 
 Belongs here: the errors that ingestion raises and the translation of the driver's errors into them. Does not belong here: retrying
-(`components.source_system` does it for transient faults).
+(`components.source_system` does it for transient faults), and which tables an error stops (`isolation`).
 """
 
 import re
+from collections.abc import Sequence
 
 import psycopg2
 from psycopg2 import errors
 
 from dagster_project.errors import RunmartError
+
+# A full disk and too many connections; the classes of a lost connection, of a transaction that is over, and of a server that stops.
+_OF_THE_SERVER = ("53100", "53300", "08", "25", "57P")
+
+# Classes of errors that a value can cause: of data, of rules for it, of limits, of functions and features, of damaged storage.
+_OF_A_VALUE = ("22", "23", "54", "38", "39", "P0", "0A", "XX")
 
 # A connection that is lost in the middle of a COPY has no error class of its own.
 _LOST = r"server closed the connection|no connection to the server|could not receive data|SSL connection has been closed"
@@ -41,6 +48,52 @@ class SchemaDrift(SyncError):
 
 class SyncInProgress(SyncError):
     """Another sync of the same system is running."""
+
+
+class NoTableSynced(SyncError):
+    """Every table of a system failed, each for a reason of its own, one line each."""
+
+    def __init__(self, causes: Sequence[SyncError]) -> None:
+        super().__init__("\n".join(map(str, causes)))
+        self.is_transient = all(cause.is_transient for cause in causes)
+
+
+class StatementFailed(Exception):
+    """What the driver raised in one of the two databases, before it is told what it means.
+
+    Attributes:
+        cause: The driver's error.
+        is_at_source: Whether the source raised it, not the warehouse.
+        row: Place of the row at fault among those that were copied, from 1; None if it was no copying that failed.
+        column: Column of the value at fault, where the database names it.
+    """
+
+    def __init__(self, cause: psycopg2.Error, *, is_at_source: bool, row: int | None = None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.is_at_source = is_at_source
+        self.row = row
+        self.column = _copied(cause)[1]
+
+
+def is_of_one_table(error: psycopg2.Error) -> bool:
+    """Whether a failure says nothing of other tables: not of the connection, the server or its resources."""
+    return error.pgcode is not None and not error.pgcode.startswith(_OF_THE_SERVER)
+
+
+def is_of_a_value(error: psycopg2.Error) -> bool:
+    """Whether a single value may be the cause of a failure."""
+    return error.pgcode is not None and error.pgcode.startswith(_OF_A_VALUE)
+
+
+def row_being_copied(error: psycopg2.Error) -> int | None:
+    """The place, from 1, of the row at which a COPY into a table came to an end."""
+    return _copied(error)[0]
+
+
+def _copied(error: psycopg2.Error) -> tuple[int | None, str | None]:
+    found = re.search(r'^COPY .*?, line (\d+)(?:, column (.*?))?(?:: ".*)?$', error.diag.context or "", re.MULTILINE)
+    return (int(found[1]), found[2]) if found else (None, None)
 
 
 def from_driver(error: psycopg2.Error, database: str) -> SyncError:

@@ -30,11 +30,13 @@ _READER = "runmart_transform"
 # dbt makes the views of this schema anew with every build.
 _REBUILT_SCHEMA = "staging"
 
-_RAW_COLUMNS = """
-select attname, pg_catalog.format_type(atttypid, atttypmod)
-from pg_catalog.pg_attribute
-where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
-order by attnum
+_TYPES = """
+select class.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod)
+from pg_catalog.pg_attribute as attribute
+inner join pg_catalog.pg_class as class on class.oid = attribute.attrelid
+where class.relnamespace = to_regnamespace(%s) and class.relkind = 'r'
+    and attribute.attnum > 0 and not attribute.attisdropped and attribute.attname <> all(%s)
+order by class.oid, attribute.attnum
 """
 
 _RAW_KEY = """
@@ -45,18 +47,17 @@ inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.in
 where index.indrelid = %s::regclass and index.indisprimary
 """
 
-# The indexes of all tables of a schema: columns, and which rows they are on; null for all.
+# The indexes of a table: columns, and which rows they are on; null for all.
 _INDEXES = """
-select class.relname, index.relname, array(
+select index.relname, array(
     select attribute.attname::text
     from unnest(pg_index.indkey) with ordinality as position (attnum, ordinality)
-    inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum = position.attnum
+    inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = pg_index.indrelid and attribute.attnum = position.attnum
     order by position.ordinality
 ), pg_catalog.pg_get_expr(pg_index.indpred, pg_index.indrelid)
 from pg_catalog.pg_index
-inner join pg_catalog.pg_class as class on class.oid = pg_index.indrelid
 inner join pg_catalog.pg_class as index on index.oid = pg_index.indexrelid
-where class.relnamespace = to_regnamespace(%s)
+where pg_index.indrelid = to_regclass(%s)
 """
 
 # Conditions as PostgreSQL shows them, by which an index that is there is known again.
@@ -106,18 +107,22 @@ def existing(cursor: Cursor, schema: str) -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-def check_declared(contract: SystemContract, tables: Mapping[str, SourceTable]) -> None:
-    """Refuse a source that lacks a declared column, before anything is written.
+def types(cursor: Cursor, contract: SystemContract) -> Mapping[str, dict[str, str]]:
+    """By raw table of a system, the types of its columns as the source has them, without the batch columns."""
+    cursor.execute(_TYPES, (_quoted(cursor, contract.raw_schema), list(BATCH_COLUMNS)))
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, kind in cursor.fetchall():
+        found[table][column] = kind
+    return found
+
+
+def check_declared(contract: SystemContract, table: str, described: SourceTable) -> None:
+    """Refuse a table that lacks a declared column.
 
     Raises:
         SchemaDrift: Names every missing column.
     """
-    missing = [
-        f"{table}.{column}"
-        for table, declared in contract.tables.items()
-        for column in declared.columns
-        if column not in tables[table].columns
-    ]
+    missing = [f"{table}.{column}" for column in contract.tables[table].columns if column not in described.columns]
     if missing:
         raise SchemaDrift(
             f"the source {contract.system} has no column {', '.join(missing)}: dropped or renamed; restore it there, or change its contract"
@@ -176,7 +181,7 @@ def check(cursor: Cursor, contract: SystemContract, table: str, described: Sourc
         SchemaDrift: A type was narrowed or replaced, or a view would lose its column; or the key differs from the raw table's.
     """
     name = raw_table(contract, table)
-    wanted, existing = _wanted(contract, table, described), _raw_columns(cursor, name)
+    wanted, existing = _wanted(contract, table, described), types(cursor, contract)[table]
     changed = _changed(wanted, existing)
     refused = [
         f"{table}.{column} from {existing[column]} to {kind}" for column, kind in changed.items() if not is_widened(existing[column], kind)
@@ -202,7 +207,7 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
         SchemaDrift: A column that has to go is in use.
     """
     name = raw_table(contract, table)
-    wanted, existing = _wanted(contract, table, described), _raw_columns(cursor, name)
+    wanted, existing = _wanted(contract, table, described), types(cursor, contract)[table]
     if _changed(wanted, existing):
         _rebuild_beside(cursor, contract, table, described, [column for column in existing if column in wanted])
         return
@@ -214,26 +219,24 @@ def follow(cursor: Cursor, contract: SystemContract, table: str, described: Sour
     cursor.execute(sql.SQL("alter table {} add column if not exists _moved_from {}").format(name, sql.SQL(BATCH_COLUMNS["_moved_from"])))
 
 
-def follow_indexes(cursor: Cursor, contract: SystemContract) -> None:
-    """Make the indexes that raw tables lack, and drop those that the contract no longer declares; new tables are there already.
+def follow_indexes(cursor: Cursor, contract: SystemContract, table: str) -> None:
+    """Make the indexes that a raw table lacks, and drop those that the contract no longer declares; a new table has them.
 
     A table lacks some if it was made by an earlier version, or before the contract declared them.
 
     Raises:
         SchemaDrift: An index that the contract declares cannot be made.
     """
-    found = _indexes(cursor, contract)
-    for table in contract.tables:
-        existing = found[table].values()
-        for index in _indexes_for_marts(contract, table, _later_batches(existing)):
-            if index not in existing:
-                _create_index(cursor, raw_table(contract, table), index)
-    declared = {(table, _name_of(table, index)): index for table, one in contract.tables.items() for index in one.indexes}
-    made = {(table, name) for table, indexes in found.items() for name in indexes if _DECLARED.search(name)}
-    for _, name in sorted(made - declared.keys()):
+    found = _indexes(cursor, contract, table)
+    for index in _indexes_for_marts(contract, table, _later_batches(found.values())):
+        if index not in found.values():
+            _create_index(cursor, raw_table(contract, table), index)
+    declared = {_name_of(table, index): index for index in contract.tables[table].indexes}
+    made = {name for name in found if _DECLARED.search(name)}
+    for name in sorted(made - declared.keys()):
         cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
-    for table, name in sorted(declared.keys() - made):
-        _create_declared(cursor, contract, table, name, declared[table, name])
+    for name in sorted(declared.keys() - made):
+        _create_declared(cursor, contract, table, name, declared[name])
 
 
 def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
@@ -242,13 +245,10 @@ def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
     cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
 
 
-def _indexes(cursor: Cursor, contract: SystemContract) -> Mapping[str, dict[str, _Index]]:
-    """By raw table, its indexes by name."""
-    cursor.execute(_INDEXES, (_quoted(cursor, contract.raw_schema),))
-    found: defaultdict[str, dict[str, _Index]] = defaultdict(dict)
-    for table, name, columns, condition in cursor.fetchall():
-        found[table][name] = (tuple(columns), condition)
-    return found
+def _indexes(cursor: Cursor, contract: SystemContract, table: str) -> dict[str, _Index]:
+    """The indexes of a raw table by name."""
+    cursor.execute(_INDEXES, (raw_table(contract, table).as_string(cursor),))
+    return {name: (tuple(columns), condition) for name, columns, condition in cursor.fetchall()}
 
 
 def _later_batches(indexes: Iterable[_Index]) -> str:
@@ -321,7 +321,7 @@ def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, descri
     create(cursor, contract, table, beside, described)
     columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
     cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
-    create_indexes(cursor, contract, table, beside, _later_batches(_indexes(cursor, contract)[table].values()))
+    create_indexes(cursor, contract, table, beside, _later_batches(_indexes(cursor, contract, table).values()))
     cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
     adopt(cursor, contract, table)
 
@@ -334,11 +334,6 @@ def _drop_column(cursor: Cursor, contract: SystemContract, table: str, column: s
         raise SchemaDrift(
             f"{table}.{column} is no longer declared but still used in the warehouse ({users.splitlines()[0]}): take it out there first"
         ) from error
-
-
-def _raw_columns(cursor: Cursor, name: sql.Identifier) -> dict[str, str]:
-    cursor.execute(_RAW_COLUMNS, (name.as_string(cursor),))
-    return {column: kind for column, kind in cursor.fetchall() if column not in BATCH_COLUMNS}
 
 
 def _rebuild(contract: SystemContract, table: str) -> str:

@@ -3,6 +3,8 @@
 Belongs here: the one select that every copy of rows uses. Does not belong here: its condition (`candidates`) and running it (`relay`).
 """
 
+from collections.abc import Sequence
+
 from psycopg2 import sql
 
 from dagster_project.components.contract import SystemContract
@@ -10,9 +12,13 @@ from dagster_project.ingestion.catalog import SourceTable, source_table
 
 
 def select(contract: SystemContract, table: str, described: SourceTable, condition: sql.Composable) -> sql.Composable:
-    """Declared columns of the rows (alias `source`) under a condition; binary rows carry no types, so each value is cast to raw's."""
-    columns = [
-        sql.SQL("{}::{}").format(sql.Identifier("source", column), sql.SQL(described.columns[column].raw_type))
-        for column in contract.tables[table].columns
-    ]
-    return sql.SQL("select {} from {} as source where {}").format(sql.SQL(", ").join(columns), source_table(contract, table), condition)
+    """Declared columns of the rows (alias `source`) under a condition."""
+    columns = columns_as_raw(described, contract.tables[table].columns)
+    return sql.SQL("select {} from {} as source where {}").format(columns, source_table(contract, table), condition)
+
+
+def columns_as_raw(described: SourceTable, columns: Sequence[str]) -> sql.Composable:
+    """Columns of `source` as raw has them; binary rows carry no types, so each value is cast to raw's."""
+    return sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(sql.Identifier("source", column), sql.SQL(described.columns[column].raw_type)) for column in columns
+    )

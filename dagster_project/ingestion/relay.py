@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import psycopg2
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.errors import from_driver
+from dagster_project.ingestion.errors import StatementFailed, row_being_copied
 
 SECONDS_BETWEEN_REPORTS = 2.0
 
@@ -67,8 +67,7 @@ class Relay:
             meanwhile: A statement that the warehouse executes first, while the source begins to work.
 
         Raises:
-            SyncError: The source failed.
-            psycopg2.Error: The warehouse failed.
+            StatementFailed: One of the two failed; the source's connection can be used again after a rollback, as the warehouse's can.
         """
         read_end, write_end = os.pipe()
         fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE)
@@ -81,14 +80,19 @@ class Relay:
                     if meanwhile is not None:
                         self.warehouse.execute(meanwhile)
                     self.warehouse.copy_expert(sql.SQL("copy {} from stdin ({})").format(table, options), stream, size=_BLOCK)
-            except errors.BadCopyFileFormat:
-                # A source that fails ends the stream early: what looks like malformed data is its error, raised below.
-                if sending.exception() is None:
-                    raise
+            except psycopg2.Error as error:
+                # A source that fails ends the stream early: what looks like malformed data is its error.
+                failed = sending.exception() if stream.has_ended else None
+                if isinstance(failed, psycopg2.Error):
+                    raise StatementFailed(failed, is_at_source=True, row=row_being_copied(error)) from failed
+                if not sending.done():
+                    # It shall not go on reading rows that nobody takes: they may be many.
+                    self.source.connection.cancel()
+                raise StatementFailed(error, is_at_source=False, row=row_being_copied(error)) from error
             try:
                 return Copied(sending.result(), stream.bytes)
             except psycopg2.Error as error:
-                raise from_driver(error, f"the source {self.contract.system}") from error
+                raise StatementFailed(error, is_at_source=True) from error
 
 
 class _Metered(io.RawIOBase):
@@ -98,6 +102,7 @@ class _Metered(io.RawIOBase):
         super().__init__()
         self.pipe = pipe
         self.bytes = 0
+        self.has_ended = False
         self._rate = megabytes_per_second * _MEGABYTE if megabytes_per_second else None
         self._on_bytes = on_bytes
         self._started = self._reported = time.monotonic()
@@ -106,6 +111,7 @@ class _Metered(io.RawIOBase):
         """The next bytes, fewer than asked for if there are fewer yet."""
         block = self.pipe.read(size)
         self.bytes += len(block)
+        self.has_ended = not block
         now = time.monotonic()
         if now - self._reported >= SECONDS_BETWEEN_REPORTS:
             self._reported = now

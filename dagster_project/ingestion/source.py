@@ -5,7 +5,7 @@ source's history. Does not belong here: what the tables look like (`catalog`), w
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -15,9 +15,17 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import Limits, SystemContract
-from dagster_project.ingestion.catalog import SourceTable, describe, source_table
+from dagster_project.ingestion.catalog import SourceTable, describe, source_of, source_table
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import AccessDenied, DatabaseUnreachable, SourceNotSupported, from_driver
+from dagster_project.ingestion.errors import (
+    AccessDenied,
+    DatabaseUnreachable,
+    SourceNotSupported,
+    StatementFailed,
+    SyncError,
+    from_driver,
+    is_of_one_table,
+)
 
 _OLDEST_VERSION = 140000
 
@@ -34,7 +42,7 @@ _FORMATS = {
 # Tables whose row level security applies to us, unless a policy shows us every row and none takes some away again.
 _HIDING = """
 select hidden.relation
-from unnest(%s) as hidden (relation)
+from unnest(%s::text[]) as hidden (relation)
 where row_security_active(hidden.relation) and not (
     exists (
         select from pg_catalog.pg_policy as policy
@@ -48,6 +56,9 @@ where row_security_active(hidden.relation) and not (
     )
 )
 """
+
+# What a role needs so that such a table shows it every row.
+SHOWING_ALL = "give it a policy `for select using (true)` or the BYPASSRLS attribute"
 
 _WAL_POSITION = "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text"
 
@@ -141,7 +152,8 @@ class SourceSnapshot:
         position: Where the snapshot stands.
         end_lsn: End of the write-ahead log just after the snapshot was taken: all that it shows is before.
         is_standby: Whether the server is one: it lists no transactions in progress, and has no current position of its own.
-        tables: What each declared table looks like.
+        tables: What each declared table looks like, but for those that failed.
+        failures: Declared tables that cannot be read, each with the reason.
     """
 
     system: str
@@ -150,7 +162,8 @@ class SourceSnapshot:
     position: Position
     end_lsn: str
     is_standby: bool
-    tables: dict[str, SourceTable]
+    tables: Mapping[str, SourceTable]
+    failures: Mapping[str, SyncError]
     _opened: float = field(default_factory=time.monotonic)
 
     @property
@@ -165,17 +178,26 @@ class SourceSnapshot:
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
-        """A cursor whose statements end before the snapshot's time is over."""
+        """A cursor whose statements end before the snapshot's time is over; the snapshot outlives one that fails.
+
+        Raises:
+            StatementFailed: The source failed.
+        """
         left = max(1.0, min(self.limits.statement_timeout_minutes * 60, self.limits.snapshot_minutes * 60 - self.age_seconds))
         with self.connection.cursor() as cursor:
             try:
-                cursor.execute("set local statement_timeout = %s", (int(left * 1000),))
+                cursor.execute("savepoint reading; set local statement_timeout = %s", (int(left * 1000),))
                 yield cursor
-            except psycopg2.Error as error:
-                # Others' errors pass through here too, such as the warehouse's that rows are copied to.
-                if error.cursor is cursor:
-                    raise from_driver(error, f"the source {self.system}") from error
+            except BaseException as error:
+                if not self.connection.closed:
+                    # A new cursor: the one that failed may have been in the middle of a COPY.
+                    with suppress(psycopg2.Error), self.connection.cursor() as undoing:
+                        undoing.execute("rollback to savepoint reading; release savepoint reading")
+                # Others' errors pass through here too, such as the warehouse's.
+                if isinstance(error, psycopg2.Error) and error.cursor is cursor:
+                    raise StatementFailed(error, is_at_source=True) from error
                 raise
+            cursor.execute("release savepoint reading")
 
     def release(self) -> None:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
@@ -184,13 +206,17 @@ class SourceSnapshot:
 
 
 @contextmanager
-def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot]:
-    """Open one snapshot over every table of the contract and close it at the end.
+def open_snapshot(contract: SystemContract, url: str, failures: Mapping[str, SyncError]) -> Iterator[SourceSnapshot]:
+    """Open one snapshot over the tables of the contract and close it at the end.
+
+    Args:
+        contract: The system.
+        url: libpq URL of its source.
+        failures: Tables that are known to fail, which are left alone.
 
     Raises:
         SourceNotSupported: The server is older than PostgreSQL 14.
-        AccessDenied: Row level security may hide rows of a table from this role.
-        psycopg2.Error: Anything else; `errors.from_driver` says what it means.
+        psycopg2.Error: Anything else that is no matter of single tables; `errors.from_driver` says what it means.
     """
     with connect(contract, url) as connection:
         with connection.cursor() as cursor:
@@ -198,16 +224,36 @@ def open_snapshot(contract: SystemContract, url: str) -> Iterator[SourceSnapshot
             cursor.execute(_WAL_POSITION)
             (lsn,) = one_row(cursor)
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        failures = dict(failures)
         with connection.cursor() as cursor:
             # Before the first SELECT: a snapshot older than a rewrite or TRUNCATE would see an empty table.
-            for table in contract.tables:
-                cursor.execute(sql.SQL("lock table {} in access share mode").format(source_table(contract, table)))
+            failures |= _lock(cursor, contract, [table for table in contract.tables if table not in failures])
             cursor.execute(_POSITION)
             snapshot, system_identifier, timeline, database, age, started_at, taken_at, is_standby, end_lsn = one_row(cursor)
-            _refuse_hidden_rows(cursor, contract)
-            tables = describe(cursor, contract)
+            failures |= _refuse_hidden_rows(cursor, contract.only(contract.tables.keys() - failures.keys()))
+            tables = describe(cursor, contract.only(contract.tables.keys() - failures.keys()))
         position = Position(snapshot, system_identifier, timeline, database, _next_transaction(snapshot, age), started_at, lsn, taken_at)
-        yield SourceSnapshot(contract.system, connection, contract.limits, position, end_lsn, is_standby, tables)
+        yield SourceSnapshot(contract.system, connection, contract.limits, position, end_lsn, is_standby, tables, failures)
+
+
+def _lock(cursor: Cursor, contract: SystemContract, tables: Sequence[str]) -> dict[str, SyncError]:
+    """Lock tables against rewrites; those that cannot be locked, each with the reason.
+
+    All in one statement, as long as none of them fails.
+    """
+    if not tables:
+        return {}
+    names = sql.SQL(", ").join(source_table(contract, table) for table in tables)
+    try:
+        cursor.execute(sql.SQL("savepoint locking; lock table {} in access share mode; release savepoint locking").format(names))
+    except psycopg2.Error as error:
+        if not is_of_one_table(error):
+            raise
+        cursor.execute("rollback to savepoint locking; release savepoint locking")
+        if len(tables) == 1:
+            return {tables[0]: from_driver(error, source_of(contract, tables[0]))}
+        return {table: failure for one in tables for table, failure in _lock(cursor, contract, [one]).items()}
+    return {}
 
 
 @contextmanager
@@ -268,12 +314,18 @@ def _is_durable(cursor: Cursor, lsn: str) -> bool:
     return bool(one_row(cursor)[0])
 
 
-def _refuse_hidden_rows(cursor: Cursor, contract: SystemContract) -> None:
-    """A reader that silently sees fewer rows would mark the others as deleted."""
-    cursor.execute(_HIDING, ([source_table(contract, table).as_string(cursor) for table in contract.tables],))
-    hiding = ", ".join(relation for (relation,) in cursor.fetchall())
-    if hiding:
-        raise AccessDenied(
-            f"the source {contract.system}: row level security may hide rows of {hiding} from this role; "
-            "give it a policy `for select using (true)` or the BYPASSRLS attribute"
+def hiding_rows(cursor: Cursor, relations: Collection[str]) -> set[str]:
+    """The relations, of these by their qualified names, whose row level security may hide rows from this role."""
+    cursor.execute(_HIDING, (list(relations),))
+    return {relation for (relation,) in cursor.fetchall()}
+
+
+def _refuse_hidden_rows(cursor: Cursor, contract: SystemContract) -> dict[str, SyncError]:
+    """The tables that may hide rows: a reader that silently sees fewer rows would mark the others as deleted."""
+    relations = {source_table(contract, table).as_string(cursor): table for table in contract.tables}
+    return {
+        relations[relation]: AccessDenied(
+            f"{source_of(contract, relations[relation])}: row level security may hide rows of it from this role; {SHOWING_ALL}"
         )
+        for relation in hiding_rows(cursor, relations)
+    }

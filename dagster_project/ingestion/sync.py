@@ -1,11 +1,12 @@
 """One sync: bring the raw tables of a system up to one consistent snapshot of its source.
 
-Belongs here: the order of steps that makes it lossless. After every commit the live rows of `raw_<system>` equal the source at one
-snapshot, for all tables at once. Rows and watermark commit in one warehouse transaction: a sync that dies leaves nothing but first loads
-of whole tables, which the next one takes over.
+Belongs here: the order of steps that makes it lossless. After every commit the live rows of a component, which is what foreign keys tie
+together, equal the source at one snapshot. All components are brought to the same one; a component with a table that fails stands still
+at its last one, whole. Rows and watermark commit in one warehouse transaction: a sync that dies leaves nothing but first loads of whole
+tables, which the next one takes over.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,12 +19,24 @@ from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import apply, raw_tables, slot, watermark
 from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
+from dagster_project.ingestion.catalog import source_of
 from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import SyncInProgress, first_line, from_driver
+from dagster_project.ingestion.errors import (
+    NoTableSynced,
+    StatementFailed,
+    SyncError,
+    SyncInProgress,
+    first_line,
+    from_driver,
+    is_of_one_table,
+)
 from dagster_project.ingestion.events import Stage, SyncEvent
+from dagster_project.ingestion.fault import locate
 from dagster_project.ingestion.first_load import first_load
+from dagster_project.ingestion.held_types import with_held_types
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation, reconcile
 from dagster_project.ingestion.source import Position, SourceSnapshot, connect, open_snapshot, transactions_since, wait_until_durable
+from dagster_project.ingestion.standing import StandingTable, standing_tables
 from dagster_project.ingestion.table_load import TableLoad
 from dagster_project.ingestion.watermark import Batch, Lag, TableState, TableSync, Watermark
 
@@ -37,7 +50,8 @@ class SyncResult:
         batch_id: The batch that it wrote.
         position: The source position that raw now equals.
         lag: How far raw was behind the source when the batch was committed.
-        tables: One entry per table, in the contract's order.
+        tables: One entry per table that was brought there, in the contract's order.
+        standing: The tables that were not brought there, in the contract's order.
         reconciliations: What comparing whole tables found, if that was asked for.
         warnings: What a person should know, one line each.
     """
@@ -47,6 +61,7 @@ class SyncResult:
     position: Position
     lag: Lag
     tables: tuple[TableSync, ...]
+    standing: tuple[StandingTable, ...] = ()
     reconciliations: tuple[Reconciliation, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -72,18 +87,28 @@ def sync(
 
     Raises:
         SyncError: Nothing was written but first loads of whole tables, which the next sync takes over; the message names what, where and
-            the way out.
+            the way out. A table that fails by itself does not end the sync, unless no component is left that can be brought up.
     """
     with _warehouse(contract.system, warehouse_url) as warehouse:
         on_event(SyncEvent(Stage.LOCKED))
         loaded: dict[str, TableSync] = {}
+        failures: dict[str, SyncError] = {}
         while True:
-            with _translated(f"the source {contract.system}"), open_snapshot(contract, source_url) as source:
+            with _translated(f"the source {contract.system}"), open_snapshot(contract, source_url, failures) as source:
+                failures.update(source.failures)
                 on_event(SyncEvent(Stage.SNAPSHOT, source=source))
                 with _translated("the warehouse"):
-                    run = _Sync(contract, source_url, source, warehouse, run_id, on_event, loaded)
+                    run = _Sync(contract, source_url, source, warehouse, run_id, on_event, loaded, failures)
                     if run.load_new_tables():
                         return run.bring_up(reconciling)
+
+
+@dataclass(frozen=True)
+class _BroughtUp:
+    """A table at the snapshot, and what comparing it in full has found if that was asked for."""
+
+    load: TableLoad
+    reconciliation: Reconciliation | None
 
 
 @dataclass
@@ -92,7 +117,9 @@ class _Sync:
 
     Attributes:
         loaded: First loads that this sync has done so far, under this snapshot or an earlier one.
+        failures: Why tables cannot be brought to a snapshot, found so far.
         before: What was known of the system, first loads of this sync included.
+        reshaped: Tables that raw has, with other columns or types than it should have, or with values that were stored otherwise.
         synced_at: The moment that rows are stamped with, by the warehouse's clock.
     """
 
@@ -103,51 +130,136 @@ class _Sync:
     run_id: str | None
     on_event: Callable[[SyncEvent], None]
     loaded: dict[str, TableSync]
+    failures: dict[str, SyncError]
     before: Watermark = field(init=False)
+    reshaped: set[str] = field(init=False)
     synced_at: datetime = field(init=False)
 
     def load_new_tables(self) -> bool:
         """Load tables that raw does not have, each in a transaction of its own; False if the snapshot became too old for the rest."""
-        contract, source = self.contract, self.source
-        raw_tables.check_declared(contract, source.tables)
-        with self.warehouse, self.warehouse.cursor() as cursor:
-            cursor.execute("select clock_timestamp()")
-            (self.synced_at,) = one_row(cursor)
-            existing = raw_tables.existing(cursor, contract.raw_schema)
-            loading = raw_tables.existing(cursor, contract.loading_schema)
-            self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
-            for table in contract.tables:
-                if table in existing and self._has_new_shape(table):
-                    raw_tables.check(cursor, contract, table, source.tables[table])
-        new = [table for table in contract.tables if table not in existing and not self._is_loaded(table)]
+        existing = self._look_at_raw()
+        new = [table for table in self.contract.tables if table not in existing and not self._is_loaded(table)]
         for number, table in enumerate(new, start=1):
-            self._load(table)
-            if source.is_too_old and number < len(new):
+            if table in self._going_on().tables:
+                with self._alone(table):
+                    self._load(table)
+            if self.source.is_too_old and number < len(new):
                 return False
         return True
 
     def bring_up(self, reconciling: Reconcile | None) -> SyncResult:
-        """Bring all tables to the snapshot and commit once."""
+        """Bring all components that can be to the snapshot, and commit once."""
+        going_on = self._going_on()
         with _translated(f"the source {self.contract.system}"):
-            stream = read_stream(self.contract, self.source_url, self.source, self.before)
+            stream = read_stream(going_on, self.source_url, self.source, self.before) if going_on.tables else Stream()
         with self.warehouse, self.warehouse.cursor() as cursor:
             batch = self._begin(cursor)
-            loads = [self._bring_up_table(cursor, table, batch, stream) for table in self.contract.tables]
-            raw_tables.follow_indexes(cursor, self.contract)
-            reconciled = tuple(self._reconcile(load, reconciling) for load in loads if reconciling and reconciling.includes(load.table))
-            syncs = tuple(self._table_sync(load) for load in loads)
-            watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
-            lag = self._leave_source()
-            watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
-            self.on_event(SyncEvent(Stage.COMMITTING))
+            done: list[_BroughtUp] = []
+            for component in going_on.components():
+                done += self._bring_up_together(cursor, component, batch, stream, reconciling)
+            if not done:
+                # There is no batch to speak of, but what stands still is kept.
+                self.warehouse.rollback()
+            standing = self._note_standing(cursor)
+            result = self._finish(cursor, batch, stream, done, standing) if done else None
+        if result is None:
+            raise self._failure()
         self.on_event(SyncEvent(Stage.COMMITTED))
-        warnings = [*stream.warnings, *(line for load in loads for line in load.warnings), *self._acknowledge(stream)]
+        warnings = (*result.warnings, *self._acknowledge(stream))
         self.on_event(SyncEvent(Stage.ACKNOWLEDGED))
-        return SyncResult(self.contract.system, batch.batch_id, self.source.position, lag, syncs, reconciled, tuple(warnings))
+        return replace(result, warnings=warnings)
 
-    def _has_new_shape(self, table: str) -> bool:
-        state = self.before.tables.get(table)
-        return state is None or state.shape != self.source.tables[table].shape
+    def _finish(
+        self, cursor: Cursor, batch: Batch, stream: Stream, done: Sequence[_BroughtUp], standing: Sequence[StandingTable]
+    ) -> SyncResult:
+        """Write down where raw stands now, in the transaction that brought it there."""
+        places = [*self.contract.tables]
+        in_order = sorted(done, key=lambda one: places.index(one.load.table))
+        loads = [one.load for one in in_order]
+        syncs = tuple(self._table_sync(load) for load in loads)
+        watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
+        lag = self._leave_source()
+        watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
+        self.on_event(SyncEvent(Stage.COMMITTING))
+        return SyncResult(
+            system=self.contract.system,
+            batch_id=batch.batch_id,
+            position=self.source.position,
+            lag=lag,
+            tables=syncs,
+            standing=tuple(standing),
+            reconciliations=tuple(one.reconciliation for one in in_order if one.reconciliation),
+            warnings=(*stream.warnings, *(line for load in loads for line in load.warnings)),
+        )
+
+    def _look_at_raw(self) -> set[str]:
+        """Take down what raw has, and find the tables that it cannot follow; names of those that raw has."""
+        contract = self.contract
+        with self.warehouse, self.warehouse.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            (self.synced_at,) = one_row(cursor)
+            self.source.tables = with_held_types(cursor, self.source.tables)
+            existing = raw_tables.existing(cursor, contract.raw_schema)
+            loading = raw_tables.existing(cursor, contract.loading_schema)
+            self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
+            kept = raw_tables.types(cursor, contract)
+            for table in contract.tables.keys() - self.failures.keys():
+                with self._alone(table):
+                    raw_tables.check_declared(contract, table, self.source.tables[table])
+            self.reshaped = {
+                table for table in existing & (contract.tables.keys() - self.failures.keys()) if self._has_new_shape(table, kept[table])
+            }
+            for table in self.reshaped:
+                with self._alone(table):
+                    raw_tables.check(cursor, contract, table, self.source.tables[table])
+        return existing
+
+    def _going_on(self) -> SystemContract:
+        """The contract of the components in which nothing has failed so far."""
+        whole = (component for component in self.contract.components() if self.failures.keys().isdisjoint(component))
+        return self.contract.only({table for component in whole for table in component})
+
+    @contextmanager
+    def _alone(self, table: str, cursor: Cursor | None = None) -> Iterator[None]:
+        """Let what a table fails for be its own: the sync goes on without it and its component.
+
+        cursor: Where the component is being brought up, under a savepoint of this name; None outside of transactions.
+        """
+        try:
+            yield
+        except (SyncError, StatementFailed, psycopg2.Error) as error:
+            cause = error.cause if isinstance(error, StatementFailed) else error
+            if isinstance(cause, psycopg2.Error) and not is_of_one_table(cause):
+                raise
+            if cursor is not None:
+                cursor.execute("rollback to savepoint component")
+            self.failures[table] = error if isinstance(error, SyncError) else self._told(table, error, cursor)
+
+    def _told(self, table: str, error: StatementFailed | psycopg2.Error, cursor: Cursor | None) -> SyncError:
+        if not isinstance(error, StatementFailed):
+            return from_driver(error, f"the warehouse, table {self.contract.raw_schema}.{table}")
+        if cursor is not None:
+            fault = locate(error, self.contract, table, self.source, cursor)
+        else:
+            with self.warehouse, self.warehouse.cursor() as locating:
+                fault = locate(error, self.contract, table, self.source, locating)
+        place = source_of(self.contract, table) if error.is_at_source else f"the warehouse, table {self.contract.raw_schema}.{table}"
+        return from_driver(error.cause, f"{place}{fault}")
+
+    def _note_standing(self, cursor: Cursor) -> tuple[StandingTable, ...]:
+        standing = standing_tables(self.contract, self.failures)
+        watermark.write_standing(cursor, self.contract.system, standing)
+        return standing
+
+    def _failure(self) -> SyncError:
+        """What all tables failed for."""
+        causes = [self.failures[table] for table in self.contract.tables if table in self.failures]
+        return causes[0] if len(causes) == 1 else NoTableSynced(causes)
+
+    def _has_new_shape(self, table: str, kept: Mapping[str, str]) -> bool:
+        state, described = self.before.tables.get(table), self.source.tables[table]
+        wanted = {column: described.columns[column].raw_type for column in self.contract.tables[table].columns}
+        return state is None or state.shape != described.shape or kept != wanted
 
     def _is_loaded(self, table: str) -> bool:
         """Whether an earlier attempt loaded the table, and what it loaded can be brought up to date."""
@@ -173,15 +285,32 @@ class _Sync:
         number = watermark.begin_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
         return Batch(number, self.synced_at)
 
+    def _bring_up_together(
+        self, cursor: Cursor, component: Sequence[str], batch: Batch, stream: Stream, reconciling: Reconcile | None
+    ) -> list[_BroughtUp]:
+        """Bring the tables of a component to the snapshot, all or none."""
+        cursor.execute("savepoint component")
+        done: list[_BroughtUp] = []
+        for table in component:
+            with self._alone(table, cursor):
+                load = self._bring_up_table(cursor, table, batch, stream)
+                raw_tables.follow_indexes(cursor, self.contract, table)
+                done.append(_BroughtUp(load, self._reconcile(load, reconciling) if reconciling and reconciling.includes(table) else None))
+            if table in self.failures:
+                return []
+        cursor.execute("release savepoint component")
+        return done
+
     def _bring_up_table(self, cursor: Cursor, table: str, batch: Batch, stream: Stream) -> TableLoad:
         state = self.before.tables.get(table)
         if state is not None and state.is_loading:
             raw_tables.adopt(cursor, self.contract, table)
-        elif self._has_new_shape(table):
+        elif table in self.reshaped:
             raw_tables.follow(cursor, self.contract, table, self.source.tables[table])
         load = TableLoad(self.contract, table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
         is_loaded_now = state is not None and state.is_loading and state.position == self.source.position
-        load.run(NOTHING if is_loaded_now else candidates(self.contract, table, self.source, state, stream))
+        known = None if table in self.reshaped else state
+        load.run(NOTHING if is_loaded_now else candidates(self.contract, table, self.source, known, stream))
         apply.analyze_if_worth_it(cursor, self.contract, table, load.applied, load.live_rows)
         self.on_event(SyncEvent(Stage.APPLIED, table, table_sync=self._table_sync(load)))
         return load
@@ -290,3 +419,5 @@ def _translated(database: str) -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise from_driver(error, database) from error
+    except StatementFailed as error:
+        raise from_driver(error.cause, database if error.is_at_source else "the warehouse") from error.cause

@@ -12,6 +12,9 @@ _WITH_LENGTH = {"character varying", "bit varying"}
 _WITH_PRECISION = ("timestamp", "time", "interval")
 _FULL_PRECISION = 6
 
+# What earlier versions kept in the first type is kept in the second since, and so is every value of it.
+_KEPT_OTHERWISE = {("jsonb", "json"), ("money", "numeric"), ("tsquery", "text"), ("xml", "text")}
+
 _TYPE = re.compile(r"^(?P<name>[^(\[]+?)(?:\((?P<modifiers>[\d,-]+)\))?(?P<rest> with(?:out)? time zone)?(?P<array>(?:\[\])*)$")
 
 
@@ -34,6 +37,8 @@ def is_widened(old: str, new: str) -> bool:
         return False
     if before.name == after.name:
         return _has_more_room(before, after)
+    if (before.name, after.name) in _KEPT_OTHERWISE:
+        return not after.modifiers
     for ladder in (_INTEGERS, _FLOATS):
         if before.name in ladder and after.name in ladder:
             return ladder.index(before.name) < ladder.index(after.name)

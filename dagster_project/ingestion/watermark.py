@@ -1,13 +1,13 @@
 """How far each table has been read, kept in the warehouse beside the rows it describes.
 
-Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.batches` and `ops.table_syncs`. All writes go through the
-transaction that writes the rows, so rows and watermark commit together or not at all.
+Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.standing_tables`, `ops.batches` and `ops.table_syncs`. All
+writes go through the transaction that writes the rows, so rows and watermark commit together or not at all.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
@@ -15,6 +15,7 @@ from psycopg2.extras import execute_values
 from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.source import Position
+from dagster_project.ingestion.standing import StandingTable
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,26 @@ class Batch:
 
     batch_id: int
     synced_at: datetime
+
+
+@dataclass(frozen=True)
+class StandingSince:
+    """A table that stands still, as kept.
+
+    Attributes:
+        since: When a sync first left it behind.
+        failing: The failing tables that it is tied to, itself among them or not.
+        reason: What it fails for; None if only tables that it is tied to do.
+    """
+
+    since: datetime
+    failing: tuple[str, ...]
+    reason: str | None
+
+    @property
+    def told(self) -> str:
+        """Why it stands still, in words."""
+        return self.reason or f"foreign keys tie it to {', '.join(self.failing)}, which cannot be synced"
 
 
 @dataclass(frozen=True)
@@ -214,6 +235,30 @@ def write_table_states(cursor: Cursor, system: str, states: Mapping[str, TableSt
             %(shape)s, %(columns)s, %(leaves)s::jsonb, %(live_rows)s, %(publication)s, %(published_from)s::xid8
         )""",
     )
+
+
+def write_standing(cursor: Cursor, system: str, standing: Sequence[StandingTable]) -> None:
+    """Say which tables of a system stand still, each since the first sync that left it behind."""
+    cursor.execute(
+        "delete from ops.standing_tables where system = %s and table_name <> all(%s)", (system, [each.table for each in standing])
+    )
+    execute_values(
+        cursor,
+        """
+        insert into ops.standing_tables (system, table_name, failing, reason) values %s
+        on conflict (system, table_name) do update set failing = excluded.failing, reason = excluded.reason
+        """,
+        [(system, each.table, list(each.failing), each.reason) for each in standing],
+    )
+
+
+def read_standing(cursor: Cursor, system: str) -> dict[str, StandingSince]:
+    """The tables of a system that stand still, by name; those that fail come before those that are tied to them."""
+    cursor.execute(
+        "select table_name, stands_since, failing, reason from ops.standing_tables where system = %s order by reason is null, table_name",
+        (system,),
+    )
+    return {table: StandingSince(since.astimezone(UTC), tuple(failing), reason) for table, since, failing, reason in cursor.fetchall()}
 
 
 def finish_batch(cursor: Cursor, system: str, batch: Batch, tables: Sequence[TableSync], *, acknowledged: str | None, lag: Lag) -> None:

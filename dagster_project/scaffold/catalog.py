@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SourceNotSupported
+from dagster_project.ingestion.source import hiding_rows
 
 _OLDEST_VERSION = 140000
 _LIMITS = "set local lock_timeout = '10s'; set local statement_timeout = '60s'; set local idle_in_transaction_session_timeout = '5min'"
@@ -119,6 +121,7 @@ class Relation:
         is_readable: Whether the role may select from it.
         extension: Extension that it belongs to, if any.
         has_heirs: Whether other tables inherit from it, so that their rows are its rows too.
+        hides_rows: Whether its row level security may hide rows from the role.
         columns: In the order of the table.
         uniques: Column lists that identify a row if none of their values is null; the primary key first, then the shortest.
         references: Foreign keys.
@@ -131,6 +134,7 @@ class Relation:
     is_readable: bool
     extension: str | None
     has_heirs: bool
+    hides_rows: bool
     columns: tuple[Column, ...]
     uniques: tuple[tuple[str, ...], ...]
     references: tuple[Reference, ...]
@@ -194,11 +198,11 @@ def read_catalog(cursor: Cursor, schemas: Sequence[str]) -> Catalog:
         references[oid].append(Reference(tuple(children), schema, table, tuple(parents), is_validated))
     cursor.execute("select datname, shobj_description(oid, 'pg_database') from pg_catalog.pg_database where datname = current_database()")
     database, comment = one_row(cursor)
+    names = {oid: sql.Identifier(schema, name).as_string(cursor) for oid, schema, name, *_ in relations}
+    hiding = hiding_rows(cursor, names.values())
     found = (
-        Relation(
-            schema, name, kind, about, is_readable, extension, has_heirs, tuple(columns[oid]), tuple(uniques[oid]), tuple(references[oid])
-        )
-        for oid, schema, name, kind, about, is_readable, extension, has_heirs in relations
+        Relation(*description, names[oid] in hiding, tuple(columns[oid]), tuple(uniques[oid]), tuple(references[oid]))
+        for oid, *description in relations
     )
     return Catalog(database, comment, tuple(found))
 

@@ -7,21 +7,27 @@ from collections.abc import Iterator
 
 from dagster_project.components.contract import SystemContract, TableContract
 from dagster_project.scaffold.drafting import Draft
+from dagster_project.scaffold.raw_types import RawTypes
 from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
 
 
-def contract_text(draft: Draft) -> str:
-    """The contract as a file, with what it leaves out, and why, at its top."""
+def contract_text(draft: Draft, types: RawTypes) -> str:
+    """The contract as a file, with what it leaves out, and why, and what arrives as text, at its top."""
     contract = draft.contract
-    return "\n".join((*_preamble(draft), *_head(contract), *(line for name in contract.tables for line in _table(contract, name)), ""))
+    return "\n".join(
+        (*_preamble(draft, types), *_head(contract), *(line for name in contract.tables for line in _table(contract, name)), "")
+    )
 
 
-def _preamble(draft: Draft) -> Iterator[str]:
+def _preamble(draft: Draft, types: RawTypes) -> Iterator[str]:
     yield f"# What Runmart may read from {draft.contract.system}, and nothing else: a column that is not listed is never read."
     yield "# Drafted from the live database by `runmart source scaffold`; it is yours to edit."
     if draft.left_out:
         yield "# Left out:"
         yield from (f"# - {' '.join(f'{left_out.name} ({left_out.reason})'.split())}" for left_out in draft.left_out)
+    if types.as_text:
+        yield "# As text, because the warehouse cannot hold the type:"
+        yield from (f"# - {table}.{column} ({kind})" for (table, column), kind in types.as_text.items())
 
 
 def _head(contract: SystemContract) -> Iterator[str]:

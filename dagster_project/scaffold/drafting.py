@@ -14,6 +14,7 @@ from dagster_project.components.contract import Freshness, SystemContract, Syste
 from dagster_project.components.secrets import is_secret_name
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.raw_tables import BATCH_COLUMNS
+from dagster_project.ingestion.source import SHOWING_ALL
 from dagster_project.scaffold.catalog import Catalog, Column, Reference, Relation
 from dagster_project.scaffold.names import is_plain, plain_name, snake_case, table_names
 
@@ -167,6 +168,7 @@ def _obstacle(relation: Relation) -> str | None:
         (relation.kind in _KINDS, f"{_KINDS.get(relation.kind)}, not a table"),
         (relation.extension is not None, f"it belongs to the extension {relation.extension}"),
         (not relation.is_readable, "this role may not read it: grant it SELECT on the table and USAGE on its schema"),
+        (relation.hides_rows, f"row level security may hide rows of it from this role: {SHOWING_ALL}"),
         (relation.has_heirs, "tables inherit from it, and their rows would be read twice"),
         (_is_odd(relation.name), _ODD_NAME),
         (not plain_name(relation.name), "no name of letters a to z can be made of it; declare the table by hand, with a source_name"),

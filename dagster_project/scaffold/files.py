@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from psycopg2.extensions import cursor as Cursor
-
 from dagster_project.components.contract import load_contract
-from dagster_project.ingestion.catalog import describe
 from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import Draft, ScaffoldError
-from dagster_project.scaffold.staging_files import RawTypes, staging_texts
+from dagster_project.scaffold.raw_types import RawTypes
+from dagster_project.scaffold.staging_files import staging_texts
 from dagster_project.scaffold.suite_files import suites
 
 _CONTRACT = Path("dagster_project/defs/sources")
@@ -45,24 +43,11 @@ def refuse_existing(system: str, root: Path) -> None:
             )
 
 
-def raw_types(cursor: Cursor, draft: Draft) -> RawTypes:
-    """The type that raw will give to each declared column, without length and precision."""
-    described = describe(cursor, draft.contract)
-    wanted = {
-        table: {column: described[table].columns[column].raw_type for column in declared.columns}
-        for table, declared in draft.contract.tables.items()
-    }
-    exact = sorted({kind for columns in wanted.values() for kind in columns.values()})
-    cursor.execute("select exact, format_type(to_regtype(exact), null) from unnest(%s) as exact", (exact,))
-    plain = dict(cursor.fetchall())
-    return {table: {column: plain[kind] for column, kind in columns.items()} for table, columns in wanted.items()}
-
-
 def texts(draft: Draft, types: RawTypes) -> dict[Path, str]:
     """Every file of the system by its path from the root of the project."""
     contract_folder, staging_folder, suites_folder = folders_of(draft.contract.system)
     return {
-        contract_folder / "defs.yaml": contract_text(draft),
+        contract_folder / "defs.yaml": contract_text(draft, types),
         **{staging_folder / name: text for name, text in staging_texts(draft, types).items()},
         **{
             suites_folder / f"{suite.table}.json": json.dumps(suite.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"

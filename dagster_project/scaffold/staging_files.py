@@ -3,16 +3,15 @@
 Belongs here: the text of `models/staging/<system>/`. Does not belong here: rules about names (`names`) and types (`ingestion.catalog`).
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 
 from dagster_project.components.contract import SystemContract
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case, staged_names
+from dagster_project.scaffold.raw_types import RawTypes
 from dagster_project.scaffold.yaml_text import scalar
-
-# Raw table by raw table: the type of each column, without length or precision.
-RawTypes = Mapping[str, Mapping[str, str]]
 
 _BATCH_COLUMNS = {"_batch_id": "batch_id", "_synced_at": "synced_at"}
 _DESCRIPTIONS = {
@@ -32,7 +31,7 @@ _GROUP_OF_TYPE = {
 def staging_texts(draft: Draft, types: RawTypes) -> dict[str, str]:
     """Text by file name."""
     contract = draft.contract
-    models = {f"stg_{contract.system}__{table}.sql": "\n".join(_model(contract, table, types[table])) for table in contract.tables}
+    models = {f"stg_{contract.system}__{table}.sql": "\n".join(_model(contract, table, types.of[table])) for table in contract.tables}
     return {
         f"_{contract.system}__sources.yml": "\n".join(_sources(draft)),
         f"_{contract.system}__models.yml": "\n".join(_models(draft, types)),
@@ -77,7 +76,7 @@ def _models(draft: Draft, types: RawTypes) -> Iterator[str]:
         yield f"  - name: stg_{contract.system}__{table}"
         yield f"    description: {scalar(f'Live rows. {declared.description}')}"
         yield "    columns:"
-        for columns in _grouped(contract, table, types[table]).values():
+        for columns in _grouped(contract, table, types.of[table]).values():
             for column in columns:
                 yield f"      - name: {scalar(staged[column])}"
                 yield f"        description: {scalar(_description(draft, table, column))}"
@@ -101,8 +100,11 @@ def _model(contract: SystemContract, table: str, types: Mapping[str, str]) -> It
         yield from ("",) * (number > 0)
         yield f"        -- {group}"
         for column in columns:
-            name = quoted(column)
-            yield f"        {name if name == staged[column] else f'{name} as {staged[column]}'}{'' if column == last else ','}"
+            value = quoted(column)
+            if types.get(column) == "json":
+                # A value that cannot be read as json is null in staging, and a check counts it.
+                value = f"{{{{ json_or_null({json.dumps(value)}) }}}}"
+            yield f"        {value if value == staged[column] else f'{value} as {staged[column]}'}{'' if column == last else ','}"
     yield "    from source"
     yield ""
     yield ")"

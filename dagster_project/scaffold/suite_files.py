@@ -10,7 +10,7 @@ from dagster_project.components.contract import SystemContract
 from dagster_project.quality.suites import Expectation, ExpectationMeta, Severity, Suite, SuiteMeta
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case
-from dagster_project.scaffold.staging_files import RawTypes
+from dagster_project.scaffold.raw_types import RawTypes
 
 # Types of the columns that ingestion adds, as PostgreSQL writes them.
 _BATCH_TYPES = {
@@ -29,6 +29,7 @@ def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:
             _columns(contract, table, types),
             *_key(contract, table),
             *(_parent(draft, table, column) for column in declared.foreign_keys),
+            *(_readable(contract, table, column) for column, kind in types.of[table].items() if kind == "json"),
             _row_count(contract, table),
             _collapse(contract, table),
             _synced(contract, table, contract.freshness.warn_after_hours, Severity.WARNING),
@@ -38,7 +39,7 @@ def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:
 
 
 def _columns(contract: SystemContract, table: str, types: RawTypes) -> Expectation:
-    declared = {**{column: types[table][column] for column in contract.tables[table].columns}, **_BATCH_TYPES}
+    declared = {**{column: types.of[table][column] for column in contract.tables[table].columns}, **_BATCH_TYPES}
     values = ", ".join(f"('{column}', '{kind}')" for column, kind in declared.items())
     return _query(
         "columns_are_as_declared",
@@ -81,6 +82,16 @@ def _parent(draft: Draft, table: str, column: str) -> Expectation:
         f"{contract.raw_schema}.{parent} as parent where parent.{quoted(parent_column)} = this.{quoted(column)} "
         "and parent._deleted_at is null)",
         Severity.WARNING if is_unproven else Severity.CRITICAL,
+    )
+
+
+def _readable(contract: SystemContract, table: str, column: str) -> Expectation:
+    return _query(
+        f"{snake_case(column)}_can_be_read",
+        "row",
+        f"Every {column} can be read as JSON; staging has null for one that cannot, such as a text with a NUL in it.",
+        f"{_rows((*contract.tables[table].key, column))} where {quoted(column)} is not null and ops.json_or_null({quoted(column)}) is null",
+        Severity.WARNING,
     )
 
 

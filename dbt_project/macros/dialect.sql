@@ -7,6 +7,12 @@
     double precision
 {%- endmacro %}
 
+{# A value of type json as one that can be read; null where it cannot be, such as a text with a NUL in it. #}
+{% macro json_or_null(column) %}{{ return(adapter.dispatch('json_or_null')(column)) }}{% endmacro %}
+{% macro default__json_or_null(column) -%}
+    ops.json_or_null({{ column }})
+{%- endmacro %}
+
 {# A key of a JSON column as text; null if absent. #}
 {% macro json_text(column, key) %}{{ return(adapter.dispatch('json_text')(column, key)) }}{% endmacro %}
 {% macro default__json_text(column, key) -%}

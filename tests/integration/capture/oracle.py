@@ -85,7 +85,7 @@ def leaves(url: str, contract: SystemContract) -> frozenset[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         for table in contract.tables:
-            name = sql.Identifier(contract.source_schema(table), table).as_string(cursor)
+            name = sql.Identifier(contract.source_schema(table), contract.source_name(table)).as_string(cursor)
             cursor.execute("select relid::text from pg_partition_tree(to_regclass(%s)) where isleaf", (name,))
             found.update((table, leaf) for (leaf,) in cursor.fetchall())
     return frozenset(found)
@@ -111,12 +111,13 @@ def _contents(connection: Connection, contract: SystemContract, is_raw: bool) ->
 
 def _rows(cursor: psycopg2.extensions.cursor, contract: SystemContract, table: str, is_raw: bool) -> Rows:
     declared = contract.tables[table]
-    relation = sql.Identifier(contract.raw_schema if is_raw else contract.source_schema(table), table)
+    place = (contract.raw_schema, table) if is_raw else (contract.source_schema(table), contract.source_name(table))
+    relation = sql.Identifier(*place)
     cursor.execute("select to_regclass(%s)", (relation.as_string(cursor),))
     if is_raw and cursor.fetchone() == (None,):
         return Counter()
-    # Raw keeps json as jsonb.
-    value = "case when pg_typeof({0}) = 'json'::regtype then {0}::text::jsonb::text else {0}::text end"
+    # Raw keeps money as a number.
+    value = "case when pg_typeof({0}) = 'money'::regtype then {0}::text::money::numeric::text else {0}::text end"
     row = sql.SQL("array[{}]::text").format(sql.SQL(", ").join(sql.SQL(value).format(sql.Identifier(c)) for c in declared.columns))
     key = sql.SQL("array[{}]::text").format(
         sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in declared.key or declared.columns)

@@ -86,6 +86,11 @@ class Pair:
             assert raw == source, table
 
 
+def failures(result: SyncResult) -> dict[str, str]:
+    """What tables failed for in a sync that went on without them."""
+    return {one.table: one.reason for one in result.standing if one.reason is not None}
+
+
 @pytest.fixture(params=["horizon", "cdc"])
 def pair(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> Iterator[Pair]:
     """A filled source and an empty warehouse, once for each capture mode; the second sync is the first that reads from the slot."""

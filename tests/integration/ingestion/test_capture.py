@@ -1,5 +1,6 @@
 """What each capture mode must notice although no row, or no visible row, was written; and when change data capture falls back."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -12,7 +13,7 @@ from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
 from tests.databases import wait_for_earlier_transactions
-from tests.integration.ingestion.conftest import CONTRACT, Pair
+from tests.integration.ingestion.conftest import CONTRACT, Pair, failures
 
 WITH_SLOT = pytest.mark.parametrize("pair", ["cdc"], indirect=True)
 WITHOUT_SLOT = pytest.mark.parametrize("pair", ["horizon"], indirect=True)
@@ -230,13 +231,11 @@ def test_view_is_compared_in_full_every_time(pair: Pair) -> None:
 def test_key_that_does_not_identify_rows_is_named(pair: Pair, key: list[str]) -> None:
     contract = with_table("twins", key=key, columns=["name", "mood"])
     pair.at_source("create table twins (name text, mood text); insert into twins values ('a', null), ('a', 'x')")
-    with pytest.raises(SchemaDrift, match="the key of twins does not identify its rows"):
-        pair.sync(contract)
+    assert "the key of twins does not identify its rows" in failures(pair.sync(contract))["twins"]
     pair.at_source("delete from twins; insert into twins values ('a', 'x')")
     pair.sync(contract)
     pair.at_source("insert into twins values (%s, %s), (%s, %s)", *(("b", "y", "b", "z") if key == ["name"] else ("b", "y", "c", "y")))
-    with pytest.raises(SchemaDrift, match=r"the key of twins \(\w+\) does not identify its rows"):
-        pair.sync(contract)
+    assert re.search(r"the key of twins \(\w+\) does not identify its rows", failures(pair.sync(contract))["twins"])
 
 
 @WITH_SLOT

@@ -8,7 +8,7 @@ import pytest
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.ingestion.errors import SyncError
+from dagster_project.ingestion.errors import StatementFailed
 from dagster_project.ingestion.relay import Copied, Relay
 from tests.integration.ingestion.conftest import CONTRACT
 
@@ -46,13 +46,26 @@ def test_all_rows_arrive_after_what_the_warehouse_does_meanwhile(relay: Relay) -
 
 
 def test_failure_of_the_warehouse_meanwhile_ends_the_reading(relay: Relay) -> None:
-    with pytest.raises(errors.DivisionByZero):
+    with pytest.raises(StatementFailed) as failed:
         relay.copy(MANY, NUMBERS, meanwhile=sql.SQL("select 1 / 0"))
+    assert isinstance(failed.value.cause, errors.DivisionByZero)
+    assert not failed.value.is_at_source
     relay.warehouse.connection.rollback()
     relay.source.connection.rollback()
     assert answer(relay.source, "select 1") == 1
 
 
 def test_failure_of_the_source_is_told_as_its_own(relay: Relay) -> None:
-    with pytest.raises(SyncError, match="the source small: division by zero"):
+    with pytest.raises(StatementFailed, match="division by zero") as failed:
         relay.copy(sql.SQL("select number / (number - 500000) from ({}) as numbers").format(MANY), NUMBERS, meanwhile=sql.SQL("select 1"))
+    assert (failed.value.is_at_source, failed.value.row) == (True, 500_000)
+
+
+def test_row_that_the_warehouse_refuses_is_counted_and_the_reading_ends(relay: Relay) -> None:
+    relay.warehouse.execute("alter table numbers add check (number <> 700000)")
+    with pytest.raises(StatementFailed) as failed:
+        relay.copy(MANY, NUMBERS)
+    assert (failed.value.is_at_source, failed.value.row) == (False, 700_000)
+    relay.warehouse.connection.rollback()
+    relay.source.connection.rollback()
+    assert answer(relay.source, "select 1") == 1

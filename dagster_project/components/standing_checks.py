@@ -1,0 +1,64 @@
+"""Whether raw tables stand at the last snapshot, as asset checks.
+
+Belongs here: the checks, and the failure that ends a run in which a table stands still. Does not belong here: what stands still, which the
+sync finds out and keeps (`ingestion.standing`, `ingestion.watermark`). The checks do not block: marts refresh, since every component of raw
+is whole. The step fails after its last verdict; nothing depends on it.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.ingestion.watermark import StandingSince, read_standing
+from dagster_project.resources.warehouse import Warehouse
+
+CHECK = "stands_at_last_snapshot"
+
+
+def standing_checks(contract: SystemContract) -> dg.AssetChecksDefinition:
+    """One check per raw table of a system; any of them can be run alone."""
+
+    @dg.multi_asset_check(
+        name=f"{contract.system}_standing",
+        specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=dg.AssetKey([contract.system, table]),
+                description="The last sync brought the table to its snapshot of the source.",
+            )
+            for table in contract.tables
+        ],
+        can_subset=True,
+    )
+    def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+        with warehouse.connection("runmart_ingest") as connection, connection.cursor() as cursor:
+            standing = read_standing(cursor, contract.system)
+        selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
+        for asset in selected:
+            yield _result(asset, standing.get(asset.path[1]))
+        lines = [_line(contract.system, standing, table) for _, table in (asset.path for asset in selected) if table in standing]
+        if told := [line for line in lines if line]:
+            raise dg.Failure("\n".join(told), allow_retries=False)
+
+    return check
+
+
+def _result(asset: dg.AssetKey, standing: StandingSince | None) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CHECK,
+        passed=standing is None,
+        description=standing.told if standing else None,
+        metadata={"stands_since": f"{standing.since:%Y-%m-%d %H:%M:%S} UTC"} if standing else {},
+    )
+
+
+def _line(system: str, standing: dict[str, StandingSince], table: str) -> str | None:
+    """What a person must know of a table that fails; None of one that only stands still with another."""
+    one = standing[table]
+    if one.reason is None:
+        return None
+    tied = [name for name, other in standing.items() if table in other.failing and other.reason is None]
+    together = f", and with it {', '.join(tied)}" if tied else ""
+    return f"{system}.{table} stands still since {one.since:%Y-%m-%d %H:%M:%S} UTC{together}: {one.reason}"
