@@ -115,8 +115,7 @@ def _materialize(
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
         raise dg.Failure(str(error), allow_retries=False) from error
-    for table in result.standing:
-        yield left_alone(dg.AssetKey([contract.system, table.table]))
+    yield from (left_alone(dg.AssetKey([contract.system, standing.table])) for standing in result.standing)
     warnings = list(_warnings(result))
     for line in warnings:
         context.log.warning(line)

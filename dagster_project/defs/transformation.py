@@ -5,7 +5,9 @@ Belongs here: which models are assets, when they refresh, and the one step after
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from graphlib import TopologicalSorter
@@ -14,8 +16,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from dagster_project.components.left_alone import left_alone
 from dagster_project.defs.soundness import soundness, soundness_once_checked
-from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
+from dagster_project.marts.refreshes import NothingPublished, Refresh, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
 
@@ -27,6 +30,9 @@ _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted"
 # A build that a sync has overtaken is repeated so often; each time there is less to do.
 _MAX_REPEATS = 2
 
+# Names, for `dbt_project/macros/publish.sql`, the marts that a build leaves out.
+_LEFT_OUT = "RUNMART_LEFT_OUT"
+
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
 
@@ -37,7 +43,10 @@ class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Keep the candidates if so, else none of them."""
         is_wanted = not context.candidate_subset.is_empty
-        is_sound = is_wanted and not soundness(context.asset_graph_view.instance, read_by([context.key])).complaints()
+        is_sound = (
+            is_wanted
+            and not soundness(context.asset_graph_view.instance, read_by(context.asset_graph_view.instance, [context.key])).complaints()
+        )
         return dg.AutomationResult(context, true_subset=context.candidate_subset if is_sound else context.get_empty_subset())
 
 
@@ -83,17 +92,26 @@ def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     return {_key(nodes[unique_id]): behind(unique_id) for unique_id in nodes if unique_id.startswith("model.")}
 
 
-def read_by(assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
-    """What must be sound before these are built: the raw tables behind models, the marts and what is behind them for the publication."""
-    wanted = set(assets)
-    if PUBLICATION in wanted:
-        wanted |= set(_MARTS)
-    raw = frozenset().union(*(_raw_behind().get(asset, frozenset()) for asset in wanted))
-    return raw | frozenset(_MARTS) if PUBLICATION in wanted else raw
+def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -> tuple[list[str], frozenset[dg.AssetKey]]:
+    """What cannot be built yet, because raw tables behind it were never synced.
+
+    Returns:
+        The selectors that leave it out of a dbt command, and the models.
+    """
+    missing = set(soundness(instance, frozenset().union(*(_raw_behind().get(model, frozenset()) for model in models))).unmaterialized)
+    selectors = [f"source:{'.'.join(table.path)}+" for table in sorted(missing)]
+    return selectors, frozenset(model for model in models if missing & _raw_behind().get(model, frozenset()))
+
+
+def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
+    """What must be sound before these are built: raw tables behind models; for the publication the marts that there are, and theirs."""
+    wanted = frozenset(assets)
+    marts = frozenset(_MARTS) - _never_synced(instance, _MARTS)[1] if PUBLICATION in wanted else frozenset()
+    return marts.union(*(_raw_behind().get(asset, frozenset()) for asset in wanted | marts))
 
 
 def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:
-    found = soundness_once_checked(context.instance, read_by(assets), context.run_id, context.log.info)
+    found = soundness_once_checked(context.instance, read_by(context.instance, assets), context.run_id, context.log.info)
     if complaints := found.complaints():
         raise dg.Failure(f"{refused}: {'; '.join(complaints)}", allow_retries=False)
 
@@ -110,27 +128,56 @@ class RefreshConfig(dg.Config):
 
 @dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
 def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
-    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new."""
-    _require_sound(context, context.selected_asset_keys, "nothing was built")
+    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
+
+    Models of raw tables that were never synced are left out, unless there are no others.
+    """
+    selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
+    if left_out >= context.selected_asset_keys:
+        selectors, left_out = [], frozenset()
+    _require_sound(context, context.selected_asset_keys - left_out, "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if config.full else [])]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
         yield from dbt.cli(build, context=context).stream()
         return
+    if left_out:
+        names = ", ".join(model.path[-1] for model in sorted(left_out))
+        context.log.warning(f"left out, because raw tables behind them were never synced: {names}")
+        build += ["--exclude", *selectors]
     with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
         current = None if config.full else nothing_new(cursor)
     if current is not None:
         context.log.info(f"nothing is new since refresh {current.refresh_id}")
-        # Dagster wants what is upstream first.
-        order = TopologicalSorter(context.assets_def.asset_deps).static_order()
-        yield from (
-            dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id})
-            for key in order
-            if key in context.selected_asset_keys
-        )
+        yield from _as_they_are(context, current, left_out)
         return
-    yield from dbt.cli(build, context=context).stream()
-    _repeat_if_overtaken(context, dbt, warehouse, build)
+    yield from map(left_alone, _in_order(context, left_out))
+    with _left_out_of_publication(left_out):
+        yield from dbt.cli(build, context=context).stream()
+        _repeat_if_overtaken(context, dbt, warehouse, build)
+
+
+def _as_they_are(
+    context: dg.AssetExecutionContext, current: Refresh, left_out: Collection[dg.AssetKey]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The selected models, of which the published refresh is the last word."""
+    for key in _in_order(context, context.selected_asset_keys):
+        yield left_alone(key) if key in left_out else dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id})
+
+
+def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
+    """Models as Dagster wants them: what is upstream first."""
+    return [key for key in TopologicalSorter(context.assets_def.asset_deps).static_order() if key in models]
+
+
+@contextmanager
+def _left_out_of_publication(models: Iterable[dg.AssetKey]) -> Iterator[None]:
+    """Tell the dbt commands within which marts they do not build."""
+    os.environ[_LEFT_OUT] = " ".join(model.path[-1] for model in models)
+    try:
+        yield
+    finally:
+        del os.environ[_LEFT_OUT]
 
 
 def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:

@@ -92,7 +92,8 @@ class Relay:
             try:
                 return Copied(sending.result(), stream.bytes)
             except psycopg2.Error as error:
-                raise StatementFailed(error, is_at_source=True) from error
+                # A stream that ends between two rows looks like a whole one.
+                raise StatementFailed(error, is_at_source=True, row=self.warehouse.rowcount + 1) from error
 
 
 class _Metered(io.RawIOBase):

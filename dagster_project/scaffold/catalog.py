@@ -201,8 +201,11 @@ def read_catalog(cursor: Cursor, schemas: Sequence[str]) -> Catalog:
     names = {oid: sql.Identifier(schema, name).as_string(cursor) for oid, schema, name, *_ in relations}
     hiding = hiding_rows(cursor, names.values())
     found = (
-        Relation(*description, names[oid] in hiding, tuple(columns[oid]), tuple(uniques[oid]), tuple(references[oid]))
-        for oid, *description in relations
+        Relation(
+            *(schema, name, kind, about, is_readable, extension, has_heirs, names[oid] in hiding),
+            *(tuple(columns[oid]), tuple(uniques[oid]), tuple(references[oid])),
+        )
+        for oid, schema, name, kind, about, is_readable, extension, has_heirs in relations
     )
     return Catalog(database, comment, tuple(found))
 

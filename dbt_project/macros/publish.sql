@@ -6,7 +6,7 @@
 {#
     Runs at the end of every dbt command; publishes only after a `dbt build` in which nothing failed or was skipped, and only the marts that
     this build built: a build of a part leaves the other marts as they were. With RUNMART_PUBLISH=later it only prepares the publication of all
-    marts, for a caller who executes it after checks of its own.
+    marts but those in RUNMART_LEFT_OUT, for a caller who executes it after checks of its own.
 #}
 {% macro publish_after_build(results) %}
     {% if execute and flags.WHICH == 'build' %}
@@ -38,10 +38,12 @@
         ~ (written | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
 {% endmacro %}
 
-{# Keeps the publication of all marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
+{# Keeps the publication of marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
 {% macro prepare_publication() %}
+    {% set left_out = env_var('RUNMART_LEFT_OUT', '').split() %}
+    {% set marts = marts_of_project() | map(attribute='name') | reject('in', left_out) | list %}
     {% do run_query('begin; ' ~ commit_lazily() ~ '; ' ~ hold_publications()) %}
-    {% do run_query("update analytics_next.refresh set publication = '" ~ publication_sql().replace("'", "''") ~ "'") %}
+    {% do run_query("update analytics_next.refresh set publication = '" ~ publication_sql(marts).replace("'", "''") ~ "'") %}
     {% do run_query('commit') %}
 {% endmacro %}
 

@@ -224,8 +224,9 @@ def test_failed_run_is_reported_with_its_cause(platform: Platform) -> None:
     finally:
         platform.source("alter table labels rename to tags")
     assert not report.is_success
-    assert len(report.errors) == 1
-    assert 'relation "public.tags" does not exist' in report.errors[0]
+    (line,) = report.errors
+    assert line.startswith(f"{SYSTEM}.tags stands still since ")
+    assert 'relation "public.tags" does not exist' in line
     run = platform.instance.get_run_by_id(report.run_id)
     assert run is not None
     failure = platform.instance.get_records_for_run(report.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records[0]
@@ -240,6 +241,43 @@ def test_failed_run_is_reported_with_its_cause(platform: Platform) -> None:
         ).for_run_failure()
         loaded_definitions().get_repository_def().get_sensor_def("failed_runs")(context)
     assert [message["title"] for message in messages] == [f"Runmart: run of sync_{SYSTEM} failed"]
+
+
+def test_table_that_stands_still_holds_up_no_mart_that_does_not_read_it(platform: Platform) -> None:
+    platform.source("alter table tags rename to labels")
+    platform.source("update metrics set metric_value = metric_value + 1 where metric_id = (select min(metric_id) from metrics)")
+    ((value,),) = platform.source("select metric_value from metrics where metric_id = (select min(metric_id) from metrics)")
+    try:
+        report = platform.run("sync_and_refresh")
+    finally:
+        platform.source("alter table labels rename to tags")
+    assert not report.is_success
+    (line,) = report.errors
+    assert line.startswith(f"{SYSTEM}.tags stands still since ")
+    assert f"{SYSTEM}/tags" not in report.assets
+    assert platform.warehouse(f"select count(*) from analytics.metric_summary where {value} in (best_value, worst_value, mean_value)") != [(0,)]
+    assert [check.asset_key.path[-1] for check in report.failed_checks] == ["tags"]
+    assert platform.run(f"sync_{SYSTEM}").is_success
+
+
+def test_table_that_was_never_synced_leaves_out_what_is_built_on_it(platform: Platform) -> None:
+    tags = dg.AssetKey([SYSTEM, "tags"])
+    platform.instance.wipe_assets([tags])
+    platform.warehouse(f"drop table raw_{SYSTEM}.tags cascade; delete from ops.table_state where table_name = 'tags'")
+    platform.source("alter table tags rename to labels")
+    platform.source("update metrics set metric_value = metric_value + 1 where metric_id = (select min(metric_id) from metrics)")
+    before = published(platform)
+    try:
+        report = platform.run("sync_and_refresh")
+    finally:
+        platform.source("alter table labels rename to tags")
+    (line,) = report.errors
+    assert line.startswith(f"{SYSTEM}.tags stands still since ")
+    assert f"staging/stg_{SYSTEM}__tags" not in report.assets
+    assert "analytics/publication" in report.assets
+    assert published(platform) != before
+    assert platform.run("sync_and_refresh").is_success
+    assert platform.warehouse(f"select count(*) from staging.stg_{SYSTEM}__tags") == platform.source("select count(*) from tags")
 
 
 def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:

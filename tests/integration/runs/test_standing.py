@@ -28,7 +28,7 @@ def materialize(source: str, warehouse: str, instance: dg.DagsterInstance) -> dg
     return dg.materialize(assets, instance=instance, resources=resources, raise_on_error=False)
 
 
-def last_materialization(instance: dg.DagsterInstance, asset: dg.AssetKey) -> int | None:
+def last_materialization(instance: dg.DagsterInstance, asset: dg.AssetKey) -> float | None:
     event = instance.get_latest_materialization_event(asset)
     return event.timestamp if event else None
 
@@ -45,7 +45,9 @@ def test_run_fails_with_a_line_and_everything_else_goes_on(new_database: Callabl
         assert not failed.success
         assert last_materialization(instance, TAGS) == tags
         assert last_materialization(instance, USERS) != users
-        assert instance.get_latest_materialization_event(downstream.key).run_id == failed.run_id
+        built = instance.get_latest_materialization_event(downstream.key)
+        assert built is not None
+        assert built.run_id == failed.run_id
         report = RunReport("sync", failed.run_id)
         for event in failed.all_events:
             _note(report, event)

@@ -1,8 +1,10 @@
 """A system drafted from a live database works at once: nothing of it was edited by hand."""
 
 from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from dagster_project.quality.suites import Severity, load_suites
@@ -10,7 +12,8 @@ from dagster_project.quality.validation import Validation, validate
 from dagster_project.resources.dbt import dbt_environment
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
-from dagster_project.scaffold.files import raw_types, texts, write
+from dagster_project.scaffold.files import texts, write
+from dagster_project.scaffold.raw_types import raw_types
 from tests.databases import run
 from tests.integration.scaffold.conftest import Project
 
@@ -193,9 +196,9 @@ def test_a_failure_halfway_leaves_nothing(shop_url: str, tmp_path: Path) -> None
 
 
 def drafted(url: str, system: str, schemas: list[str], **chosen: list[str]) -> dict[Path, str]:
-    with reading(url) as cursor:
+    with reading(url) as cursor, closing(psycopg2.connect(url)) as warehouse, warehouse.cursor() as asking:
         made = draft(system, read_catalog(cursor, schemas), schemas, **chosen)
-        return texts(made, raw_types(cursor, made))
+        return texts(made, raw_types(cursor, asking, made))
 
 
 def tables(files: dict[Path, str]) -> set[str]:
@@ -232,9 +235,10 @@ def test_what_cannot_be_drafted_is_told_in_one_line(
 
 def test_a_role_sees_only_what_it_may_read(shop_url: str) -> None:
     run(shop_url, "create role shop_reader login; grant select on orders, order_lines to shop_reader")
-    with reading(shop_url.replace("postgres@", "shop_reader@")) as cursor:
+    url = shop_url.replace("postgres@", "shop_reader@")
+    with reading(url) as cursor, closing(psycopg2.connect(shop_url)) as warehouse, warehouse.cursor() as asking:
         made = draft("store", read_catalog(cursor, SCHEMAS), SCHEMAS)
-        assert raw_types(cursor, made)["order_lines"] == {"order_no": "text", "line_no": "smallint", "amount": "integer"}
+        assert raw_types(cursor, asking, made).of["order_lines"] == {"order_no": "text", "line_no": "smallint", "amount": "integer"}
     assert set(made.contract.tables) == {"orders", "order_lines"}
     reasons = {each.name: each.reason for each in made.left_out}
     assert (
