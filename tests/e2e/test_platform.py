@@ -255,7 +255,9 @@ def test_table_that_stands_still_holds_up_no_mart_that_does_not_read_it(platform
     (line,) = report.errors
     assert line.startswith(f"{SYSTEM}.tags stands still since ")
     assert f"{SYSTEM}/tags" not in report.assets
-    assert platform.warehouse(f"select count(*) from analytics.metric_summary where {value} in (best_value, worst_value, mean_value)") != [(0,)]
+    assert platform.warehouse(f"select count(*) from analytics.metric_summary where {value} in (best_value, worst_value, mean_value)") != [
+        (0,)
+    ]
     assert [check.asset_key.path[-1] for check in report.failed_checks] == ["tags"]
     assert platform.run(f"sync_{SYSTEM}").is_success
 

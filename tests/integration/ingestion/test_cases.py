@@ -1,13 +1,18 @@
 """Every small database that failed once: drafted, synced twice in each capture mode, equal to its source, and clean by its own checks."""
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.quality.validation import validate
+from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.raw_types import RawTypes
@@ -139,3 +144,37 @@ def test_guarded_table_is_left_out_with_the_reason(load: Callable[[str, str], Ca
     assert set(failures(result)) == {"guarded"}
     assert run(case.warehouse_url, "select id from raw_small.open_table") == [(1,)]
     run(case.source_url, f"drop owned by {reader}")
+
+
+@pytest.fixture(scope="module")
+def in_japan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that knows a currency without decimals."""
+    localedef = shutil.which("localedef")
+    if localedef is None or not Path("/usr/share/i18n/locales/ja_JP").exists():
+        pytest.skip("this machine cannot make a locale: Debian's package `locales` is missing")
+    locales = Path(tempfile.mkdtemp(prefix="locales-"))
+    subprocess.run([localedef, "-i", "ja_JP", "-f", "UTF-8", str(locales / "ja_JP.UTF-8")], capture_output=True, check=True)
+    # The server is another user.
+    locales.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCPATH", str(locales))
+        server = EmbeddedServer(Path(tmp_path_factory.mktemp("japan")) / "data", {"fsync": "off", "wal_level": "logical"})
+        server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(locales)
+
+
+@IN_BOTH_MODES
+def test_money_is_the_number_that_the_source_has(in_japan: EmbeddedServer, new_database: Callable[[str], str], capture: str) -> None:
+    in_japan.ensure_database(capture)
+    source, warehouse = in_japan.url(capture), new_database("warehouse")
+    run(source, f"alter database {capture} set lc_monetary = 'ja_JP.UTF-8'")
+    cases.load(source, "money_locale")
+    assert run(source, "select amount::text from price order by id") == [("￥1,000",), ("￥25",)]
+    case = Case(source, warehouse, capture, *cases.drafted(source, warehouse))
+    if capture == "cdc":
+        slot.enable(cases.in_mode(case.draft.contract, capture), source)
+    case.exact_sync()
+    assert run(warehouse, "select amount, pg_typeof(amount)::text from raw_small.price order by id") == [(1000, "numeric"), (25, "numeric")]
+    assert case.failed_checks() == set()
