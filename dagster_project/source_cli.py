@@ -111,7 +111,7 @@ def _show_left_out(left_out: "Sequence[LeftOut]") -> None:
 
 def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
     tables = draft.contract.tables.values()
-    columns, keys = sum(len(table.columns) for table in tables), sum(len(table.foreign_keys) for table in tables)
+    columns, keys = sum(len(table.columns) for table in tables), sum(len(table.references) for table in tables)
     counts = Counter(path.parent for path in files)
     contents = (
         ", ".join((_counted(len(tables), "table"), _counted(columns, "column"), _counted(keys, "foreign key"))),

@@ -52,3 +52,9 @@ def _table(contract: SystemContract, name: str) -> Iterator[str]:
     yield flow_list("      columns", table.columns)
     if table.foreign_keys:
         yield flow_mapping("      foreign_keys", table.foreign_keys)
+    if table.composite_foreign_keys:
+        yield "      composite_foreign_keys:"
+    for reference in table.composite_foreign_keys:
+        yield flow_list("        - columns", reference.columns)
+        yield f"          parent: {scalar(reference.parent)}"
+        yield flow_list("          parent_columns", reference.parent_columns)

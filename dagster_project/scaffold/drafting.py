@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from dagster_project.components.contract import Freshness, SystemContract, SystemName, TableContract
+from dagster_project.components.contract import ForeignKey, Freshness, SystemContract, SystemName, TableContract
 from dagster_project.components.secrets import is_secret_name
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.raw_tables import BATCH_COLUMNS
 from dagster_project.scaffold.catalog import Catalog, Column, Reference, Relation
-from dagster_project.scaffold.names import is_plain, plain_name, snake_case, table_names
+from dagster_project.scaffold.names import is_plain, parent_check, plain_name, snake_case, table_names
 
 _FRESHNESS = Freshness(warn_after_hours=2, error_after_hours=24)
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -62,13 +62,13 @@ class Draft:
     Attributes:
         contract: What may be read.
         comments: What the owner of the database says of columns, by (table, column).
-        unproven: Foreign keys, as (table, column), that the database does not hold all rows to.
+        unproven: Foreign keys, as (table, referring columns), that the database does not hold all rows to.
         left_out: What may not be read, or is not checked.
     """
 
     contract: SystemContract
     comments: Mapping[tuple[str, str], str]
-    unproven: frozenset[tuple[str, str]]
+    unproven: frozenset[tuple[str, tuple[str, ...]]]
     left_out: tuple[LeftOut, ...]
 
 
@@ -120,14 +120,13 @@ def draft(system: str, catalog: Catalog, schemas: Sequence[str], include: Collec
         reasons = "".join(f"\n  {each.name}: {each.reason}" for each in left_out)
         raise ScaffoldError(f"there is no table to read in schema {', '.join(schemas)}{reasons or '; --schema names others'}")
     contracts = {name: _table(name, relation, schemas[0]) for name, relation in tables.items()}
-    unproven: set[tuple[str, str]] = set()
+    unproven: set[tuple[str, tuple[str, ...]]] = set()
     for name, relation in tables.items():
         left_out += _parts_left_out(name, relation, contracts[name])
         checked, unchecked = _references(name, relation, names, contracts)
         left_out += unchecked
-        foreign_keys = {reference.columns[0]: f"{names[_parent(reference)]}.{reference.parent_columns[0]}" for reference in checked}
-        contracts[name] = contracts[name].model_copy(update={"foreign_keys": foreign_keys})
-        unproven |= {(name, reference.columns[0]) for reference in checked if not reference.is_validated}
+        contracts[name] = contracts[name].model_copy(update=_foreign_keys(checked, names))
+        unproven |= {(name, reference.columns) for reference in checked if not reference.is_validated}
     contract = SystemContract(
         system=system,
         description=_one_line(catalog.comment) or f"Tables of the database {_one_line(catalog.database)}.",
@@ -249,7 +248,8 @@ def _references(
     for reference in relation.references:
         parent = contracts.get(names.get(_parent(reference), ""))
         parent_columns = parent.columns if parent else ()
-        reason = _reference_obstacle(reference, contracts[name].columns, parent_columns, [each.columns[0] for each in checked])
+        taken = [parent_check(each.columns) for each in checked]
+        reason = _reference_obstacle(reference, contracts[name].columns, parent_columns, taken)
         if reason is None:
             checked.append(reference)
         else:
@@ -258,21 +258,37 @@ def _references(
 
 
 def _reference_obstacle(
-    reference: Reference, columns: Collection[str], parent_columns: Collection[str], checked: Collection[str]
+    reference: Reference, columns: Collection[str], parent_columns: Collection[str], taken: Collection[str]
 ) -> str | None:
-    """Why a foreign key cannot be checked in the warehouse, or None."""
-    column, target = reference.columns[0], f"{reference.parent_schema}.{reference.parent}"
-    if len(reference.columns) > 1:
-        return f"it refers to {target} by several columns, which a contract cannot say"
-    if column not in columns:
-        return "the column is left out"
-    if reference.parent_columns[0] not in parent_columns:
-        return f"{target}.{reference.parent_columns[0]}, which it refers to, is not read"
-    if snake_case(column) in {snake_case(other) for other in checked}:
-        return f"another one of {snake_case(column)} is checked"
-    if not is_plain(snake_case(column)):
+    """Why a foreign key cannot be checked in the warehouse, or None; `taken` are the checks that there are already."""
+    unread = [column for column in reference.columns if column not in columns]
+    unread_parents = [column for column in reference.parent_columns if column not in parent_columns]
+    check = parent_check(reference.columns)
+    if unread:
+        return f"{', '.join(unread)} is left out"
+    if unread_parents:
+        return f"{reference.parent_schema}.{reference.parent}.{', '.join(unread_parents)}, which it refers to, is not read"
+    if check in taken:
+        return f"another check is called {check}"
+    if not is_plain(check):
         return "the name of its check would not be one of lower-case letters, digits and underscores"
     return None
+
+
+def _foreign_keys(checked: Sequence[Reference], names: Mapping[tuple[str, str], str]) -> dict[str, object]:
+    """The entries of a table's contract that say its foreign keys."""
+    return {
+        "foreign_keys": {
+            reference.columns[0]: f"{names[_parent(reference)]}.{reference.parent_columns[0]}"
+            for reference in checked
+            if len(reference.columns) == 1
+        },
+        "composite_foreign_keys": tuple(
+            ForeignKey(columns=reference.columns, parent=names[_parent(reference)], parent_columns=reference.parent_columns)
+            for reference in checked
+            if len(reference.columns) > 1
+        ),
+    }
 
 
 def _one_line(text: str | None) -> str:

@@ -42,10 +42,12 @@ def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
         assert (model.schema or "public") == contract.source_schema(name), name
         assert set(declared.columns) <= set(model.columns.keys()), name
         assert declared.key == tuple(column.name for column in model.primary_key), name
-        references = {
-            foreign_key.parent.name: f"{foreign_key.column.table.name}.{foreign_key.column.name}" for foreign_key in model.foreign_keys
-        }
-        assert declared.foreign_keys == {column: target for column, target in references.items() if column in declared.columns}, name
+        constraints = [
+            (constraint.column_keys, constraint.referred_table.name, constraint.elements) for constraint in model.foreign_key_constraints
+        ]
+        references = {(tuple(columns), parent, tuple(each.column.name for each in referred)) for columns, parent, referred in constraints}
+        read = {reference for reference in references if set(reference[0]) <= set(declared.columns)}
+        assert {(reference.columns, reference.parent, reference.parent_columns) for reference in declared.references} == read, name
 
 
 @pytest.mark.parametrize("system", MIGRATED)
