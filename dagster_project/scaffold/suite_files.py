@@ -87,7 +87,7 @@ def _parent(draft: Draft, table: str, reference: ForeignKey) -> Expectation:
 
 
 def _together(columns: Sequence[str]) -> str:
-    return columns[0] if len(columns) == 1 else f"pair of {' and '.join(columns)}" if len(columns) == 2 else f"({', '.join(columns)})"
+    return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
 
 
 def _row_count(contract: SystemContract, table: str) -> Expectation:
