@@ -19,9 +19,10 @@ def contract_text(draft: Draft) -> str:
 def _preamble(draft: Draft) -> Iterator[str]:
     yield f"# What Runmart may read from {draft.contract.system}, and nothing else: a column that is not listed is never read."
     yield "# Drafted from the live database by `runmart source scaffold`; it is yours to edit."
-    if draft.left_out:
-        yield "# Left out:"
-        yield from (f"# - {' '.join(f'{left_out.name} ({left_out.reason})'.split())}" for left_out in draft.left_out)
+    for title, remarks in (("Left out", draft.left_out), ("Read in doubt", draft.doubtful)):
+        if remarks:
+            yield f"# {title}:"
+            yield from (f"# - {' '.join(f'{remark.name} ({remark.reason})'.split())}" for remark in remarks)
 
 
 def _head(contract: SystemContract) -> Iterator[str]:
