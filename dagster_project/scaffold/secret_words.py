@@ -200,7 +200,10 @@ SETTINGS = _listed("variable config configuration conf setting secret credential
 DATA = _listed("param parameter hyperparameter tag metric attribute feature label score statistic measurement dimension annotation")
 
 # Tables of connections to other systems, known by their name, or by having a password and a place.
-CONNECTIONS = _listed("connection conn datasource")
+CONNECTIONS = _phrases("""
+    connection|conn|datasource
+    data source
+""")
 CONNECTION_COLUMNS = _phrases("""
     login|username|user|host|hostname|server|uri|url|extra|option|parameter
     user name
@@ -209,14 +212,16 @@ CONNECTION_PLACES = _listed("host hostname server uri")
 
 # Values in which anything may stand, secrets too. They are read: most of them are what people want to see.
 FREE_TEXT = _listed("description comment note remark message memo bio feedback extra payload conf body")
-FREE_JSON = _listed("extra payload conf body data header request response context env environment argument kwarg option property")
+FREE_JSON = _listed("""
+    extra payload conf body data value preference option property header request response context env environment argument kwarg
+""")
 
 
 def _words() -> Iterator[str]:
     for group in GROUPS:
         yield from itertools.chain.from_iterable(group.phrases)
-    yield from itertools.chain.from_iterable((*HARMLESS, *CONNECTION_COLUMNS))
-    for words in (KEEPING, TELLING, ASKING, UNMISTAKABLE, GENERIC, PEOPLE, KEY_COLUMNS, VALUE_PARTS, SETTINGS, DATA, CONNECTIONS):
+    yield from itertools.chain.from_iterable((*HARMLESS, *CONNECTIONS, *CONNECTION_COLUMNS))
+    for words in (KEEPING, TELLING, ASKING, UNMISTAKABLE, GENERIC, PEOPLE, KEY_COLUMNS, VALUE_PARTS, SETTINGS, DATA):
         yield from words
     yield from (*FREE_TEXT, *FREE_JSON)
 

@@ -175,13 +175,14 @@ def _partition(word: str) -> Phrase:
 
 
 def _by_name(column: _Parsed, table_words: Phrase) -> Verdict:
-    """By what the column is called; a name that says nothing of its own is read together with that of the table."""
+    """By what the column is called; a name that says nothing of its own is read together with that of the table too."""
+    verdict = _strictest(_by_words(column), _free(column))
     if column.texts and known.GENERIC.issuperset(column.texts):
         words = (*(_Word(word, is_plural=False) for word in table_words), *column.words)
-        return _by_words(_Parsed(words, column.kind, column.is_key), at_least=len(table_words))
+        return _strictest(verdict, _by_words(_Parsed(words, column.kind, column.is_key), at_least=len(table_words)))
     if table_words and table_words[-1] in known.PEOPLE and column.texts in (("name",), ("display", "name")) and column.is_written:
         return Verdict(Decision.LEFT_OUT_IN_DOUBT, "it may be the name of a person")
-    return _strictest(_by_words(column), _free(column))
+    return verdict
 
 
 def _by_words(column: _Parsed, at_least: int = 0) -> Verdict:
@@ -211,11 +212,14 @@ def _can_be(column: _Parsed, group: Group, phrase: Phrase, end: int) -> bool:
 
 def _last_phrase(words: Phrase) -> tuple[Phrase, int] | None:
     """The last phrase of the list in a name, and where it ends; of two that begin at the same word, the longer."""
-    found, at = None, 0
+    found: tuple[Phrase, int] | None = None
+    at = 0
     while at < len(words):
         ends = range(min(len(words), at + _LONGEST_PHRASE), at, -1)
         end = next((end for end in ends if words[at:end] in _GROUPS), None)
-        found = (words[at:end], end) if end else found
+        # An email address is an email in other clothes.
+        if end and not (found and known.KEEPING.issuperset(words[at:end])):
+            found = words[at:end], end
         at = end or at + 1
     return found
 
@@ -242,17 +246,21 @@ def _verdict_on_values(table_words: Phrase, columns: Mapping[str, _Parsed]) -> V
 
 
 def _is_connection(table_words: Phrase, columns: Mapping[str, _Parsed], by_name: Mapping[str, Verdict]) -> bool:
-    if table_words and table_words[-1] in known.CONNECTIONS:
+    if _ends_with(table_words, known.CONNECTIONS):
         return True
     has_password = any(column.last in known.UNMISTAKABLE and by_name[name].is_left_out for name, column in columns.items())
     return has_password and any(column.last in known.CONNECTION_PLACES and column.is_written for column in columns.values())
+
+
+def _ends_with(words: Phrase, phrases: Sequence[Phrase]) -> bool:
+    return any(words[-len(phrase) :] == phrase for phrase in phrases)
 
 
 def _by_table(column: _Parsed, values: Verdict, *, is_connection: bool) -> Verdict:
     """By what the table is: a store of keys and values, or connections to other systems."""
     if not column.is_written:
         return _READ
-    if is_connection and any(column.texts[-len(phrase) :] == phrase for phrase in known.CONNECTION_COLUMNS):
+    if is_connection and _ends_with(column.texts, known.CONNECTION_COLUMNS):
         return Verdict(Decision.LEFT_OUT, "how to reach another system")
     if values.is_left_out and (column.last in known.VALUE_COLUMNS or known.VALUE_PARTS.issuperset(column.texts)):
         return values
