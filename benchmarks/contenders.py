@@ -88,8 +88,8 @@ def pipe(servers: ServerPair, contract: SystemContract) -> Contender:
         f"alter table {_PIPED} add primary key ({', '.join(table.key)})",
         f"create index on {_PIPED} ({', '.join(table.key)}) where _deleted_at is not null",
         f"create index on {_PIPED} (_batch_id) where _moved_from is not null",
-        *(f"create index on {_PIPED} ({column})" for column in table.foreign_keys),
-        *(f"create index on {_PIPED} (_batch_id, {column}) where _batch_id > 1" for column in table.foreign_keys),
+        *(f"create index on {_PIPED} ({', '.join(each.columns)})" for each in table.references),
+        *(f"create index on {_PIPED} (_batch_id, {', '.join(each.columns)}) where _batch_id > 1" for each in table.references),
         *(f"create index on {_PIPED} ({', '.join(index.columns)}) where {index.where or 'true'}" for index in table.indexes),
         f"analyze {_PIPED}",
     )

@@ -26,7 +26,7 @@ from dagster_project.words import size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
-    from dagster_project.scaffold.drafting import Draft, LeftOut
+    from dagster_project.scaffold.drafting import Draft, Remark
 
 System = Annotated[str, typer.Argument(help="The system.")]
 
@@ -56,7 +56,8 @@ def scaffold(
         drafted = draft(system, read_catalog(cursor, schemas), schemas, include or (), exclude or ())
         files = texts(drafted, raw_types(cursor, asking, drafted))
     write(system, files, PROJECT_ROOT)
-    _show_left_out(drafted.left_out)
+    _show_remarks("left out, as the contract says too", drafted.left_out)
+    _show_remarks("read in doubt, as the contract says too", drafted.doubtful)
     _show_written(drafted, list(files))
     _show_next(system, checked_url)
 
@@ -106,15 +107,15 @@ def status(
             out.print("[yellow]warning:[/]", f"{one.system}: {warning}".replace("[", r"\["), soft_wrap=True)
 
 
-def _show_left_out(left_out: "Sequence[LeftOut]") -> None:
-    if left_out:
-        out.print("left out, as the contract says too")
-        out.print(_lines([(each.name, each.reason) for each in left_out]))
+def _show_remarks(title: str, remarks: "Sequence[Remark]") -> None:
+    if remarks:
+        out.print(title)
+        out.print(_lines([(each.name, each.reason) for each in remarks]))
 
 
 def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
     tables = draft.contract.tables.values()
-    columns, keys = sum(len(table.columns) for table in tables), sum(len(table.foreign_keys) for table in tables)
+    columns, keys = sum(len(table.columns) for table in tables), sum(len(table.references) for table in tables)
     counts = Counter(path.parent for path in files)
     contents = (
         ", ".join((_counted(len(tables), "table"), _counted(columns, "column"), _counted(keys, "foreign key"))),

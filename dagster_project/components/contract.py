@@ -69,6 +69,22 @@ class IndexContract(_Strict):
     where: Annotated[str, StringConstraints(min_length=1)] | None = None
 
 
+class ForeignKey(_Strict):
+    """Columns that refer to a row of another table, or of the same one.
+
+    As in SQL (`match simple`), a row with a null in any of the columns refers to nothing.
+
+    Attributes:
+        columns: Referring columns.
+        parent: Name, in the same system, of the table that they refer to.
+        parent_columns: Its columns, in the order of `columns`.
+    """
+
+    columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    parent: Identifier
+    parent_columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+
+
 class TableContract(_Strict):
     """One source table.
 
@@ -80,7 +96,8 @@ class TableContract(_Strict):
         without_key: What to do with a table that has no key: `reject` the contract, or `replace` the rows that are no longer there by
             those that are new, equal rows counted.
         columns: Columns that may be read; no other column ever is.
-        foreign_keys: `column: table.column` within the same system.
+        foreign_keys: Those of one column: `column: table.column` within the same system.
+        composite_foreign_keys: Those of several columns.
         indexes: Further indexes of the raw table.
     """
 
@@ -93,7 +110,20 @@ class TableContract(_Strict):
     without_key: Literal["reject", "replace"] = "reject"
     columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     foreign_keys: dict[Identifier, ForeignKeyTarget] = {}
+    composite_foreign_keys: tuple[ForeignKey, ...] = ()
     indexes: tuple[IndexContract, ...] = ()
+
+    @property
+    def references(self) -> tuple[ForeignKey, ...]:
+        """All foreign keys, however the contract writes them: those of one column first."""
+        split = ((column, *target.split(".")) for column, target in self.foreign_keys.items())
+        single = (ForeignKey(columns=(column,), parent=parent, parent_columns=(referred,)) for column, parent, referred in split)
+        return (*single, *self.composite_foreign_keys)
+
+    @property
+    def referring_columns(self) -> tuple[str, ...]:
+        """Every column of a foreign key, once."""
+        return tuple(dict.fromkeys(column for reference in self.references for column in reference.columns))
 
 
 class SystemContract(_Strict):
@@ -134,7 +164,7 @@ class SystemContract(_Strict):
         """Tables that declared foreign keys tie together, in whatever direction: each table is in one component, often alone."""
         components: list[set[str]] = []
         for name, table in self.tables.items():
-            parents = {target.partition(".")[0] for target in table.foreign_keys.values()}
+            parents = {reference.parent for reference in table.references}
             tied = {name} | (parents & self.tables.keys())
             apart = [component for component in components if component.isdisjoint(tied)]
             components = [*apart, tied.union(*(component for component in components if not component.isdisjoint(tied)))]
@@ -254,8 +284,10 @@ def _table_problems(contract: SystemContract, name: str) -> Iterator[tuple[_Loca
                 (*here, "columns", index),
                 f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name",
             )
-    for column, target in table.foreign_keys.items():
-        yield from ((((*here, "foreign_keys", column)), what) for what in _foreign_key_problems(contract, table, column, target))
+    for where, reference in _located_references(table):
+        yield from (((*here, *where), what) for what in _foreign_key_problems(contract, table, reference))
+    for number in range(len(table.composite_foreign_keys)):
+        yield from (((*here, "composite_foreign_keys", number), what) for what in _composite_problems(table, number))
     for number in range(len(table.indexes)):
         yield from ((((*here, "indexes", number)), what) for what in _index_problems(table, number))
 
@@ -270,14 +302,37 @@ def _key_problems(table: TableContract) -> Iterator[tuple[_Location, str]]:
             yield ("key", index), f"key column {column!r} is not among the table's columns"
 
 
-def _foreign_key_problems(contract: SystemContract, table: TableContract, column: str, target: str) -> Iterator[str]:
-    parent_table, parent_column = target.split(".")
-    if column not in table.columns:
-        yield f"column {column!r} is not among the table's columns"
-    if parent_table not in contract.tables:
-        yield f"table {parent_table!r} is not declared; declared are: {', '.join(contract.tables)}"
-    elif parent_column not in contract.tables[parent_table].columns:
-        yield f"column {parent_column!r} is not among the columns of {parent_table!r}"
+def _located_references(table: TableContract) -> Iterator[tuple[_Location, ForeignKey]]:
+    """Each foreign key with the place in the table's entry where it is written."""
+    places: list[_Location] = [("foreign_keys", column) for column in table.foreign_keys]
+    places += [("composite_foreign_keys", number) for number in range(len(table.composite_foreign_keys))]
+    return zip(places, table.references, strict=True)
+
+
+def _foreign_key_problems(contract: SystemContract, table: TableContract, reference: ForeignKey) -> Iterator[str]:
+    for column in reference.columns:
+        if column not in table.columns:
+            yield f"column {column!r} is not among the table's columns"
+    if reference.parent not in contract.tables:
+        yield f"table {reference.parent!r} is not declared; declared are: {', '.join(contract.tables)}"
+        return
+    for column in reference.parent_columns:
+        if column not in contract.tables[reference.parent].columns:
+            yield f"column {column!r} is not among the columns of {reference.parent!r}"
+
+
+def _composite_problems(table: TableContract, number: int) -> Iterator[str]:
+    """What is wrong with the way a foreign key of several columns is written; one of one column has a shorter one."""
+    reference = table.composite_foreign_keys[number]
+    columns, parent_columns = reference.columns, reference.parent_columns
+    if len(columns) == 1:
+        yield f"it has one column; say foreign_keys: {{{columns[0]}: {reference.parent}.{parent_columns[0]}}}"
+    if len(columns) != len(parent_columns):
+        yield f"{len(columns)} columns cannot refer to {len(parent_columns)} parent_columns; name one for each"
+    for listed, names in (("columns", columns), ("parent_columns", parent_columns)):
+        yield from (f"{column!r} is listed twice in {listed}" for index, column in enumerate(names) if column in names[:index])
+    if any(columns == earlier.columns for earlier in table.composite_foreign_keys[:number]):
+        yield f"the foreign key of {', '.join(columns)} is declared twice; keep one of them"
 
 
 def _index_problems(table: TableContract, number: int) -> Iterator[str]:

@@ -104,7 +104,7 @@ def upsert(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -
         raw_columns=_names(columns, "raw"),
         excluded_columns=_names(columns, "excluded"),
         assignments=sql.SQL(", ").join(assignments),
-        moved_from=_moved_from(tuple(contract.tables[table].foreign_keys)),
+        moved_from=_moved_from(contract.tables[table].referring_columns),
         **_stamps(batch),
     )
     try:
@@ -128,12 +128,12 @@ def _count_revived(cursor: Cursor, contract: SystemContract, table: str) -> int:
     return int(one_row(cursor)[0])
 
 
-def _moved_from(foreign_keys: tuple[str, ...]) -> sql.Composable:
+def _moved_from(columns: tuple[str, ...]) -> sql.Composable:
     """The parents that a row leaves, added to those that it left before: what was counted under them must be counted again."""
-    if not foreign_keys:
+    if not columns:
         return sql.SQL("null")
     entry = sql.SQL("jsonb_build_object({})").format(
-        sql.SQL(", ").join(sql.SQL("{}, raw.{}").format(sql.Literal(column), sql.Identifier(column)) for column in foreign_keys)
+        sql.SQL(", ").join(sql.SQL("{}, raw.{}").format(sql.Literal(column), sql.Identifier(column)) for column in columns)
     )
     return sql.SQL(
         """
@@ -143,7 +143,7 @@ def _moved_from(foreign_keys: tuple[str, ...]) -> sql.Composable:
             else raw._moved_from
         end
         """
-    ).format(left=_names(foreign_keys, "raw"), entered=_names(foreign_keys, "excluded"), entry=entry)
+    ).format(left=_names(columns, "raw"), entered=_names(columns, "excluded"), entry=entry)
 
 
 def delete_gone(cursor: Cursor, contract: SystemContract, table: str, batch: Batch) -> Applied:

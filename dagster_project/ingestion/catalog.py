@@ -214,5 +214,5 @@ def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]
 
 def _shape(contract: SystemContract, table: str, columns: Mapping[str, SourceColumn]) -> str:
     declared = [(name, columns[name].definition if name in columns else None) for name in contract.tables[table].columns]
-    keys = (contract.tables[table].key, sorted(contract.tables[table].foreign_keys))
+    keys = (contract.tables[table].key, sorted(contract.tables[table].referring_columns))
     return hashlib.sha256(json.dumps([*keys, declared]).encode()).hexdigest()

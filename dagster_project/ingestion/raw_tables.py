@@ -259,13 +259,13 @@ def _later_batches(indexes: Iterable[_Index]) -> str:
 
 def _indexes_for_marts(contract: SystemContract, table: str, later_batches: str) -> list[_Index]:
     """By what marts find the rows of a parent, the rows of a batch, their parents, and those of them that have left one."""
-    parents, key = contract.tables[table].foreign_keys, contract.tables[table].key
+    parents, key = [reference.columns for reference in contract.tables[table].references], contract.tables[table].key
     if not parents:
         return [(("_batch_id",), later_batches)]
     return [
-        # The key finds rows by its first column.
-        *(((column,), None) for column in parents if key[:1] != (column,)),
-        *((("_batch_id", column), later_batches) for column in parents),
+        # The key finds rows by its first columns.
+        *((columns, None) for columns in parents if key[: len(columns)] != columns),
+        *((("_batch_id", *columns), later_batches) for columns in parents),
         (("_batch_id",), _MOVED),
     ]
 

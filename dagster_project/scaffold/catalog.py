@@ -39,11 +39,27 @@ where namespace.nspname = any(%s) and class.relkind in ('r', 'p', 'v', 'm', 'f')
 order by array_position(%s, namespace.nspname::text), class.relname
 """
 
+# A domain is what it is made of, however many lie in between.
 _COLUMNS = """
-select attrelid, attname, attnotnull, col_description(attrelid, attnum)
-from pg_catalog.pg_attribute
-where attrelid = any(%s::oid[]) and attnum > 0 and not attisdropped
-order by attrelid, attnum
+with recursive base as (
+
+    select oid as declared, oid, typbasetype from pg_catalog.pg_type
+
+    union all
+
+    select base.declared, type.oid, type.typbasetype
+    from base
+    inner join pg_catalog.pg_type as type on type.oid = base.typbasetype
+
+)
+
+select
+    attribute.attrelid, attribute.attname, format_type(base.oid, null), attribute.attnotnull,
+    col_description(attribute.attrelid, attribute.attnum)
+from pg_catalog.pg_attribute as attribute
+inner join base on base.declared = attribute.atttypid and base.typbasetype = 0
+where attribute.attrelid = any(%s::oid[]) and attribute.attnum > 0 and not attribute.attisdropped
+order by attribute.attrelid, attribute.attnum
 """
 
 # Uniqueness that holds for every row: of whole columns, without a condition, and (but for the primary key) not checked at commit only.
@@ -81,11 +97,13 @@ class Column:
 
     Attributes:
         name: Its name.
+        type_name: Its type, without length or precision; that of a domain's base.
         is_required: Whether it is declared NOT NULL.
         comment: What its owner says of it, if anything.
     """
 
     name: str
+    type_name: str
     is_required: bool
     comment: str | None
 

@@ -22,9 +22,10 @@ def contract_text(draft: Draft, types: RawTypes) -> str:
 def _preamble(draft: Draft, types: RawTypes) -> Iterator[str]:
     yield f"# What Runmart may read from {draft.contract.system}, and nothing else: a column that is not listed is never read."
     yield "# Drafted from the live database by `runmart source scaffold`; it is yours to edit."
-    if draft.left_out:
-        yield "# Left out:"
-        yield from (f"# - {' '.join(f'{left_out.name} ({left_out.reason})'.split())}" for left_out in draft.left_out)
+    for title, remarks in (("Left out", draft.left_out), ("Read in doubt", draft.doubtful)):
+        if remarks:
+            yield f"# {title}:"
+            yield from (f"# - {' '.join(f'{remark.name} ({remark.reason})'.split())}" for remark in remarks)
     if types.as_text:
         yield "# As text, because the warehouse cannot hold the type:"
         yield from (f"# - {table}.{column} ({kind})" for (table, column), kind in types.as_text.items())
@@ -58,3 +59,9 @@ def _table(contract: SystemContract, name: str) -> Iterator[str]:
     yield flow_list("      columns", table.columns)
     if table.foreign_keys:
         yield flow_mapping("      foreign_keys", table.foreign_keys)
+    if table.composite_foreign_keys:
+        yield "      composite_foreign_keys:"
+    for reference in table.composite_foreign_keys:
+        yield flow_list("        - columns", reference.columns)
+        yield f"          parent: {scalar(reference.parent)}"
+        yield flow_list("          parent_columns", reference.parent_columns)

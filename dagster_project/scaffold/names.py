@@ -79,6 +79,11 @@ def staged_names(columns: Iterable[str], taken: Iterable[str]) -> dict[str, str]
     return staged
 
 
+def parent_check(columns: Iterable[str]) -> str:
+    """What the check is called that holds the foreign key of these columns: `("orderId", "line")` gives `order_id_line_has_parent`."""
+    return f"{'_'.join(map(snake_case, columns))}_has_parent"
+
+
 def _unused(name: str, used: Collection[str]) -> str:
     """The name, or with the first number that nothing else has."""
     numbered = (_cut(name.rstrip("0123456789"), str(number)) for number in itertools.count(2))

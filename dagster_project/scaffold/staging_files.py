@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.components.contract import ForeignKey, SystemContract
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case, staged_names
 from dagster_project.scaffold.raw_types import RawTypes
@@ -131,7 +131,7 @@ def _group(contract: SystemContract, table: str, column: str, raw_type: str) -> 
     declared = contract.tables[table]
     if re.match(r"(timestamp|time|date)\b(?!.*\[\])", raw_type):
         return "times"
-    if column in declared.key or column in declared.foreign_keys or snake_case(column).endswith(("_id", "_uuid")):
+    if column in declared.key or column in declared.referring_columns or snake_case(column).endswith(("_id", "_uuid")):
         return "ids"
     return _GROUP_OF_TYPE.get(raw_type, "strings")
 
@@ -146,6 +146,13 @@ def _description(draft: Draft, table: str, column: str) -> str:
         return f"Key of {table}."
     if column in declared.key:
         return f"Part of the key of {table}."
-    if column in declared.foreign_keys:
-        return f"Refers to {declared.foreign_keys[column]}."
+    reference = next((each for each in declared.references if column in each.columns), None)
+    if reference:
+        return _reference_description(reference, column)
     return f"Column {column} of the source."
+
+
+def _reference_description(reference: ForeignKey, column: str) -> str:
+    referred = f"Refers to {reference.parent}.{reference.parent_columns[reference.columns.index(column)]}"
+    others = [other for other in reference.columns if other != column]
+    return f"{referred}, together with {' and '.join(others)}." if others else f"{referred}."

@@ -3,13 +3,13 @@
 Belongs here: the expectations that a catalog justifies. Does not belong here: those that need to know the business; a person adds them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.components.contract import ForeignKey, SystemContract
 from dagster_project.quality.suites import Expectation, ExpectationMeta, Severity, Suite, SuiteMeta
 from dagster_project.scaffold.drafting import Draft
-from dagster_project.scaffold.names import quoted, snake_case
+from dagster_project.scaffold.names import parent_check, quoted, snake_case
 from dagster_project.scaffold.raw_types import RawTypes
 
 # Types of the columns that ingestion adds, as PostgreSQL writes them.
@@ -28,7 +28,7 @@ def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:
         expectations = (
             _columns(contract, table, types),
             *_key(contract, table),
-            *(_parent(draft, table, column) for column in declared.foreign_keys),
+            *(_parent(draft, table, reference) for reference in declared.references),
             *(_readable(contract, table, column) for column, kind in types.of[table].items() if kind == "json"),
             _row_count(contract, table),
             _collapse(contract, table),
@@ -70,19 +70,25 @@ def _key(contract: SystemContract, table: str) -> Iterator[Expectation]:
     yield _query("required_values_are_present", "row", f"No value is missing in {names}.", f"{_rows(key)} where {missing}")
 
 
-def _parent(draft: Draft, table: str, column: str) -> Expectation:
+def _parent(draft: Draft, table: str, reference: ForeignKey) -> Expectation:
+    """A row with a null in any of the columns refers to nothing, as in SQL."""
     contract = draft.contract
-    parent, parent_column = contract.tables[table].foreign_keys[column].split(".")
-    is_unproven = (table, column) in draft.unproven
+    is_whole = " and ".join(f"{quoted(column)} is not null" for column in reference.columns)
+    pairs = zip(reference.parent_columns, reference.columns, strict=True)
+    same = " and ".join(f"parent.{quoted(referred)} = this.{quoted(column)}" for referred, column in pairs)
+    is_unproven = (table, reference.columns) in draft.unproven
     return _query(
-        f"{snake_case(column)}_has_parent",
+        parent_check(reference.columns),
         "row",
-        f"Every {column} is a live {parent_column} of {parent}.",
-        f"{_rows((*contract.tables[table].key, column))} where {quoted(column)} is not null and not exists (select 1 from "
-        f"{contract.raw_schema}.{parent} as parent where parent.{quoted(parent_column)} = this.{quoted(column)} "
-        "and parent._deleted_at is null)",
+        f"Every {_together(reference.columns)} is a live {_together(reference.parent_columns)} of {reference.parent}.",
+        f"{_rows((*contract.tables[table].key, *reference.columns))} where {is_whole} and not exists (select 1 from "
+        f"{contract.raw_schema}.{reference.parent} as parent where {same} and parent._deleted_at is null)",
         Severity.WARNING if is_unproven else Severity.CRITICAL,
     )
+
+
+def _together(columns: Sequence[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
 
 
 def _readable(contract: SystemContract, table: str, column: str) -> Expectation:

@@ -6,7 +6,7 @@ import pytest
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.quality.suites import MARTS, Severity, Suite, load_suites
-from dagster_project.scaffold.names import quoted, snake_case
+from dagster_project.scaffold.names import parent_check, quoted
 from dagster_project.settings import PROJECT_ROOT
 from tests.integration.quality.corruptions import CONTRACT as CORRUPTED
 from tests.integration.quality.corruptions import corruptions
@@ -34,12 +34,13 @@ def test_suite_follows_the_contract(suite: Suite) -> None:
     by_check = {expectation.meta.check: expectation for expectation in suite.expectations}
     assert suite.meta.key == table.key
     orphans = {check for check in by_check if check.endswith("_has_parent")}
-    assert orphans == {f"{snake_case(column)}_has_parent" for column in table.foreign_keys}
-    for column, target in table.foreign_keys.items():
-        parent, parent_column = target.split(".")
-        query = by_check[f"{snake_case(column)}_has_parent"].kwargs["unexpected_rows_query"]
-        same = f"parent.{quoted(parent_column)} = this.{quoted(column)}"
-        assert f"from {contract.raw_schema}.{parent} as parent where {same} " in query
+    assert orphans == {parent_check(reference.columns) for reference in table.references}
+    for reference in table.references:
+        query = by_check[parent_check(reference.columns)].kwargs["unexpected_rows_query"]
+        pairs = zip(reference.parent_columns, reference.columns, strict=True)
+        same = " and ".join(f"parent.{quoted(referred)} = this.{quoted(column)}" for referred, column in pairs)
+        assert f"from {contract.raw_schema}.{reference.parent} as parent where {same} " in query
+        assert all(f"{quoted(column)} is not null" in query for column in reference.columns)
     declared = re.findall(r"\('([^']+)', '[^']+'\)", by_check["columns_are_as_declared"].kwargs["unexpected_rows_query"])
     assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at", "_moved_from"]
     key = by_check["key_is_unique"].kwargs if table.key else {"column_list": []}

@@ -3,6 +3,7 @@
 That it agrees with dbt and with the expectations is held in the files beside this one.
 """
 
+import re
 from configparser import ConfigParser
 from importlib import import_module
 
@@ -10,11 +11,12 @@ import pytest
 from sqlalchemy import MetaData
 
 from dagster_project.components.contract import SystemContract, load_contracts
-from dagster_project.components.secrets import is_secret_name
-from dagster_project.scaffold.names import snake_case
+from dagster_project.quality.suites import load_suites
+from dagster_project.scaffold.secrets import Decision, Named, judge
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
 
 CONTRACTS = load_contracts()
+SUITES = load_suites()
 
 # The databases that Runmart builds; that of a user's own has no migrations.
 MIGRATED = sorted(folder.parent.name for folder in MIGRATIONS_ROOT.glob("*/versions"))
@@ -27,9 +29,19 @@ def metadata(system: str) -> MetaData:
 
 
 def secrets(contract: SystemContract) -> list[str]:
-    """Declared columns that have the name of a secret."""
-    columns = [(table, column) for table, declared in contract.tables.items() for column in declared.columns]
-    return [f"{table}.{column}" for table, column in columns if is_secret_name(snake_case(column))]
+    """Declared columns that are secret beyond doubt, by name and type; a column that no suite knows yet may hold any text."""
+    found: list[str] = []
+    for table, declared in contract.tables.items():
+        (columns_check,) = [
+            expectation
+            for expectation in SUITES[f"{contract.system}.{table}"].expectations
+            if expectation.meta.check == "columns_are_as_declared"
+        ]
+        types = dict(re.findall(r"\('([^']+)', '([^']+)'\)", columns_check.kwargs["unexpected_rows_query"]))
+        keys = {*declared.key, *declared.referring_columns}
+        verdicts = judge(contract.source_name(table), [Named(name, types.get(name, "text"), name in keys) for name in declared.columns])
+        found += [f"{table}.{column}" for column, verdict in verdicts.items() if verdict.decision is Decision.LEFT_OUT]
+    return found
 
 
 @pytest.mark.parametrize("system", [system for system in CONTRACTS if has_migrations(system)])
@@ -42,10 +54,12 @@ def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
         assert (model.schema or "public") == contract.source_schema(name), name
         assert set(declared.columns) <= set(model.columns.keys()), name
         assert declared.key == tuple(column.name for column in model.primary_key), name
-        references = {
-            foreign_key.parent.name: f"{foreign_key.column.table.name}.{foreign_key.column.name}" for foreign_key in model.foreign_keys
-        }
-        assert declared.foreign_keys == {column: target for column, target in references.items() if column in declared.columns}, name
+        constraints = [
+            (constraint.column_keys, constraint.referred_table.name, constraint.elements) for constraint in model.foreign_key_constraints
+        ]
+        references = {(tuple(columns), parent, tuple(each.column.name for each in referred)) for columns, parent, referred in constraints}
+        read = {reference for reference in references if set(reference[0]) <= set(declared.columns)}
+        assert {(reference.columns, reference.parent, reference.parent_columns) for reference in declared.references} == read, name
 
 
 @pytest.mark.parametrize("system", MIGRATED)

@@ -7,17 +7,18 @@ create domain net_price as price;
 
 create table crm.customers (
     id uuid primary key default gen_random_uuid(),
-    "Full Name" text not null,
+    "Shown As" text not null,
     email text not null unique,
     password_hash text,
     prompt_tokens bigint,
     home address,
     is_active boolean not null default true,
-    born_at date
+    born_at date,
+    pin_code text
 );
 comment on table crm.customers is 'People who bought something,
     on two lines: with a colon, and {{ braces }}.';
-comment on column crm.customers."Full Name" is 'As they write it: "first, last" {% never %} parsed';
+comment on column crm.customers."Shown As" is 'As they write it: "first, last" {% never %} parsed';
 
 create table "Invoices" ("Id" bigint primary key, "PaidAt" timestamp);
 create table _prisma_migrations (id text primary key);
@@ -92,13 +93,14 @@ create table trucks (load integer) inherits (vehicles);
 create view open_orders as select * from orders where status = 'open';
 create materialized view order_counts as select status, count(*) from orders group by status;
 
-insert into crm.customers (id, "Full Name", email)
+insert into crm.customers (id, "Shown As", email)
 select gen_random_uuid(), 'Customer ' || n, 'c' || n || '@example.org' from generate_series(1, 20) as n;
 insert into orders (order_no, "customerId", replaced_by, status, statuses, total, net, "order", "user", batch_id, details, tags, paid_at, period)
 select 'O' || n, (select id from crm.customers order by id limit 1), case when n > 1 then 'O1' end, 'it''s back', '{open,paid}', n, 'NaN', n, 'u', n,
     '{"a": 1}', '{a,"b c"}', '2025-01-01 10:00:00.123+02', '[2025-01-01, 2025-02-01)'
 from generate_series(1, 30) as n;
 insert into order_lines select 'O' || n, l, n from generate_series(1, 30) as n, generate_series(1, 2) as l;
+insert into order_lines values ('O1', 3, 1);
 insert into shipments select null, n % 3, n, 'O' || n, 1 from generate_series(1, 30) as n;
 insert into events (happened_at, note) select timestamp '2025-06-01' + n * interval '1 month', 'note' from generate_series(1, 12) as n;
 insert into "Invoices" select n, timestamp '2025-01-01' + n * interval '1 day' from generate_series(1, 9) as n;

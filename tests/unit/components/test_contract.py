@@ -38,6 +38,11 @@ attributes:
       indexes:
         - columns: [parent_id]
         - {columns: [parent_id], where: child_id > 7}
+      composite_foreign_keys:
+        - {columns: [parent_id, child_id], parent: parent, parent_columns: [parent_id, name]}
+        - columns: [child_id, parent_id]
+          parent: child
+          parent_columns: [parent_id, child_id]
 """
 
 Write = Callable[[str | bytes], Path]
@@ -64,6 +69,13 @@ def test_good_contract_says_what_it_declares(write: Write) -> None:
         ("other", "Child Rows"),
     ]
     assert contract.tables["child"].columns == ("child_id", "parent_id")
+    assert [(each.columns, each.parent, each.parent_columns) for each in contract.tables["child"].references] == [
+        (("parent_id",), "parent", ("parent_id",)),
+        (("parent_id", "child_id"), "parent", ("parent_id", "name")),
+        (("child_id", "parent_id"), "child", ("parent_id", "child_id")),
+    ]
+    assert contract.tables["child"].referring_columns == ("parent_id", "child_id")
+    assert contract.tables["parent"].references == ()
 
 
 def test_the_contracts_of_the_project_are_named_like_their_folders() -> None:
@@ -87,7 +99,7 @@ MISTAKES = {
     "duplicate field": ("      schema: other", "      schema: other\n      schema: another", 15, "'schema' is declared twice"),
     "key that is not read": ("key: [child_id]", "key: [id]", 16, "key column 'id' is not among"),
     "no key": ("key: [child_id]", "key: []", 16, r"tables\.child\.key"),
-    "batch column": ("        name]", "        _batch_id]", 11, "'_batch_id' has the name of one that every raw table gets"),
+    "batch column": ("        name]", "        name, _batch_id]", 11, "'_batch_id' has the name of one that every raw table gets"),
     "other folder": ("system: small", "system: large", 3, "'large' must equal the name of its folder, 'small'"),
     "unknown capture": ("  system: small", "  system: small\n  capture: guess", 4, "capture"),
     "reversed freshness": ("error_after_hours: 2", "error_after_hours: 0.5", 5, "must not be less than warn_after_hours"),
@@ -109,6 +121,49 @@ MISTAKES = {
     "index of no column": ("columns: [parent_id], where", "columns: [elder_id], where", 23, "column 'elder_id' is not among"),
     "index without columns": ("columns: [parent_id], where", "columns: [], where", 23, r"tables\.child\.indexes\.1\.columns"),
     "duplicate index": (", where: child_id > 7", "", 23, "the index is declared twice"),
+    "composite foreign key of no column": (
+        "columns: [parent_id, child_id], p",
+        "columns: [parent_id, elder_id], p",
+        25,
+        "'elder_id' is not among",
+    ),
+    "composite foreign key to no table": (
+        "parent: parent, p",
+        "parent: elder, p",
+        25,
+        "table 'elder' is not declared; declared are: parent, child",
+    ),
+    "composite foreign key to no column": (
+        "parent_columns: [parent_id, name]",
+        "parent_columns: [parent_id, id]",
+        25,
+        "'id' is not among the columns of 'parent'",
+    ),
+    "composite foreign key of one column": (
+        "columns: [parent_id, child_id], parent: parent, parent_columns: [parent_id, name]",
+        "columns: [parent_id], parent: parent, parent_columns: [parent_id]",
+        25,
+        r"composite_foreign_keys\.0: it has one column; say foreign_keys: \{parent_id: parent\.parent_id\}",
+    ),
+    "composite foreign key to fewer columns": (
+        "parent_columns: [parent_id, name]",
+        "parent_columns: [parent_id]",
+        25,
+        "2 columns cannot refer to 1 parent_columns; name one for each",
+    ),
+    "composite foreign key with a column twice": (
+        "columns: [parent_id, child_id], p",
+        "columns: [parent_id, parent_id], p",
+        25,
+        "'parent_id' is listed twice in columns",
+    ),
+    "composite foreign key twice": (
+        "columns: [child_id, parent_id]",
+        "columns: [parent_id, child_id]",
+        26,
+        "the foreign key of parent_id, child_id is declared twice",
+    ),
+    "composite foreign key without its table": ("          parent: child\n", "", 26, r"composite_foreign_keys\.1\.parent: Field required"),
     "empty source name": ("source_name: Child Rows", "source_name: ''", 15, r"tables\.child\.source_name"),
     "value that is none of its type": ("schema: other", "schema: 2026-13-13", 1, "not valid YAML: month must be in 1..12"),
 }
@@ -154,7 +209,7 @@ def _keys(node: object, where: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 # Without these a contract says something else, but nothing wrong.
-_OPTIONAL = {"schema", "source_name", "foreign_keys", "indexes"}
+_OPTIONAL = {"schema", "source_name", "foreign_keys", "composite_foreign_keys", "indexes"}
 _FIXED = [path for path in _keys(_SYNTHETIC["attributes"]) if path[-1] not in _OPTIONAL and "foreign_keys" not in path]
 
 

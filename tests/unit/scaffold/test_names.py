@@ -7,7 +7,6 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dagster_project.components.secrets import is_secret_name
 from dagster_project.scaffold.names import is_plain, plain_name, quoted, snake_case, staged_names, table_names
 from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
 
@@ -114,48 +113,6 @@ def test_staged_names_are_different_and_need_no_quotes(columns: list[str]) -> No
     assert "batch_id" not in staged.values()
     assert all(re.fullmatch(r"[^\W\d]\w*", name) and name == name.lower() for name in staged.values())
     assert all(len(name.encode()) <= 63 for name in staged.values())
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "password",
-        "passwd_md5",
-        "client_secret",
-        "access_token",
-        "api_key",
-        "apikey",
-        "api_key_hash",
-        "email",
-        "e_mail",
-        "phone_number",
-        "session_id",
-        "pin",
-        "otp_salt",
-    ],
-)
-def test_names_of_secrets(name: str) -> None:
-    assert is_secret_name(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "is_secret",
-        "has_password",
-        "prompt_tokens",
-        "max_tokens",
-        "total_token",
-        "key",
-        "shipping_id",
-        "description",
-        "passenger",
-        "email_count",
-        "last_phone_at",
-    ],
-)
-def test_names_that_only_look_like_secrets(name: str) -> None:
-    assert not is_secret_name(name)
 
 
 @given(TEXTS)
