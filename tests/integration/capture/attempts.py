@@ -4,6 +4,7 @@ Belongs here: forking a warm process, so that a sync costs no import; taking dow
 the child at a named stage or at any moment. Does not belong here: whether that is a good result (`judge`).
 """
 
+import json
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from enum import StrEnum
 from typing import BinaryIO, NoReturn
 
 from dagster_project.ingestion.events import Stage, SyncEvent
+from dagster_project.ingestion.sync import SyncResult
 from tests.integration.capture.oracle import exported
 
 Work = Callable[[Callable[[SyncEvent], None]], object]
@@ -45,11 +47,13 @@ class Attempt:
         ending: How it ended.
         error: What it said when it failed.
         stages: The stages that it told of, in their order.
+        standing: The tables that it left at their last snapshot, if it is done.
     """
 
     ending: Ending = Ending.KILLED
     error: str = ""
     stages: list[Stage] = field(default_factory=list)
+    standing: tuple[str, ...] = ()
 
 
 def kill(process: int) -> None:
@@ -103,6 +107,8 @@ def _take_down(line: str, seen: Attempt, on_snapshot: Callable[[str], None], ans
         on_snapshot(value)
         with suppress(BrokenPipeError):
             answers.write(b"\n")
+    elif kind == Ending.DONE:
+        seen.ending, seen.standing = Ending.DONE, tuple(json.loads(value))
     else:
         seen.ending, seen.error = Ending(kind), value
 
@@ -121,8 +127,9 @@ def _work(work: Work, kill_at: KillPoint | None, told: BinaryIO, answers: Binary
             kill(os.getpid())
 
     try:
-        work(tell)
-        told.write(b"done\n")
+        result = work(tell)
+        standing = [one.table for one in result.standing] if isinstance(result, SyncResult) else []
+        told.write(f"done {json.dumps(standing)}\n".encode())
     except BaseException as error:
         # Whatever it was: the parent shall hear of it, and nothing of the parent's may run on here.
         told.write(f"failed {type(error).__name__}: {' '.join(str(error).split())}\n".encode())
