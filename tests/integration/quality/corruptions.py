@@ -123,10 +123,10 @@ _BY_HAND = [
     Corruption("predictions__horizon_equals_its_place", "a step left out", f"delete from {RAW}.predictions where prediction_id = 5"),
     _set("predictions__actuals_agree_over_models", "actual_value = 12", "prediction_id = 4"),
     _set("predictions__lower_bound_is_not_above_upper_bound", "lower_bound = 12, upper_bound = 8"),
-    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 12.5"),
-    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5"),
-    _set("predictions__intervals_are_complete", "upper_bound = null"),
-    _set("predictions__intervals_are_complete", "confidence_level = null"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 12.5", "lower_bound = 8"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5", "lower_bound = 8"),
+    _set("predictions__intervals_are_complete", "upper_bound = null", "upper_bound = 12"),
+    _set("predictions__intervals_are_complete", "confidence_level = null", "upper_bound = 12"),
     *(
         _set("metric_summary__statistics_are_ordered", assignment)
         for assignment in (
