@@ -142,7 +142,7 @@ def test_range_is_set_by_metric_and_by_experiment(url: str, tmp_path: Path) -> N
         # The same name in another experiment is another series.
         f"update {RAW}.predictions set actual_value = 99, run_id = 4 where prediction_id = 4; "
         f"update {RAW}.models set run_id = 4 where model_id = 2; update {RAW}.metrics set run_id = 4 where model_id = 2",
-        f"""update {RAW}.predictions set metadata = '{{"cutoff": "not known"}}' where prediction_id = 3""",
+        f"""update {RAW}.predictions set metadata = '{{"cutoff": "not known"}}' where prediction_id = 1""",
         # Days without weekends; months; only the steps that are asked for; a series by month beside one by day.
         _predictions("c", "1, 2, 3, 4", step="(array[1, 4, 5, 8])[number]"),
         _predictions("c", "1, 2, 3", step="(array[31, 59, 90])[number]"),
