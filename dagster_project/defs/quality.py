@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg2
 
 from dagster_project.quality.data_docs import write_page
+from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.quality.validation import CheckResult, validate
@@ -83,4 +84,6 @@ def _table(rows: tuple[dict[str, Any], ...]) -> dg.TableMetadataValue:
 @dg.definitions
 def quality() -> dg.Definitions:
     """Checks for every suite."""
+    # Read when metrics are checked; a fault in the file is told when the definitions load, as one in a suite is.
+    load_metric_ranges()
     return dg.Definitions(asset_checks=[expectation_checks(suite) for suite in load_suites().values()])

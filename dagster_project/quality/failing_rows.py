@@ -11,11 +11,10 @@ from dagster_project.quality.suites import Expectation, Suite
 
 def failing_query(suite: Suite, expectation: Expectation) -> str:
     """A query, runnable as it is, that returns each failing row once: its key and the values at fault."""
-    custom = expectation.kwargs.get("unexpected_rows_query")
-    if custom is not None:
+    if expectation.query:
         # Written as Great Expectations substitutes it: aliased, unless a JOIN has to name it.
-        alias = "" if "{batch} as " in custom else " as batch"
-        return str(custom).format(batch=f"({suite.rows_query}){alias}")
+        alias = "" if "{batch} as " in expectation.query else " as batch"
+        return expectation.query.format(batch=f"({suite.rows_query}){alias}")
     return f"with this as ({suite.rows_query}) {_FAILING_ROWS[expectation.type](suite.meta.key, expectation.kwargs)}"
 
 

@@ -76,6 +76,11 @@ class Expectation(_Strict):
         """The column that it is about, if there is exactly one."""
         return self.kwargs.get("column")
 
+    @property
+    def query(self) -> str:
+        """The SQL that it is written in; empty if it is of a type that is not."""
+        return str(self.kwargs.get("unexpected_rows_query", ""))
+
 
 class SuiteMeta(_Strict):
     """The part of a suite that is Runmart's own: the columns that identify a row of the table, none if it has no key."""
@@ -161,5 +166,5 @@ def _problems(suite: Suite, path: Path) -> Iterator[str]:
         if count > 1:
             yield f"expectations: the check {check!r} is there {count} times; give each a name of its own"
     for expectation in suite.expectations:
-        if expectation.type == "unexpected_rows_expectation" and "{batch}" not in expectation.kwargs.get("unexpected_rows_query", ""):
+        if expectation.type == "unexpected_rows_expectation" and "{batch}" not in expectation.query:
             yield f"expectations: the query of {expectation.meta.check!r} must read its rows from {{batch}}"

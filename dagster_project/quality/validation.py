@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -21,6 +22,7 @@ from sqlalchemy import make_url
 
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.quality.failing_rows import failing_query
+from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
 from dagster_project.quality.suites import Expectation, Severity, Suite
 from dagster_project.resources.databases import sqlalchemy_url
 
@@ -80,18 +82,22 @@ class Validation:
     results: tuple[CheckResult, ...]
 
 
-def validate(url: str, suite: Suite) -> Validation:
+def validate(url: str, suite: Suite, ranges_file: Path = METRIC_RANGES_FILE) -> Validation:
     """Check the rows that a suite is about.
 
     Args:
         url: libpq URL of the warehouse; its user must be a member of runmart_transform.
         suite: What to check.
+        ranges_file: The ranges of metrics, for suites that ask for them.
 
     Raises:
+        MetricRangesError: The file of ranges cannot be used.
         psycopg2.OperationalError: The warehouse cannot be reached.
     """
     validated_at, started = datetime.now(UTC), time.monotonic()
     with warehouse_connection(url) as connection:
+        if any(METRIC_RANGES_TABLE in expectation.query for expectation in suite.expectations):
+            declare(connection, load_metric_ranges(ranges_file))
         evaluated_rows = _count(connection, suite)
         verdicts = _run(url, suite)
         results = tuple(

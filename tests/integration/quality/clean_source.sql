@@ -44,9 +44,11 @@ insert into artifacts (artifact_id, run_id, artifact_name, artifact_type, artifa
     (1, 1, 'plot', 'plot', 'plot.png', 0, 'local', '/artifacts/plot.png', '2025-01-02', '2025-01-02'),
     (2, 1, 'log', 'log', 'log.txt', 10, 's3', 's3://artifacts/log.txt', '2025-01-02', '2025-01-02');
 insert into predictions (prediction_id, run_id, model_id, prediction_date, unique_id, horizon, predicted_value, actual_value, lower_bound, upper_bound,
-    confidence_level) values
-    (1, 1, 1, '2025-02-01', 'a', 1, 10, 11, 8, 12, 0.90), (2, 1, 1, '2025-02-01', 'a', 1, 10, 11, 10, 10, 0.80),
-    (3, 1, 1, '2025-03-01', 'a', 2, 10, null, null, null, null), (4, 1, 2, '2025-02-01', 'a', 1, -3, 11, -5, -1, 0.95);
+    confidence_level, metadata) values
+    (1, 1, 1, '2025-02-01', 'a', 1, 10, 11, 8, 12, 0.90, '{"cutoff": "2025-01-01"}'), (2, 1, 1, '2025-02-01', 'a', 1, 10, 11, 10, 10, 0.80, '{"cutoff": "2025-01-01"}'),
+    (3, 1, 1, '2025-03-01', 'a', 2, 10, null, null, null, null, '{"cutoff": "2025-01-01"}'), (4, 1, 2, '2025-02-01', 'a', 1, -3, 11, -5, -1, 0.95, '{"cutoff": "2025-01-01"}'),
+    (5, 1, 1, '2025-03-01', 'a', 1, 10, 12, null, null, null, '{"cutoff": "2025-02-01"}'), (6, 1, 1, '2025-04-01', 'a', 2, 10, null, null, null, null, '{"cutoff": "2025-02-01"}'),
+    (7, 1, 1, '2025-02-01', 'b', 1, 10, 5, null, null, null, '{}');
 insert into system_logs (log_id, log_level, log_message, run_id, created_at) values
     (1, 'INFO', 'started', 1, '2025-01-02'), (2, 'ERROR', 'the fit failed', 2, '2025-01-02'), (3, 'DEBUG', 'no run', null, '2025-01-02');
 insert into tags (tag_id, tag_name, usage_count, created_at, updated_at) values (1, 'demo', 0, '2025-01-01', '2025-01-01'), (2, 'prod', 4, '2025-01-01', '2025-01-02');

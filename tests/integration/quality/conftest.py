@@ -14,6 +14,8 @@ from sqlalchemy import make_url
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
+from dagster_project.quality.metric_ranges import declare, load_metric_ranges
+from dagster_project.quality.validation import warehouse_connection
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
@@ -120,5 +122,7 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
     # Rights on a database are not copied with it: this one is migrated itself.
     upgrade("warehouse", warehouse_url)
     sync(CONTRACT, source_url, warehouse_url)
+    with warehouse_connection(warehouse_url) as connection:
+        declare(connection, load_metric_ranges())
     execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *_A_REFRESH, *candidates())
     return warehouse_url

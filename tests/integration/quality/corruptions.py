@@ -7,8 +7,10 @@ corruptions with every check that they fail. Does not belong here: running them.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 from dagster_project.components.contract import load_contracts
+from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.suites import CANDIDATE_SCHEMA, Expectation, Suite
 
 CONTRACT = load_contracts()["forecast_tracking"]
@@ -48,43 +50,59 @@ def _set(check: str, assignments: str, row: str = "true") -> Corruption:
     return Corruption(check, f"set {assignments} where {row}", _update(check.partition("__")[0], assignments, row))
 
 
+def _value(kind: str, metric: str, value: float) -> Corruption:
+    return _set(f"metrics__values_are_{kind}", f"metric_name = '{metric}', metric_value = {value}")
+
+
+def _beyond_ranges() -> Iterator[Corruption]:
+    """A value below and one above each range that is declared; where nothing is possible there, only for what is possible."""
+    for entry in load_metric_ranges():
+        possible = entry.possible or entry.expected
+        yield from (_value("possible", entry.metric, value) for value in (possible[0] - 0.001, possible[1] + 0.001) if isfinite(value))
+        odd = (entry.expected[0] - 0.001, entry.expected[1] + 0.001)
+        yield from (
+            _value("within_convention", entry.metric, value) for value in odd if isfinite(value) and possible[0] <= value <= possible[1]
+        )
+
+
 # Expectations written as SQL of their own: a corruption each, by hand.
 _BY_HAND = [
-    _set("runs__parent_run_id_is_another_run", "parent_run_id = run_id", "parent_run_id is distinct from -1 and run_id is not null"),
+    _set("runs__parents_form_no_circle", "parent_run_id = run_id"),
+    _set("runs__parents_form_no_circle", "parent_run_id = 2", "run_id = 1"),
+    Corruption(
+        "runs__parents_form_no_circle",
+        "a circle of three",
+        f"update {RAW}.runs set parent_run_id = 4 where run_id = 1; update {RAW}.runs set parent_run_id = 2 where run_id = 4",
+    ),
+    _set("runs__times_are_not_in_the_future", "start_time = _synced_at at time zone 'UTC' + interval '6 minutes'", "status = 'running'"),
+    _set("runs__times_are_not_in_the_future", "end_time = '2999-01-01'", "status = 'failed'"),
+    _set("runs__duration_is_from_start_to_end", "execution_duration_seconds = 5", "run_id = 1"),
+    _set("runs__duration_is_from_start_to_end", "execution_duration_seconds = 300000", "run_id = 1"),
+    _set("runs__duration_is_from_start_to_end", "end_time = end_time + interval '9 hours'", "run_id = 1"),
     _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'completed' and end_time >= start_time"),
     _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'failed'"),
     _set("runs__finished_runs_have_an_end", "end_time = null", "status = 'killed'"),
     _set("runs__fingerprint_is_unique_in_experiment", "run_fingerprint = repeat('b', 64)", "run_id = 3"),
-    _set("datasets__parent_dataset_id_is_another_dataset", "parent_dataset_id = dataset_id", "parent_dataset_id is distinct from -1"),
+    _set("datasets__parents_form_no_circle", "parent_dataset_id = dataset_id"),
+    _set("datasets__parents_form_no_circle", "parent_dataset_id = 2", "dataset_id = 1"),
     _set("dataset_features__statistics_are_ordered", "min_value = 2, max_value = 1, mean_value = null, median_value = null"),
     _set("dataset_features__statistics_are_ordered", "median_value = 0.5"),
     _set("dataset_features__statistics_are_ordered", "median_value = 9.5"),
     _set("dataset_features__statistics_are_ordered", "mean_value = 0.99"),
     _set("dataset_features__statistics_are_ordered", "mean_value = 9.01"),
+    *(_value("possible", name, value) for name, value in (("MAE", -1), ("winkler_90", -1), ("pinball_0.1", -0.5), ("coverage_90", 101))),
     *(
-        _set("metrics__error_metrics_are_not_negative", f"metric_name = '{name}', metric_value = -0.001")
-        for name in (
-            "mae",
-            "MAE",
-            "rmse",
-            "mse",
-            "mape",
-            "wape",
-            "smape",
-            "mase",
-            "rmsse",
-            "winkler_90",
-            "pinball_0.1",
-            "quantile_loss",
-            "crps",
-        )
+        _value("within_convention", name, value)
+        for name, value in (("accuracy", 93.5), ("Coverage-90", 90), ("nrmse", -0.2), ("sMAPE", 250))
     ),
-    _set("metrics__smape_is_within_its_convention", "metric_name = 'sMAPE', metric_value = 200.001"),
-    _set("metrics__coverage_is_a_fraction", "metric_name = 'coverage_80', metric_value = 1.2"),
-    _set("metrics__coverage_is_a_fraction", "metric_name = 'coverage', metric_value = -0.01"),
-    _set("metrics__scores_are_within_bounds", "metric_name = 'accuracy', metric_value = 1.01"),
-    _set("metrics__scores_are_within_bounds", "metric_name = 'f1', metric_value = -0.01"),
-    _set("metrics__scores_are_within_bounds", "metric_name = 'r2', metric_value = 1.01"),
+    *_beyond_ranges(),
+    *(
+        _set(f"{table}__metric_name_has_no_blank_ends", f"metric_name = {name}")
+        for table in ("metrics", "metric_summaries")
+        for name in ("''", "' mae'", "'mae '", r"E'mae\t'", r"E'mae\u00a0'")
+    ),
+    _set("metrics__model_belongs_to_run", "run_id = 3", "model_id is not null"),
+    _set("metric_summaries__model_belongs_to_run", "run_id = 3", "model_id is not null"),
     _set("metric_summaries__statistics_are_ordered", "min_value = 2.5"),
     _set("metric_summaries__statistics_are_ordered", "q1_value = 3.5"),
     _set("metric_summaries__statistics_are_ordered", "median_value = 4.5"),
@@ -95,14 +113,31 @@ _BY_HAND = [
     _set("hyperparameters__param_value_fits_its_type", "param_value = '12.5'", "param_type = 'integer'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'about 1'", "param_type = 'float'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'maybe'", "param_type = 'boolean'"),
+    _set("predictions__model_belongs_to_run", "run_id = 3"),
+    _set("predictions__target_is_after_cutoff", """metadata = '{"cutoff": "2025-04-01T00:00:00"}'"""),
+    _set("predictions__target_is_after_cutoff", """prediction_date = '2025-02-01', metadata = '{"cutoff": "2025-01-31 22:00:00-05:00"}'"""),
+    _set("predictions__later_targets_have_larger_horizons", "horizon = 2", "prediction_id = 1"),
+    _set("predictions__later_targets_have_larger_horizons", "horizon = 1", "prediction_id = 6"),
+    _set("predictions__later_targets_have_larger_horizons", "horizon = 4", "prediction_id = 5"),
+    _set("predictions__horizon_equals_its_place", "horizon = 3", "prediction_id = 6"),
+    Corruption("predictions__horizon_equals_its_place", "a step left out", f"delete from {RAW}.predictions where prediction_id = 5"),
+    _set("predictions__actuals_agree_over_models", "actual_value = 12", "prediction_id = 4"),
     _set("predictions__lower_bound_is_not_above_upper_bound", "lower_bound = 12, upper_bound = 8"),
-    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 12.5"),
-    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5"),
-    _set("predictions__intervals_are_complete", "upper_bound = null"),
-    _set("predictions__intervals_are_complete", "confidence_level = null"),
-    _set("metric_summary__error_metrics_are_not_negative", "metric_name = 'rmse', min_value = -0.1"),
-    _set("metric_summary__coverage_is_a_fraction", "metric_name = 'coverage_90', min_value = -0.1"),
-    _set("metric_summary__coverage_is_a_fraction", "metric_name = 'coverage', max_value = 1.1"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 12.5", "lower_bound = 8"),
+    _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5", "lower_bound = 8"),
+    _set("predictions__intervals_are_complete", "upper_bound = null", "upper_bound = 12"),
+    _set("predictions__intervals_are_complete", "confidence_level = null", "upper_bound = 12"),
+    *(
+        _set("metric_summary__statistics_are_ordered", assignment)
+        for assignment in (
+            "min_value = 0.6",
+            "q1_value = 0.6",
+            "median_value = 0.6",
+            "q3_value = 0.6",
+            "first_value = 0.4",
+            "last_value = 0.6",
+        )
+    ),
     _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'lower', best_value = 2, worst_value = 1"),
     _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'higher', best_value = 1, worst_value = 2"),
     _set("forecast_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
@@ -187,10 +222,8 @@ def _bad_values(expectation: Expectation) -> Iterator[str]:
         yield from (f"{kwargs['column']} = {value}" for value in limits)
     elif expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
         yield f"{kwargs['column_A']} = '2025-01-01 11:59:59', {kwargs['column_B']} = '2025-01-01 12:00:00'"
-    elif expectation.meta.check.endswith("_not_negative") and "lower(metric_name)" not in query:
+    elif expectation.meta.check.endswith("_not_negative"):
         yield from (f"{column} = -1" for column in re.findall(r"(\w+) < 0", query))
-    elif expectation.meta.check == "smape_is_within_its_convention" and "lower(metric_name)" not in query:
-        yield from (f"{column} = 200.5" for column in re.findall(r"(\w+) > 200", query))
     elif expectation.meta.check.endswith("_has_parent"):
         yield f"{expectation.meta.check.removesuffix('_has_parent')} = -1"
     elif expectation.meta.check == "required_values_are_present":
@@ -230,13 +263,13 @@ HEADLINES = [
     _orphan("model_registry", "model_id"),
     _orphan("datasets", "parent_dataset_id"),
     _orphan("dataset_features", "dataset_id"),
-    _orphan("metrics", "run_id"),
+    _orphan("metrics", "run_id", "metrics__model_belongs_to_run"),
     _orphan("metrics", "model_id"),
-    _orphan("metric_summaries", "run_id"),
+    _orphan("metric_summaries", "run_id", "metric_summaries__model_belongs_to_run"),
     _orphan("metric_summaries", "model_id"),
     _orphan("hyperparameters", "run_id"),
     _orphan("artifacts", "run_id"),
-    _orphan("predictions", "run_id"),
+    _orphan("predictions", "run_id", "predictions__model_belongs_to_run"),
     _orphan("predictions", "model_id"),
     _orphan("system_logs", "run_id"),
     _orphan("user_experiments", "user_id"),
@@ -252,16 +285,38 @@ HEADLINES = [
     _headline(
         "metrics: minus infinity", _update("metrics", "metric_value = '-Infinity'", "metric_name = 'bias'"), "metrics__values_are_finite"
     ),
+    *(
+        _headline(f"metrics: {name} = {value}", _value(kind, name, value).statement, f"metrics__values_are_{kind}")
+        for name, value, kind in (
+            ("mae", -1, "possible"),
+            ("accuracy", -1, "possible"),
+            ("coverage", 101, "possible"),
+            ("r2", 101, "possible"),
+            ("accuracy", 93.5, "within_convention"),
+            ("coverage_90", 90, "within_convention"),
+            ("nrmse", -0.2, "within_convention"),
+            ("smape", 250, "within_convention"),
+        )
+    ),
+    _headline("metrics: the model of another run", _update("metrics", "run_id = 2", "model_id = 1"), "metrics__model_belongs_to_run"),
     _headline(
-        "metrics: a negative mae", _update("metrics", "metric_value = -1", "metric_name = 'mae'"), "metrics__error_metrics_are_not_negative"
+        "runs: a start in the future", _update("runs", "start_time = '2999-01-01'", "run_id = 3"), "runs__times_are_not_in_the_future"
     ),
     _headline(
-        "metrics: smape of 250",
-        _update("metrics", "metric_value = 250", "metric_name = 'smape'"),
-        "metrics__smape_is_within_its_convention",
+        "runs: seconds that are minutes",
+        _update("runs", "execution_duration_seconds = 5", "run_id = 1"),
+        "runs__duration_is_from_start_to_end",
+    ),
+    _headline("runs: a circle", _update("runs", "parent_run_id = 2", "run_id = 1"), "runs__parents_form_no_circle"),
+    _headline(
+        "predictions: two actuals of one time",
+        _update("predictions", "actual_value = 11.5", "prediction_id = 4"),
+        "predictions__actuals_agree_over_models",
     ),
     _headline(
-        "metrics: coverage of 1.2", _update("metrics", "metric_value = 1.2", "metric_name = 'coverage'"), "metrics__coverage_is_a_fraction"
+        "predictions: a step miscounted",
+        _update("predictions", "horizon = 3", "prediction_id = 6"),
+        "predictions__horizon_equals_its_place",
     ),
     _headline("metrics: an unknown split", _update("metrics", "dataset_type = 'holdout'"), "metrics__dataset_type_is_known"),
     _headline("metrics: a negative step", _update("metrics", "metric_step = -1"), "metrics__metric_step_is_not_negative"),
