@@ -1,11 +1,12 @@
 """The Markdown pages of the project as data.
 
-Belongs here: which pages there are, and what they consist of: fenced blocks, headings, links. Does not belong here: what is expected of them.
+Belongs here: which pages there are, and their fenced blocks, headings and links. Does not belong here: what is expected of them.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -57,7 +58,7 @@ def blocks(text: str) -> Iterator[Block]:
 def headings(text: str) -> list[str]:
     """The headings of a page without their marks, in order."""
     tokens = MarkdownIt().parse(text)
-    return [_plain(inline) for opening, inline in zip(tokens, tokens[1:], strict=False) if opening.type == "heading_open"]
+    return [_plain(inline) for opening, inline in pairwise(tokens) if opening.type == "heading_open"]
 
 
 def anchors(text: str) -> set[str]:

@@ -125,7 +125,8 @@ def _commands(block: Block) -> Iterator[Example]:
         for (line, command, shown), may_fail in zip(parts, [*asked, False], strict=True):
             yield Example(line, command, shown, line + 1, _is_fitted(block), may_fail)
     elif block.kind and block.note:
-        yield Example(block.line, _here_document(f"cat > {shlex.quote(block.note)}", block.text))
+        file = shlex.quote(block.note)
+        yield Example(block.line, _here_document(f'mkdir -p "$(dirname {file})" && cat > {file}', block.text))
     else:
         raise NotUnderstood(f"line {block.line}: a block of the kind {block.kind!r} is neither run nor has it a reason not to be")
 
