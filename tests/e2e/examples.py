@@ -52,7 +52,7 @@ _VARYING = (
     (re.compile(r"[-─]{2,}"), "─"),
 )
 _SECONDS = re.compile(r"\bseconds\b")
-_DECIMAL = re.compile(r"-?\d[\d,]*\.\d+")
+_DECIMAL = re.compile(r"(-?\d[\d,]*\.\d+)")
 _ALARM = re.compile(r"warn|deprecat|traceback|emitted no result|without gating", re.IGNORECASE)
 
 
@@ -237,15 +237,18 @@ def _is_among(line: str, shown: Sequence[str], is_fitted: bool) -> bool:
 def _is_same(shown: str, printed: str, is_fitted: bool) -> bool:
     if _ANYTHING in shown:
         return re.fullmatch(".*".join(map(re.escape, shown.split(_ANYTHING))), printed) is not None
-    words = shown.split(), printed.split()
-    return len(words[0]) == len(words[1]) and all(_is_close(*pair, is_fitted) for pair in zip(*words, strict=True))
+    if not is_fitted:
+        return shown == printed
+    # What stands between numbers, and the numbers, by turns.
+    parts = _DECIMAL.split(shown), _DECIMAL.split(printed)
+    return len(parts[0]) == len(parts[1]) and all(one == other or _are_close(one, other) for one, other in zip(*parts, strict=True))
 
 
-def _is_close(shown: str, printed: str, is_fitted: bool) -> bool:
-    if is_fitted and _DECIMAL.fullmatch(shown) and _DECIMAL.fullmatch(printed):
-        one, other = (float(word.replace(",", "")) for word in (shown, printed))
-        return abs(one - other) <= TOLERANCE * max(abs(one), abs(other))
-    return shown == printed
+def _are_close(shown: str, printed: str) -> bool:
+    if not (_DECIMAL.fullmatch(shown) and _DECIMAL.fullmatch(printed)):
+        return False
+    one, other = (float(number.replace(",", "")) for number in (shown, printed))
+    return abs(one - other) <= TOLERANCE * max(abs(one), abs(other))
 
 
 def rewritten(text: str, outcomes: Sequence[Outcome]) -> str:
