@@ -152,7 +152,7 @@ def _here_document(command: str, text: str) -> str:
 
 
 def run(pages: Sequence[Sequence[Example]], folder: Path, environment: Mapping[str, str]) -> list[list[Outcome]]:
-    """Run all examples in one shell; each page begins in the folder."""
+    """Run all examples in one shell; each page begins in the folder, and what is printed calls it `…`."""
     script = [_MARK]
     for page in pages:
         script.append(f"cd {shlex.quote(str(folder))}")
@@ -169,7 +169,7 @@ def run(pages: Sequence[Sequence[Example]], folder: Path, environment: Mapping[s
         check=False,
     )
     # After each output stands its code; what follows the last code belongs to a command that never ended.
-    *ended, rest = _ENDED.split(done.stdout)
+    *ended, rest = _ENDED.split(done.stdout.replace(str(folder), _ANYTHING))
     printed, codes = ended[::2], map(int, ended[1::2])
     outcomes = iter([Outcome(code, tuple(text.splitlines())) for code, text in zip(codes, printed, strict=True)])
     last = iter([Outcome(None, tuple(rest.splitlines()))])

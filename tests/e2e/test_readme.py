@@ -24,7 +24,7 @@ _FOREIGN = ("RUNMART_", "DAGSTER_", "DBT_", "PYTEST_", "MAKE", "MFLAGS", "COLUMN
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project as after `make install`, without databases of its own yet."""
     root = tmp_path_factory.mktemp("readme") / "runmart"
-    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "target", "logs", "tests", "benchmarks"))
+    shutil.copytree(PROJECT_ROOT, root, ignore=shutil.ignore_patterns(".*", "target", "logs"))
     (root / ".venv").symlink_to(Path(sys.prefix))
     # For make, the environment is newer than what it is made of.
     for origin in ("uv.lock", "pyproject.toml"):

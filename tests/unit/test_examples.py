@@ -101,9 +101,9 @@ def test_a_failure_must_be_asked_for(tmp_path: Path) -> None:
 
 def test_examples_share_a_shell_and_a_page_begins_in_the_folder(tmp_path: Path) -> None:
     first = examples("```console\n$ export SEEN=yes\n$ cd /\n```")
-    second = examples("```csv /dev/stdout\na,b\n1,$SEEN\n```\n\n```console\n$ echo $SEEN $PWD >&2\nyes …\n$ exit 3\n$ echo never\n```")
+    second = examples("```csv /dev/stdout\na,b\n1,$SEEN\n```\n\n```console\n$ echo $SEEN $PWD/x >&2\nyes …/x\n$ exit 3\n$ echo never\n```")
     outcomes = run([first, second], tmp_path, os.environ)
-    assert outcomes[1] == [Outcome(0, ("a,b", "1,$SEEN")), Outcome(0, (f"yes {tmp_path}",)), Outcome(None), Outcome(None)]
+    assert outcomes[1] == [Outcome(0, ("a,b", "1,$SEEN")), Outcome(0, ("yes …/x",)), Outcome(None), Outcome(None)]
     assert "it never ended" in str(difference(second[-1], outcomes[1][-1]))
 
 
