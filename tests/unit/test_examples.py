@@ -101,9 +101,12 @@ def test_a_failure_must_be_asked_for(tmp_path: Path) -> None:
 
 def test_examples_share_a_shell_and_a_page_begins_in_the_folder(tmp_path: Path) -> None:
     first = examples("```console\n$ export SEEN=yes\n$ cd /\n```")
-    second = examples("```csv /dev/stdout\na,b\n1,$SEEN\n```\n\n```console\n$ echo $SEEN $PWD/x >&2\nyes …/x\n$ exit 3\n$ echo never\n```")
+    second = examples(
+        "```csv a/b.csv\na,b\n1,$SEEN\n```\n\n```console\n$ cat a/b.csv\n$ echo $SEEN $PWD/x >&2\n$ exit 3\n$ echo never\n```"
+    )
     outcomes = run([first, second], tmp_path, os.environ)
-    assert outcomes[1] == [Outcome(0, ("a,b", "1,$SEEN")), Outcome(0, ("yes …/x",)), Outcome(None), Outcome(None)]
+    printed = [Outcome(0), Outcome(0, ("a,b", "1,$SEEN")), Outcome(0, ("yes …/x",))]
+    assert outcomes[1] == [*printed, Outcome(None), Outcome(None)]
     assert "it never ended" in str(difference(second[-1], outcomes[1][-1]))
 
 
@@ -112,6 +115,7 @@ def test_examples_share_a_shell_and_a_page_begins_in_the_folder(tmp_path: Path) 
     [
         "```\n$ make demo\n```",
         "```bash\nmake demo\n```",
+        "```bash quickly\nmake demo\n```",
         "```console\nmake demo\n```",
         "```console quickly\n$ make demo\n```",
         "```sql\nselect 1;\n```",
