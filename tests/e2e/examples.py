@@ -14,8 +14,8 @@ How examples are written:
 - Anything else is a mistake: nothing in a page goes unrun by accident.
 
 When an output is the one that is shown: a line `…` stands for any lines, a `…` within a line for any words. Empty lines and the width of
-columns do not count. Any moment (a day with a time) is as good as any other, and so are durations and run ids. All else is the same,
-letter by letter. Fits of statistical models differ in their last digits between processors, and their optimisers may stop elsewhere: where
+columns do not count. Any moment (a day with a time) is as good as any other, and so are durations, figures in a column `seconds`, and run
+ids. All else is the same, letter by letter. Fits of statistical models differ in their last digits between processors, and their optimisers may stop elsewhere: where
 `fitted` stands after the kind of an output (```` ```text fitted ````, ```` ```console fitted ````), numbers with a decimal point may
 differ by 2 percent. A warning or a traceback is never covered by `…`.
 """
@@ -201,14 +201,14 @@ def _what_is_wrong(example: Example, outcome: Outcome) -> str | None:
 
 def normalised(lines: Sequence[str]) -> list[str]:
     """Lines without what may differ from run to run; empty ones are left out."""
-    result, column = [], None
+    result, end_of_column = [], None
     for line in lines:
         if header := _SECONDS.search(line):
-            column = header.end()
-        elif not line.strip():
-            column = None
-        elif column is not None:
-            line = re.sub(r"[\d.]+$", "<seconds>", line[:column]) + line[column:]  # noqa: PLW2901
+            end_of_column = header.end()
+        elif line.strip() in ("", _ANYTHING):
+            end_of_column = None
+        elif end_of_column is not None and len(line.rstrip()) >= end_of_column:
+            line = re.sub(r"[\d.]+$", "<seconds>", line[:end_of_column]) + line[end_of_column:]  # noqa: PLW2901
         for pattern, name in _VARYING:
             line = pattern.sub(name, line)  # noqa: PLW2901
         if line.strip():
