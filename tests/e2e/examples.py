@@ -14,10 +14,10 @@ How examples are written:
 - Anything else is a mistake: nothing in a page goes unrun by accident.
 
 When an output is the one that is shown: a line `…` stands for any lines, a `…` within a line for any words. Empty lines and the width of
-columns do not count. Any moment (a day with a time) is as good as any other, and so are durations, figures in a column `seconds`, and run
-ids. All else is the same, letter by letter. Fits of statistical models differ in their last digits between processors, and their optimisers may stop elsewhere: where
-`fitted` stands after the kind of an output (```` ```text fitted ````, ```` ```console fitted ````), numbers with a decimal point may
-differ by 2 percent. A warning or a traceback is never covered by `…`.
+columns do not count. Any moment (a day with a time) is as good as any other, and so are durations, figures in a column `seconds`, and ids
+of runs. All else is the same, letter by letter. Fits of statistical models differ in their last digits between processors, and their
+optimisers may stop elsewhere: where `fitted` stands after the kind of an output (```` ```text fitted ````, ```` ```console fitted ````),
+numbers with a decimal point may differ by 2 percent. A warning or a traceback is never covered by `…`.
 """
 
 import re
@@ -205,10 +205,10 @@ def normalised(lines: Sequence[str]) -> list[str]:
     for line in lines:
         if header := _SECONDS.search(line):
             end_of_column = header.end()
-        elif line.strip() in ("", _ANYTHING):
+        elif not line.strip():
             end_of_column = None
-        elif end_of_column is not None and len(line.rstrip()) >= end_of_column:
-            line = re.sub(r"[\d.]+$", "<seconds>", line[:end_of_column]) + line[end_of_column:]  # noqa: PLW2901
+        elif end_of_column is not None and line[end_of_column:][:1].strip() == "":
+            line = re.sub(r" \d+\.\d\d$", " <seconds>", line[:end_of_column]) + line[end_of_column:]  # noqa: PLW2901
         for pattern, name in _VARYING:
             line = pattern.sub(name, line)  # noqa: PLW2901
         if line.strip():
