@@ -166,7 +166,7 @@ def run(pages: Sequence[Sequence[Example]], folder: Path, environment: Mapping[s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     # After each output stands its code; what follows the last code belongs to a command that never ended.

@@ -52,4 +52,5 @@ def test_examples_print_what_the_page_shows(page: Path, outcomes: dict[Path, lis
     if request.config.getoption("--rewrite", default=False):
         page.write_text(rewritten(text, outcomes[page]), encoding="utf-8")
     wrong = [difference(*pair) for pair in zip(examples(text), outcomes[page], strict=True)]
-    assert not any(wrong), "\n".join(filter(None, wrong))
+    if any(wrong):
+        pytest.fail("\n".join(filter(None, wrong)), pytrace=False)
