@@ -107,10 +107,13 @@
     {% do return(statements | map('trim') | map('trim', ';') | select | join(';\n')) %}
 {% endmacro %}
 
-{# Publications come one after the other, and act as the role of the profile, whoever executes them. #}
+{#
+    Publications come one after the other, and act as the role of the profile, whoever executes them. The lock is one that analysts cannot
+    take: docs/adr/0010-lock-out-of-reach.md.
+#}
 {% macro hold_publications() -%}
     set local role {{ target.role }};
-    select pg_advisory_xact_lock(hashtext('runmart publish'))
+    lock table locks.publication in exclusive mode
 {%- endmacro %}
 
 {# Begins what a publication knows of itself: when it is, which unlike the beginning of its transaction is later than all before it, and what it writes. #}
