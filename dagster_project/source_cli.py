@@ -14,11 +14,10 @@ import typer
 from rich.table import Column, Table
 from sqlalchemy import make_url
 
-from dagster_project.commands.setup import known_systems
+from dagster_project.commands.setup import find_databases, known_systems
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
-from dagster_project.resources.databases import Databases
-from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
+from dagster_project.settings import PROJECT_ROOT, postgres_url, url_variable
 from dagster_project.terminal import AsJson, new_table, out, print_json
 from dagster_project.words import size
 
@@ -61,7 +60,7 @@ def scaffold(
 @source_app.command()
 def enable_cdc(system: System, as_json: AsJson = False) -> None:
     """Make the replication slot of a system whose contract says `capture: cdc`."""
-    enabled = slot.enable(_contract(system), _databases().url(system))
+    enabled = slot.enable(_contract(system), find_databases().url(system))
     if as_json:
         print_json(asdict(enabled))
         return
@@ -73,7 +72,7 @@ def enable_cdc(system: System, as_json: AsJson = False) -> None:
 @source_app.command()
 def disable_cdc(system: System, as_json: AsJson = False) -> None:
     """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
-    was_enabled = slot.disable(_contract(system), _databases().url(system))
+    was_enabled = slot.disable(_contract(system), find_databases().url(system))
     if as_json:
         print_json({"was_enabled": was_enabled})
     elif was_enabled:
@@ -90,7 +89,7 @@ def status(
     """Show how the changes of each system are found, and what its slot holds back at the source."""
     from dagster_project.commands.source import capture_statuses  # noqa: PLC0415
 
-    statuses = capture_statuses(_databases(), known_systems([system] if system else ()))
+    statuses = capture_statuses(find_databases(), known_systems([system] if system else ()))
     if as_json:
         print_json([asdict(one) for one in statuses])
         return
@@ -150,10 +149,6 @@ def _lines(rows: Sequence[tuple[str, str]]) -> Table:
 def _contract(system: str) -> SystemContract:
     known_systems([system])
     return load_contracts()[system]
-
-
-def _databases() -> Databases:
-    return Databases(Settings.from_environment())
 
 
 def _slots(statuses: "list[CaptureStatus]") -> Table:

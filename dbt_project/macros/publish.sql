@@ -227,8 +227,7 @@
         {%- endif -%}
         {%- set arrived = candidate.keys() | reject('in', published.keys() | reject('in', departed) | list) | list -%}
         {%- if departed or arrived -%}
-            {# Only a change of columns needs a lock that readers feel; it gives up soon rather than make them queue behind it. #}
-            set local lock_timeout = '5s';
+            {{ give_up_soon() }}
             {%- for column in departed %}
         alter table analytics.{{ name }} drop column {{ adapter.quote(column) }};
             {%- endfor %}
@@ -237,6 +236,11 @@
             {%- endfor %}
         {%- endif -%}
     {%- endif %}
+{% endmacro %}
+
+{# Only a change of columns, or of a view, needs a lock that readers feel; it gives up soon rather than make them queue behind it. #}
+{% macro give_up_soon() -%}
+    set local lock_timeout = '5s';
 {% endmacro %}
 
 {#
@@ -308,7 +312,7 @@
     {% set wanted = definition_of_view('analytics_next', name) %}
     {% if not is_published or definition_of_view('analytics', name) != wanted %}
         {% do return(
-            'set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted ~ ('' if is_published else grant_to_analysts(name))
+            (give_up_soon() if is_published else '') ~ 'set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted ~ ('' if is_published else grant_to_analysts(name))
         ) %}
     {% endif %}
     {% do return('') %}
