@@ -32,6 +32,8 @@ def close_to_others(home: Path) -> None:
         for path in _inside(home):
             with suppress(FileNotFoundError):
                 path.chmod(path.stat().st_mode & ~_OTHERS)
+        if os.geteuid() == 0:
+            os.chown(home, -1, os.getegid())
         home.chmod(home.stat().st_mode & ~others)
 
 
