@@ -54,12 +54,14 @@ ACTS = {
 
 
 @pytest.fixture
-def warehouse(new_database: Callable[[str], str]) -> str:
+def warehouse(new_database: Callable[[str], str]) -> Iterator[str]:
     """URL of a warehouse in which a system was synced, with the limits of analysts."""
     url = new_database("warehouse")
     assert restrain(url, AnalystLimits()) == []
     run(url, "set role runmart_ingest; create table locks.sync_small ()")
-    return url
+    yield url
+    # The limit of connections is one for all databases of the server.
+    restrain(url, AnalystLimits())
 
 
 @pytest.fixture
