@@ -37,10 +37,11 @@ QUERIES = {
         limit 10
     """,
     "coverage": """
-        select model_type, confidence_level, avg(interval_coverage) as coverage, avg(winkler_score) as score
-        from analytics.forecast_interval_accuracy
-        group by model_type, confidence_level
-        order by model_type, confidence_level
+        select models.model_type, intervals.confidence_level, avg(intervals.interval_coverage) as coverage
+        from analytics.forecast_interval_accuracy as intervals
+        inner join analytics.model_performance as models using (model_id)
+        group by models.model_type, intervals.confidence_level
+        order by models.model_type, intervals.confidence_level
     """,
     "runs by week": """
         select calendar.iso_week_number, runs.status, count(*) as runs

@@ -92,6 +92,8 @@ def _measure(platform: _Platform, connections: int, pause: float, refreshes: int
     """Answers, the parts of the time, and the refreshes that were published."""
     analyst_url, source_url = platform.run("url", "analyst"), platform.run("url", SYSTEM)
     warehouse_url = platform.run("url", "warehouse")
+    for query in QUERIES.values():
+        execute(analyst_url, query)
     analysts, parts, published = Analysts(analyst_url, connections, pause), [], []
     logged_in = f"select 1 from pg_stat_activity where usename = 'runmart_analyst' having count(*) = {connections}"
     with beside(analysts):
