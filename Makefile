@@ -19,7 +19,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh bench-publish clean
+.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh bench-publish bench-readers clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ bench-refresh: install $(PEERS)  ## What refreshes cost beside the source's mate
 bench-publish: SIZE = 200000
 bench-publish: install  ## What readers feel of ways to publish marts: SIZE=200000
 	@$(BIN)/python -m benchmarks.publish --size $(SIZE)
+
+bench-readers: install  ## How long 200 analysts wait for their dashboards while refreshes are published
+	@$(BIN)/python -m benchmarks.readers
 
 clean:  ## Stop the embedded server and remove .runmart/ and the environments
 	-test -x $(BIN)/runmart && $(BIN)/runmart down

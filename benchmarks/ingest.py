@@ -41,7 +41,7 @@ def main(
     tables = sorted(int(rows) for rows in sizes.split(",")) if sizes else [size // 5, size * 2]
     tell = Console(stderr=True).print
     with server_pair() as servers:
-        known = machine.facts(servers)
+        known = machine.facts(servers.source.version)
         nothing = Results(known, (), ())
         # Refuses figures of another machine before anything is measured.
         earlier = nothing.with_others_of(results.read(figures)) if add else nothing

@@ -267,7 +267,7 @@ def main(
     """Measure ways to publish."""
     results = []
     with server_pair() as servers:
-        facts = machine.facts(servers)
+        facts = machine.facts(servers.source.version)
         for way in WAYS:
             url = servers.warehouse.new_database("empty")
             results.append(_measure(url, way, size))

@@ -150,7 +150,7 @@ def main(
     """Measure refreshes beside the source's materialized views and a full rebuild."""
     tell = Console(stderr=True).print
     with server_pair() as servers:
-        facts = machine.facts(servers)
+        facts = machine.facts(servers.source.version)
         refreshes = tuple(_measure(servers, metrics, tell) for metrics in (size // 10, size))
     figures = refresh_report.figures(facts, refreshes)
     refresh_report.print_tables(refreshes)

@@ -6,6 +6,7 @@ too, and how results look (`results`). Modules that take long to import are impo
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.errors import from_driver
+from dagster_project.resources.analysts import ROLE as ANALYSTS
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
     as_dict,
@@ -30,7 +32,7 @@ from dagster_project.results import (
     show_system,
     show_verdict,
 )
-from dagster_project.settings import ConfigurationError, Settings
+from dagster_project.settings import ConfigurationError
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
 from dagster_project.terminal import AsJson, err, out, print_json
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
 app.add_typer(source_app, name="source")
 
-ANALYST = "runmart_analyst"
 DEMO_SYSTEM = "forecast_tracking"
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
@@ -64,8 +65,12 @@ def _clear_line(error: Exception) -> str:
     return str(from_driver(cause, "the database")) if isinstance(cause, psycopg2.Error) else str(cause)
 
 
-def _databases() -> Databases:
-    return Databases(Settings.from_environment())
+def _migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
+    """Migrate, with warnings on stderr; the names of the databases that were migrated."""
+    migrated = setup.migrate(databases, systems)
+    for warning in migrated.warnings:
+        err.print("[yellow]warning:[/]", warning.replace("[", r"\["))
+    return migrated.databases
 
 
 @app.command()
@@ -74,17 +79,17 @@ def demo(as_json: AsJson = False) -> None:
     from dagster_project.commands.leaders import best_models  # noqa: PLC0415
     from dagster_project.demo.forecast_tracking import fill  # noqa: PLC0415
 
-    databases = _databases()
+    databases = setup.find_databases()
     if databases.external_url(DEMO_SYSTEM):
         raise ConfigurationError(
             "the demo writes into its source database; unset RUNMART_SOURCE_FORECAST_TRACKING_URL to use the embedded one"
         )
     _say("starting PostgreSQL and migrating", as_json)
-    setup.migrate(databases)
+    _migrate(databases)
     _say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
     workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
     report = _run("sync_and_refresh", databases, as_json)
-    leaders = best_models(databases.url(WAREHOUSE, ANALYST))
+    leaders = best_models(databases.url(WAREHOUSE, ANALYSTS))
     if as_json:
         print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
         return
@@ -108,11 +113,11 @@ def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback ad
     from dagster_project.commands.turns import end_runs_of_dead_processes  # noqa: PLC0415
     from dagster_project.resources.instance import environment, open_instance  # noqa: PLC0415
 
-    databases = _databases()
+    databases = setup.find_databases()
     home = databases.settings.home
     with claimed(home, port), ended_by_signals():
         try:
-            setup.migrate(databases)
+            _migrate(databases)
             with open_instance(databases) as instance:
                 end_runs_of_dead_processes(instance)
             err.print("starting code server, UI and daemon …")
@@ -125,20 +130,20 @@ def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback ad
 @app.command()
 def down() -> None:
     """Stop the embedded server."""
-    _databases().server.stop()
+    setup.find_databases().server.stop()
 
 
 @app.command()
 def migrate(systems: Systems = None) -> None:
     """Bring the warehouse and the embedded source databases to the newest revision; a source of your own only if you name it."""
-    for name in setup.migrate(_databases(), systems or ()):
+    for name in _migrate(setup.find_databases(), systems or ()):
         out.print(f"{name}: at the newest revision")
 
 
 @app.command()
 def sync(systems: Systems = None, as_json: AsJson = False) -> None:
     """Bring the raw tables up to a snapshot of their source, and check them."""
-    databases = _databases()
+    databases = setup.find_databases()
     reports = [_run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
     if as_json:
         print_json([as_dict(report) for report in reports])
@@ -159,7 +164,7 @@ def reconcile(
     from dagster_project.commands.reconciling import findings, tables_by_system  # noqa: PLC0415
     from dagster_project.components.source_system import reconcile_config  # noqa: PLC0415
 
-    databases = _databases()
+    databases = setup.find_databases()
     reports = {
         system: _run(f"reconcile_{system}", databases, as_json, reconcile_config(system, names, is_repairing=repair))
         for system, names in tables_by_system(systems or (), tables or ()).items()
@@ -184,7 +189,7 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Bring the marts up to date with raw, check them, publish them."""
-    databases = _databases()
+    databases = setup.find_databases()
     # Told also when there is nothing to do.
     _check_setup(databases)
     current = None if full else current_refresh(databases)
@@ -213,7 +218,7 @@ def status(as_json: AsJson = False) -> None:
     """Show of every raw table how far it is behind its source, what its last sync did, and its checks."""
     from dagster_project.commands.status import system_statuses  # noqa: PLC0415
 
-    systems = system_statuses(_databases())
+    systems = system_statuses(setup.find_databases())
     if as_json:
         print_json([asdict(system) for system in systems])
         return
@@ -236,7 +241,7 @@ def explain(
     """Show where a row of a mart comes from: the source rows behind it, and the SQL that makes its values of them."""
     from dagster_project.commands.explaining import explanation_of  # noqa: PLC0415
 
-    explanation = explanation_of(_databases(), mart, key, column, rows)
+    explanation = explanation_of(setup.find_databases(), mart, key, column, rows)
     if as_json:
         print_json({**asdict(explanation), "differing": explanation.differing})
     else:
@@ -248,9 +253,9 @@ def explain(
 @app.command()
 def url(database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")]) -> None:
     """Print the connection URL of a database, for psql and notebooks."""
-    databases = _databases()
+    databases = setup.find_databases()
     if database == "analyst":
-        print(databases.url(WAREHOUSE, ANALYST))
+        print(databases.url(WAREHOUSE, ANALYSTS))
     else:
         print(databases.url(database if database == WAREHOUSE else setup.known_systems([database])[0]))
 
@@ -260,7 +265,7 @@ def env() -> None:
     """Print the variables under which dagster, dbt and alembic work by themselves: eval "$(runmart env)"."""
     from dagster_project.resources.instance import environment  # noqa: PLC0415
 
-    for name, value in environment(_databases()).items():
+    for name, value in environment(setup.find_databases()).items():
         print(f"export {name}={shlex.quote(value)}")
 
 
@@ -273,9 +278,9 @@ def import_(
     """Write a backtest of your own (unique_id, ds, cutoff, y, Model, Model-lo-90, …) into the source database."""
     from dagster_project.demo.backtest_files import import_backtest  # noqa: PLC0415
 
-    databases = _databases()
+    databases = setup.find_databases()
     if databases.external_url(DEMO_SYSTEM) is None:
-        setup.migrate(databases)
+        _migrate(databases)
     summary = import_backtest(databases.url(DEMO_SYSTEM), file, experiment)
     if as_json:
         print_json(asdict(summary))
@@ -289,7 +294,7 @@ def import_(
 
 
 def _one_job(job: str, as_json: bool) -> None:
-    report = _run(job, _databases(), as_json)
+    report = _run(job, setup.find_databases(), as_json)
     if as_json:
         print_json(as_dict(report))
     else:

@@ -25,6 +25,9 @@ DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
 
+# PostgreSQL counts milliseconds and kilobytes in 31 bits.
+_LARGEST_NUMBER = 2_000_000
+
 
 def has_migrations(name: str) -> bool:
     """Whether a database is Runmart's to build; that of a user's own is not."""
@@ -41,6 +44,23 @@ class ConfigurationError(RunmartError):
 
 
 @dataclass(frozen=True)
+class AnalystLimits:
+    """What the role runmart_analyst may use of the warehouse's server.
+
+    Attributes:
+        connections: How many may be open at a time.
+        statement_seconds: How long a statement may take.
+        idle_seconds: How long a transaction may stay open between two statements.
+        temp_megabytes: How much a connection may put aside on disk at a time, for sorting and the like.
+    """
+
+    connections: int = 200
+    statement_seconds: int = 300
+    idle_seconds: int = 60
+    temp_megabytes: int = 1024
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the environment says.
 
@@ -51,6 +71,7 @@ class Settings:
         instance_url: PostgreSQL URL of the Dagster instance, or None for the embedded server.
         alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
         history_days: Days for which versions of mart rows that have ended are kept; None for ever.
+        analysts: What analysts may use of the warehouse's server.
     """
 
     home: Path
@@ -59,6 +80,7 @@ class Settings:
     source_urls: Mapping[str, str] = field(default_factory=dict)
     alert_urls: tuple[str, ...] = ()
     history_days: int | None = None
+    analysts: AnalystLimits = AnalystLimits()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -68,7 +90,7 @@ class Settings:
             environment: Replaces both, for tests.
 
         Raises:
-            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, or a number of days is none.
+            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, or a number is none.
         """
         if environment is None:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
@@ -84,7 +106,8 @@ class Settings:
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
-            history_days=_optional_days("RUNMART_HISTORY_DAYS", environment),
+            history_days=_optional_number("RUNMART_HISTORY_DAYS", "days", environment),
+            analysts=_analyst_limits(environment),
         )
 
 
@@ -93,12 +116,18 @@ def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
     return postgres_url(name, value) if value else None
 
 
-def _optional_days(name: str, environment: Mapping[str, str]) -> int | None:
+def _analyst_limits(environment: Mapping[str, str]) -> AnalystLimits:
+    units = {"connections": "connections", "statement_seconds": "seconds", "idle_seconds": "seconds", "temp_megabytes": "megabytes"}
+    given = {limit: _optional_number(f"RUNMART_ANALYST_{limit.upper()}", unit, environment) for limit, unit in units.items()}
+    return AnalystLimits(**{limit: number for limit, number in given.items() if number is not None})
+
+
+def _optional_number(name: str, unit: str, environment: Mapping[str, str]) -> int | None:
     value = environment.get(name)
     if not value:
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise ConfigurationError(f"{name} must be a number of days, at least 1, or unset, not {value!r}")
+    if not value.isdecimal() or not 1 <= int(value) <= _LARGEST_NUMBER:
+        raise ConfigurationError(f"{name} must be a number of {unit}, from 1 to {_LARGEST_NUMBER}, or unset, not {value!r}")
     return int(value)
 
 

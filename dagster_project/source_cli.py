@@ -16,11 +16,11 @@ import typer
 from rich.table import Column, Table
 from sqlalchemy import make_url
 
-from dagster_project.commands.setup import known_systems
+from dagster_project.commands.setup import find_databases, known_systems
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
-from dagster_project.resources.databases import WAREHOUSE, Databases
-from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
+from dagster_project.resources.databases import WAREHOUSE
+from dagster_project.settings import PROJECT_ROOT, postgres_url, url_variable
 from dagster_project.terminal import AsJson, new_table, out, print_json
 from dagster_project.words import size
 
@@ -52,7 +52,11 @@ def scaffold(
     checked_url, schemas = postgres_url("--url", url), list(dict.fromkeys(schema or ["public"]))
     check_system_name(system)
     refuse_existing(system, PROJECT_ROOT)
-    with closing(psycopg2.connect(_databases().url(WAREHOUSE))) as warehouse, warehouse.cursor() as asking, reading(checked_url) as cursor:
+    with (
+        closing(psycopg2.connect(find_databases().url(WAREHOUSE))) as warehouse,
+        warehouse.cursor() as asking,
+        reading(checked_url) as cursor,
+    ):
         drafted = draft(system, read_catalog(cursor, schemas), schemas, include or (), exclude or ())
         files = texts(drafted, raw_types(cursor, asking, drafted))
     write(system, files, PROJECT_ROOT)
@@ -65,7 +69,7 @@ def scaffold(
 @source_app.command()
 def enable_cdc(system: System, as_json: AsJson = False) -> None:
     """Make the replication slot of a system whose contract says `capture: cdc`."""
-    enabled = slot.enable(_contract(system), _databases().url(system))
+    enabled = slot.enable(_contract(system), find_databases().url(system))
     if as_json:
         print_json(asdict(enabled))
         return
@@ -77,7 +81,7 @@ def enable_cdc(system: System, as_json: AsJson = False) -> None:
 @source_app.command()
 def disable_cdc(system: System, as_json: AsJson = False) -> None:
     """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
-    was_enabled = slot.disable(_contract(system), _databases().url(system))
+    was_enabled = slot.disable(_contract(system), find_databases().url(system))
     if as_json:
         print_json({"was_enabled": was_enabled})
     elif was_enabled:
@@ -94,7 +98,7 @@ def status(
     """Show how the changes of each system are found, and what its slot holds back at the source."""
     from dagster_project.commands.source import capture_statuses  # noqa: PLC0415
 
-    statuses = capture_statuses(_databases(), known_systems([system] if system else ()))
+    statuses = capture_statuses(find_databases(), known_systems([system] if system else ()))
     if as_json:
         print_json([asdict(one) for one in statuses])
         return
@@ -154,10 +158,6 @@ def _lines(rows: Sequence[tuple[str, str]]) -> Table:
 def _contract(system: str) -> SystemContract:
     known_systems([system])
     return load_contracts()[system]
-
-
-def _databases() -> Databases:
-    return Databases(Settings.from_environment())
 
 
 def _slots(statuses: "list[CaptureStatus]") -> Table:

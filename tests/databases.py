@@ -19,6 +19,12 @@ def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def create_login(url: str, role: str) -> None:
+    """Create a role that may log in to this database, and nothing else."""
+    ((database,),) = run(url, "select quote_ident(current_database())")
+    run(url, f"create role {role} login; grant connect on database {database} to {role}")
+
+
 def wait_for_earlier_transactions(url: str) -> None:
     """Wait until no transaction runs that had begun before, whoever's: the server's own housekeeping has some.
 

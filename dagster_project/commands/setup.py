@@ -1,10 +1,11 @@
-"""Bringing databases to the newest revision.
+"""What commands do before their work: find the databases, bring them to the newest revision, see that they can be used.
 
 Belongs here: which databases are Runmart's to migrate. Does not belong here: the revisions (`migrations/`).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import psycopg2
 from alembic.util import CommandError
@@ -12,11 +13,33 @@ from sqlalchemy.exc import DBAPIError
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
+from dagster_project.resources.analysts import restrain
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
-from dagster_project.settings import ConfigurationError, has_migrations
+from dagster_project.resources.home import close_to_others
+from dagster_project.settings import ConfigurationError, Settings, has_migrations
 from migrations.run import upgrade
 
 _OLDEST_VERSION = 140000
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a migration did.
+
+    Attributes:
+        databases: The names of those that are now at their newest revision.
+        warnings: What a person should know, one line each.
+    """
+
+    databases: list[str]
+    warnings: list[str]
+
+
+def find_databases() -> Databases:
+    """The databases that the settings say. What this process writes from now on, and the home as it is, are for its owner alone."""
+    settings = Settings.from_environment()
+    close_to_others(settings.home)
+    return Databases(settings)
 
 
 def known_systems(systems: Sequence[str]) -> list[str]:
@@ -32,13 +55,10 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     return list(systems or contracts)
 
 
-def migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
-    """Migrate the warehouse and the source databases on the embedded server, or just the systems named.
+def migrate(databases: Databases, systems: Sequence[str] = ()) -> Migrated:
+    """Migrate the warehouse and the source databases on the embedded server, or just the systems named; set the limits of analysts.
 
     A source database of the user's own is migrated only when its system is named: it may have an owner with plans of his own.
-
-    Returns:
-        The names of the databases that are now at their newest revision.
 
     Raises:
         RunmartError: A system has no migrations, or a database cannot be reached, is older than PostgreSQL 14, or is at a revision that
@@ -50,12 +70,15 @@ def migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
         raise ConfigurationError(f"{foreign[0]} has no migrations: its database is its owner's to change, Runmart only reads it")
     embedded = [system for system in named if has_migrations(system) and databases.external_url(system) is None]
     targets = named if systems else [WAREHOUSE, *embedded]
+    warnings = []
     for target in targets:
         with _explained(target):
             url = databases.url(target)
             _connect(target, url)
             upgrade(target, url)
-    return targets
+            if target == WAREHOUSE:
+                warnings += restrain(url, databases.settings.analysts)
+    return Migrated(targets, warnings)
 
 
 def check_connections(databases: Databases) -> None:

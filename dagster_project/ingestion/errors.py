@@ -104,7 +104,7 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
         database: What the user calls the database: `the warehouse`, or `the source <system>`.
     """
     text = first_line(error)
-    if re.search(r'role "runmart_\w+" does not exist|(relation|table|schema) "(ops|quality|analytics)\b', text):
+    if re.search(r'role "runmart_\w+" does not exist|(relation|table|schema) "(ops|locks|quality|analytics)\b', text):
         return SchemaDrift(f"{database}: {text}; bring it to the newest revision: runmart migrate")
     if isinstance(error, errors.InsufficientPrivilege):
         return AccessDenied(

@@ -34,6 +34,7 @@ from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.fault import locate
 from dagster_project.ingestion.first_load import first_load
 from dagster_project.ingestion.held_types import with_held_types
+from dagster_project.ingestion.lock import LockingConnection
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation, reconcile
 from dagster_project.ingestion.source import Position, SourceSnapshot, connect, open_snapshot, transactions_since, wait_until_durable
 from dagster_project.ingestion.standing import StandingTable, standing_tables
@@ -227,6 +228,8 @@ class _Sync:
         """
         try:
             yield
+        except SyncInProgress:
+            raise
         except (SyncError, StatementFailed, psycopg2.Error) as error:
             cause = error.cause if isinstance(error, StatementFailed) else error
             if isinstance(cause, psycopg2.Error) and not is_of_one_table(cause):
@@ -387,7 +390,9 @@ def _of_tables(before: Watermark, existing: set[str], loading: set[str]) -> Wate
 def _warehouse(system: str, url: str) -> Iterator[Connection]:
     """A connection as runmart_ingest that holds the system's lock; closing it releases the lock and undoes what was not committed."""
     with _translated("the warehouse"):
-        connection = psycopg2.connect(url, connect_timeout=10, application_name=f"runmart sync {system}")
+        connection = psycopg2.connect(
+            url, connect_timeout=10, application_name=f"runmart sync {system}", connection_factory=LockingConnection
+        )
         try:
             connection.autocommit = True
             connection.set_client_encoding("UTF8")
@@ -398,18 +403,13 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
                 # A sync works in temporary tables of this one session; the defaults send even small ones to disk.
                 cursor.execute("set temp_buffers = '64MB'")
                 cursor.execute("set work_mem = '64MB'")
-                cursor.execute("select pg_try_advisory_lock(hashtext('runmart sync'), hashtext(%s))", (system,))
-                if one_row(cursor) == (False,):
-                    raise SyncInProgress(f"a sync of {system} is already running; wait for it to end and repeat if needed")
-            connection.autocommit = False
+            connection.lock(system)
             yield connection
         finally:
             # The server notices a closed connection in its own time; the next sync shall not find the lock still held, however this one
             # ended. A connection that is lost by now has no lock.
             with suppress(psycopg2.Error):
-                connection.rollback()
-                with connection.cursor() as cursor:
-                    cursor.execute("select pg_advisory_unlock_all()")
+                connection.release()
             connection.close()
 
 

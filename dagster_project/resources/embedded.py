@@ -14,7 +14,7 @@ import stat
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,6 +34,9 @@ with warnings.catch_warnings():
 SUPERUSER = "postgres"
 _START_SECONDS = 60
 
+_INITIAL_DATABASES = ("postgres", "template1")
+_OPEN_DATABASES = "select datname from pg_database where datname = any(%s) and has_database_privilege('public', oid, 'connect')"
+
 # The server needs a whole segment of its write-ahead log to start.
 _FEW_BYTES = 16 * 2**20
 
@@ -45,7 +48,8 @@ _SHARED_MEGABYTES = min(1024, psutil.virtual_memory().total // 2**20 // 8)
 _SERVER_SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
-    "max_connections": "200",
+    # 200 of analysts, 50 that are kept for the platform, and some for who else comes.
+    "max_connections": "300",
     "shared_buffers": f"'{_SHARED_MEGABYTES}MB'",
     # What the planner assumes by default holds for disks that turn.
     "random_page_cost": "1.1",
@@ -125,16 +129,17 @@ class EmbeddedServer:
         return f"postgresql://{user}@/{database}?host={quote(str(info.socket_dir), safe='')}"
 
     def ensure_database(self, database: str) -> None:
-        """Create a database unless it exists."""
-        connection = psycopg2.connect(self.url("postgres"))
-        try:
+        """Create a database unless it exists; it, and those that the server came with, are closed to roles that nobody has let in."""
+        with closing(psycopg2.connect(self.url("postgres"))) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("select 1 from pg_database where datname = %s", (database,))
-                if cursor.fetchone() is None:
-                    cursor.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
-        finally:
-            connection.close()
+            cursor.execute("select 1 from pg_database where datname = %s", (database,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+            cursor.execute(_OPEN_DATABASES, ([database, *_INITIAL_DATABASES],))
+            for (name,) in cursor.fetchall():
+                # PostgreSQL refuses two such changes at once.
+                with self._locked():
+                    cursor.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
 
     def _create_or_adopt(self) -> None:
         if (self.folder / "PG_VERSION").exists():
@@ -179,7 +184,12 @@ class EmbeddedServer:
         if server.system_user is None:
             return
         shutil.chown(folder, server.system_user)
-        for path in (folder, server.bin_path):
+        home = folder.parent
+        if not home.stat().st_mode & stat.S_IXOTH:
+            # The server, which keeps our group, must go through it to its data; it need not read it, and nobody else need do either.
+            os.chown(home, -1, os.getegid())
+            home.chmod(home.stat().st_mode | stat.S_IXGRP)
+        for path in (home, server.bin_path):
             ensure_prefix_permissions(path)
         ensure_folder_permissions(server.bin_path.parent, _READ_AND_EXECUTE)
 

@@ -109,10 +109,13 @@
     {% do return(statements | map('trim') | map('trim', ';') | select | join(';\n')) %}
 {% endmacro %}
 
-{# Publications come one after the other, and act as the role of the profile, whoever executes them. #}
+{#
+    Publications come one after the other, and act as the role of the profile, whoever executes them. The lock is one that analysts cannot
+    take: docs/adr/0011-lock-out-of-reach.md.
+#}
 {% macro hold_publications() -%}
     set local role {{ target.role }};
-    select pg_advisory_xact_lock(hashtext('runmart publish'))
+    lock table locks.publication in exclusive mode
 {%- endmacro %}
 
 {# Begins what a publication knows of itself: when it is, which unlike the beginning of its transaction is later than all before it, and what it writes. #}
@@ -226,8 +229,7 @@
         {%- endif -%}
         {%- set arrived = candidate.keys() | reject('in', published.keys() | reject('in', departed) | list) | list -%}
         {%- if departed or arrived -%}
-            {# Only a change of columns needs a lock that readers feel; it gives up soon rather than make them queue behind it. #}
-            set local lock_timeout = '5s';
+            {{ give_up_soon() }}
             {%- for column in departed %}
         alter table analytics.{{ name }} drop column {{ adapter.quote(column) }};
             {%- endfor %}
@@ -236,6 +238,11 @@
             {%- endfor %}
         {%- endif -%}
     {%- endif %}
+{% endmacro %}
+
+{# Only a change of columns, or of a view, needs a lock that readers feel; it gives up soon rather than make them queue behind it. #}
+{% macro give_up_soon() -%}
+    set local lock_timeout = '5s';
 {% endmacro %}
 
 {#
@@ -307,7 +314,7 @@
     {% set wanted = definition_of_view('analytics_next', name) %}
     {% if not is_published or definition_of_view('analytics', name) != wanted %}
         {% do return(
-            'set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted ~ ('' if is_published else grant_to_analysts(name))
+            (give_up_soon() if is_published else '') ~ 'set local search_path = analytics; create or replace view analytics.' ~ name ~ ' as ' ~ wanted ~ ('' if is_published else grant_to_analysts(name))
         ) %}
     {% endif %}
     {% do return('') %}

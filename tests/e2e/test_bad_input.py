@@ -22,6 +22,7 @@ from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import SOURCES_ROOT
 from migrations.run import upgrade
+from tests.databases import create_login
 from tests.e2e.servers import PASSWORD, free_port, old_server, password_server, resize, silent_server, small_disk
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
@@ -157,7 +158,7 @@ def test_wrong_password(runmart: Run, own_databases: dict[str, str], tmp_path: P
 
 def test_missing_right_on_a_source_table(runmart: Run, own_databases: dict[str, str]) -> None:
     source = own_databases[_SOURCE_URL]
-    rows(source, "create role bad_input_reader login")
+    create_login(source, "bad_input_reader")
     try:
         rows(source, "grant usage on schema public, audit to bad_input_reader; grant select on experiments to bad_input_reader")
         line = runmart("sync", **{**own_databases, _SOURCE_URL: source.replace("postgres@", "bad_input_reader@")}).line

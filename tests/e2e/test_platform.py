@@ -106,7 +106,8 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
         where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
         """
     )
-    assert {schema for schema, _ in relations} == {f"raw_{SYSTEM}", "staging", "analytics", "analytics_next", "quality", "ops", "public"}
+    for_the_platform = {f"raw_{SYSTEM}", "staging", "analytics_next", "ops", "locks", "public"}
+    assert {schema for schema, _ in relations} == {"analytics", "quality", *for_the_platform}
     for schema, relation in relations:
         if schema in ("analytics", "quality"):
             platform.warehouse(f"select * from {schema}.{relation} limit 1", user="runmart_analyst")
@@ -125,11 +126,22 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
         "create schema mine",
         "set role runmart_transform",
         "set role runmart_ingest",
+        "select pg_advisory_lock(hashtext('runmart publish'))",
+        "select lo_create(0)",
     ],
 )
 def test_analyst_changes_nothing(platform: Platform, statement: str) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         platform.warehouse(statement, user="runmart_analyst")
+
+
+def test_migrations_have_set_the_limits_of_analysts(platform: Platform) -> None:
+    limits = platform.warehouse(
+        "select current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'),"
+        " current_setting('temp_file_limit'), rolconnlimit from pg_roles where rolname = current_user",
+        user="runmart_analyst",
+    )
+    assert limits == [("5min", "1min", "1GB", 200)]
 
 
 def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from dagster_project.settings import PROJECT_ROOT, ConfigurationError, Settings
+from dagster_project.settings import PROJECT_ROOT, AnalystLimits, ConfigurationError, Settings
 
 
 def test_nothing_set_is_the_embedded_default() -> None:
@@ -17,6 +17,7 @@ def test_nothing_set_is_the_embedded_default() -> None:
 def test_empty_variables_count_as_unset() -> None:
     names = (
         *("RUNMART_HOME", "RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_ALERT_URLS", "RUNMART_HISTORY_DAYS"),
+        *("RUNMART_ANALYST_CONNECTIONS", "RUNMART_ANALYST_IDLE_SECONDS"),
         "RUNMART_SOURCE_FORECAST_TRACKING_URL",
     )
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings.from_environment({})
@@ -30,6 +31,10 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "RUNMART_SOURCE_FORECAST_TRACKING_URL": "postgresql:///tracking?host=%2Ftmp",
         "RUNMART_ALERT_URLS": " slack://a/b/c , ,mailto://x:y@z.org",
         "RUNMART_HISTORY_DAYS": "400",
+        "RUNMART_ANALYST_CONNECTIONS": "50",
+        "RUNMART_ANALYST_STATEMENT_SECONDS": "60",
+        "RUNMART_ANALYST_IDLE_SECONDS": "10",
+        "RUNMART_ANALYST_TEMP_MEGABYTES": "2000000",
         "OTHER_URL": "no matter",
     }
     assert Settings.from_environment(environment) == Settings(
@@ -39,13 +44,15 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         source_urls={"forecast_tracking": "postgresql:///tracking?host=%2Ftmp"},
         alert_urls=("slack://a/b/c", "mailto://x:y@z.org"),
         history_days=400,
+        analysts=AnalystLimits(connections=50, statement_seconds=60, idle_seconds=10, temp_megabytes=2_000_000),
     )
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a month"])
-def test_wrong_number_of_days_names_the_variable(days: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"RUNMART_HISTORY_DAYS must be a number of days.*{days}"):
-        Settings.from_environment({"RUNMART_HISTORY_DAYS": days})
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "a month", "2000001"])
+@pytest.mark.parametrize(("name", "unit"), [("HISTORY_DAYS", "days"), ("ANALYST_CONNECTIONS", "connections")])
+def test_wrong_number_names_the_variable(name: str, unit: str, number: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"RUNMART_{name} must be a number of {unit}, from 1 to 2000000, or unset, not '{number}'"):
+        Settings.from_environment({f"RUNMART_{name}": number})
 
 
 def test_home_of_the_user_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

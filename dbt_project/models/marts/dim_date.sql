@@ -1,4 +1,4 @@
-{{ mart(touched='calendar_years', grouped_by=['year_number']) }}
+{{ mart(touched='calendar_years', grouped_by=['year_number'], indexes=[{'columns': ['date_day'], 'unique': true}]) }}
 
 with years as (
 

@@ -17,7 +17,7 @@ from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.raw_types import RawTypes
 from dagster_project.scaffold.suite_files import suites
-from tests.databases import run
+from tests.databases import create_login, run
 from tests.integration.capture import oracle
 from tests.integration.ingestion import cases
 from tests.integration.ingestion.conftest import failures
@@ -122,18 +122,17 @@ def test_composite_type_that_gets_an_attribute_is_read_again(load: Callable[[str
 
 
 @pytest.fixture
-def reader(new_database: Callable[[str], str]) -> Iterator[str]:
-    """A role that may select from what it is granted, and nothing else."""
-    server = new_database("empty")
-    run(server, "create role case_reader login")
-    yield "case_reader"
-    run(server, "drop role case_reader")
-
-
-def test_guarded_table_is_left_out_with_the_reason(load: Callable[[str, str], Case], reader: str) -> None:
+def guarded(load: Callable[[str, str], Case]) -> Iterator[tuple[Case, str]]:
+    """A case with a guarded table, and its URL for a role that may select from all tables and nothing else."""
     case = load("rls", "horizon")
-    run(case.source_url, f"grant select on open_table, guarded to {reader}")
-    url = case.source_url.replace("postgres@", f"{reader}@")
+    create_login(case.source_url, "case_reader")
+    run(case.source_url, "grant select on open_table, guarded to case_reader")
+    yield case, case.source_url.replace("postgres@", "case_reader@")
+    run(case.source_url, "drop owned by case_reader; drop role case_reader")
+
+
+def test_guarded_table_is_left_out_with_the_reason(guarded: tuple[Case, str]) -> None:
+    case, url = guarded
     made, _ = cases.drafted(url, case.warehouse_url)
     assert [*made.contract.tables] == ["open_table"]
     ((name, reason),) = ((one.name, one.reason) for one in made.left_out)
@@ -143,7 +142,6 @@ def test_guarded_table_is_left_out_with_the_reason(load: Callable[[str, str], Ca
     result = sync(case.draft.contract, url, case.warehouse_url)
     assert set(failures(result)) == {"guarded"}
     assert run(case.warehouse_url, "select id from raw_small.open_table") == [(1,)]
-    run(case.source_url, f"drop owned by {reader}")
 
 
 @pytest.fixture(scope="module")

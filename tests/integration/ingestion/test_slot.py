@@ -36,6 +36,8 @@ create table awkward (
 );
 """
 
+_NEW_READER = ("drop role if exists reader", "create role reader login", "grant connect on database shop to reader")
+
 KEYS = {
     "plain": ["id"],
     "composite": ["a", "b"],
@@ -482,7 +484,7 @@ def test_system_on_horizon_is_not_enabled_but_can_be_disabled(source: Source) ->
 
 
 def test_owner_is_told_what_to_run(bare: Source) -> None:
-    bare.run(_TABLES, "drop role if exists reader", "create role reader login", "grant select on all tables in schema public to reader")
+    bare.run(_TABLES, *_NEW_READER, "grant select on all tables in schema public to reader")
     url = bare.server.url("shop", "reader")
     with pytest.raises(AccessDenied, match="let the owner of its tables run this and repeat") as denied:
         slot.enable(CONTRACT, url)
@@ -502,7 +504,7 @@ def test_owner_is_told_what_to_run(bare: Source) -> None:
 
 
 def test_right_to_replicate_is_asked_for_alone(source: Source) -> None:
-    source.run("drop role if exists reader", "create role reader login")
+    source.run(*_NEW_READER)
     with pytest.raises(AccessDenied, match=r'run this and repeat:\n  alter role "reader" replication;$'):
         slot.disable(CONTRACT, source.server.url("shop", "reader"))
     with source.cursor(source.server.url("shop", "reader")) as cursor, pytest.raises(AccessDenied, match='alter role "reader" replication'):

@@ -133,6 +133,21 @@ def test_readers_notice_nothing_of_a_publish_under_way(published: House) -> None
     assert after[2] != before[2]
 
 
+def test_reader_who_never_ends_makes_a_changed_view_fail_and_nobody_wait(published: House) -> None:
+    """Replacing the view needs a lock that the reader has; whoever comes later would queue behind it."""
+    ((definition,),) = published.warehouse("select pg_get_viewdef('analytics.mv_experiment_summary'::regclass)")
+    changed = f"create or replace view analytics.mv_experiment_summary as select * from ({definition.rstrip(';')}) as v where false"
+    published.warehouse(changed)
+    published.fill(rows(2))
+    with closing(psycopg2.connect(published.warehouse_url)) as reader, reader.cursor() as cursor:
+        cursor.execute("set role runmart_analyst; select * from analytics.mv_experiment_summary")
+        result = published.try_build(*PART)
+        assert "canceling statement due to lock timeout" in messages(result)
+        assert published.warehouse(TOTAL) == [(1, 1)]
+    published.build(*PART)
+    assert published.warehouse("select total_runs from analytics.mv_experiment_summary") == [(2,)]
+
+
 def test_error_halfway_leaves_all_marts_as_they_were(published: House) -> None:
     published.fill(rows(2))
     on_insert(published, "model_performance", "raise exception ''the disk is full''")

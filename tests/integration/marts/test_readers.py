@@ -11,12 +11,16 @@ from multiprocessing.synchronize import Event
 import psycopg2
 import pytest
 
+from benchmarks.analysts import Analysts
+from benchmarks.dashboards import FRESHNESS, QUERIES
 from tests.beside import beside
+from tests.databases import run
 from tests.integration.marts.conftest import House
 from tests.integration.marts.rebuilds import refresh
 from tests.waiting import until
 
 READERS = 50
+ANALYSTS = 200
 REFRESHES = 30
 # Every so manyth refresh finds a status in raw that no test lets through.
 FAILS_EVERY = 5
@@ -124,6 +128,33 @@ def test_readers_never_notice_a_refresh(house: House) -> None:
     # They were there: each state was seen but perhaps the last one.
     assert len(readings.seen) >= len(published) - 1
     assert len(published) == 1 + REFRESHES - REFRESHES // FAILS_EVERY
+
+
+def test_two_hundred_analysts_are_served_while_a_refresh_is_published(house: House) -> None:
+    """Logged in as analysts are, at their dashboards; the platform has connections left. How long they wait is measured by a benchmark."""
+    started = datetime(2025, 1, 1, tzinfo=UTC)
+    experiment = {"experiment_id": 1, "experiment_name": "first", "created_at": started, "updated_at": started}
+    house.fill({"experiments": [experiment]})
+    house.build()
+    house.warehouse(f"alter role runmart_analyst connection limit {ANALYSTS}")
+    url = house.warehouse_url.replace("postgres@", "runmart_analyst@")
+    for query in QUERIES.values():
+        run(url, query)
+    analysts = Analysts(url, ANALYSTS, pause_seconds=1)
+    with beside(analysts):
+        until(
+            lambda: house.warehouse("select count(*) from pg_stat_activity where usename = 'runmart_analyst'") == [(ANALYSTS,)], seconds=60
+        )
+        with pytest.raises(psycopg2.OperationalError, match="too many connections for role"):
+            psycopg2.connect(url).close()
+        house.fill({"experiments": [{**experiment, "experiment_name": "second"}]})
+        refresh(house)
+        ((published,),) = house.warehouse(FRESHNESS)
+    answers = analysts.answers()
+    assert answers.errors == []
+    assert answers.last_refresh == [published] * ANALYSTS
+    assert len(answers.answered) > ANALYSTS
+    assert house.warehouse("select experiment_name from analytics.experiment_summary") == [("second",)]
 
 
 @pytest.mark.parametrize("statement", ["truncate analytics.fct_runs", "create or replace view analytics.mv_experiment_summary as {view}"])

@@ -14,7 +14,7 @@ from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
 from dagster_project.scaffold.files import texts, write
 from dagster_project.scaffold.raw_types import raw_types
-from tests.databases import run
+from tests.databases import create_login, run
 from tests.integration.scaffold.conftest import Project
 
 SCHEMAS = ["public", "crm"]
@@ -241,7 +241,8 @@ def test_what_cannot_be_drafted_is_told_in_one_line(
 
 
 def test_a_role_sees_only_what_it_may_read(shop_url: str) -> None:
-    run(shop_url, "create role shop_reader login; grant select on orders, order_lines to shop_reader")
+    create_login(shop_url, "shop_reader")
+    run(shop_url, "grant select on orders, order_lines to shop_reader")
     url = shop_url.replace("postgres@", "shop_reader@")
     with reading(url) as cursor, closing(psycopg2.connect(shop_url)) as warehouse, warehouse.cursor() as asking:
         made = draft("store", read_catalog(cursor, SCHEMAS), SCHEMAS)
