@@ -20,7 +20,7 @@ from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
 from dagster_project.terminal import AsJson, new_table, out, print_json
-from dagster_project.words import size
+from dagster_project.words import counted, size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
@@ -114,13 +114,13 @@ def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
     columns, keys = sum(len(table.columns) for table in tables), sum(len(table.foreign_keys) for table in tables)
     counts = Counter(path.parent for path in files)
     contents = (
-        ", ".join((_counted(len(tables), "table"), _counted(columns, "column"), _counted(keys, "foreign key"))),
+        ", ".join((counted(len(tables), "table"), counted(columns, "column"), counted(keys, "foreign key"))),
         "the dbt sources, one staging model per table",
         "one suite per table",
     )
     out.print("written; read the contract, it is yours to edit")
     out.print(
-        _lines([(f"{folder}/", f"{_counted(counts[folder], 'file')}: {content}") for folder, content in zip(counts, contents, strict=True)])
+        _lines([(f"{folder}/", f"{counted(counts[folder], 'file')}: {content}") for folder, content in zip(counts, contents, strict=True)])
     )
 
 
@@ -134,10 +134,6 @@ def _show_next(system: str, url: str) -> None:
         f"runmart refresh                 builds staging.stg_{system}__* and the marts, once every system was synced",
     ):
         out.print(f"  {command}", markup=False, soft_wrap=True)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _lines(rows: Sequence[tuple[str, str]]) -> Table:

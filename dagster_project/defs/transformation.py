@@ -5,7 +5,7 @@ Belongs here: which models are assets, when they refresh, and the one step after
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from graphlib import TopologicalSorter
@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from dagster_project.defs.soundness import soundness, soundness_once_checked
+from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
 from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
@@ -117,20 +117,32 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         # Checks alone are asked about what is there.
         yield from dbt.cli(build, context=context).stream()
         return
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-        current = None if config.full else nothing_new(cursor)
-    if current is not None:
-        context.log.info(f"nothing is new since refresh {current.refresh_id}")
-        # Dagster wants what is upstream first.
-        order = TopologicalSorter(context.assets_def.asset_deps).static_order()
-        yield from (
-            dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id})
-            for key in order
-            if key in context.selected_asset_keys
-        )
+    unchanged = None if config.full else _unchanged(context, warehouse)
+    if unchanged is not None:
+        yield from unchanged
         return
     yield from dbt.cli(build, context=context).stream()
     _repeat_if_overtaken(context, dbt, warehouse, build)
+
+
+def _unchanged(
+    context: dg.AssetExecutionContext, warehouse: Warehouse
+) -> Sequence[dg.MaterializeResult[None] | dg.AssetCheckResult] | None:
+    """What a build would find if nothing is new: the models as they are, and their checks, which have passed on them.
+
+    None if there is something to build, or a check that did not pass on what is there: dbt has to look.
+    """
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        current = nothing_new(cursor)
+    verdicts = None if current is None else passed_as_it_stands(context.instance, context.selected_asset_check_keys)
+    if current is None or verdicts is None:
+        return None
+    metadata = {UNCHANGED_SINCE: current.refresh_id}
+    # Dagster wants what is upstream first, and a model before its checks.
+    order = TopologicalSorter(context.assets_def.asset_deps).static_order()
+    models = [dg.MaterializeResult(asset_key=key, metadata=metadata) for key in order if key in context.selected_asset_keys]
+    checks = [dg.AssetCheckResult(asset_key=one.key.asset_key, check_name=one.key.name, passed=True, metadata=metadata) for one in verdicts]
+    return [*models, *checks]
 
 
 def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
@@ -172,6 +184,7 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     rows = published.rows if must_publish else {}
     return dg.MaterializeResult(
         metadata={
+            **({} if must_publish else {UNCHANGED_SINCE: published.refresh_id}),
             "refresh_id": published.refresh_id,
             "is_full": published.is_full,
             "rows": dg.MetadataValue.table(

@@ -152,12 +152,29 @@ def checked(*, passed: bool) -> DagsterEvent:
         (
             "transformation",
             [materialized("staging", "stg_shop__orders"), materialized("analytics", "sales"), checked(passed=True)],
-            ["  running dbt", "    built analytics/sales", "  built 2 models, checks on them: 1 passed, 0.0 s"],
+            ["  building what is new", "    built analytics/sales", "  built 2 models, checks on them: 1 passed, 0.0 s"],
         ),
         (
             "analytics__publication",
             [materialized("analytics", "publication", refresh_id=MetadataValue.int(11))],
             ["  published refresh 11, 0.0 s"],
+        ),
+        (
+            "transformation",
+            [
+                materialized("staging", "stg_shop__orders", unchanged_since_refresh=MetadataValue.int(11)),
+                materialized("analytics", "sales", unchanged_since_refresh=MetadataValue.int(11)),
+                checked(passed=True),
+            ],
+            [
+                "  building what is new",
+                "  nothing is new since refresh 11: 2 models and their 1 passed check stay as they are, 0.0 s",
+            ],
+        ),
+        (
+            "analytics__publication",
+            [materialized("analytics", "publication", refresh_id=MetadataValue.int(11), unchanged_since_refresh=MetadataValue.int(11))],
+            ["  nothing to publish, refresh 11 stands, 0.0 s"],
         ),
         ("anything_else", [], ["  anything else done, 0.0 s"]),
     ],
