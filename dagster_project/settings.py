@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from dagster_project.errors import RunmartError
+from dagster_project.suggestions import no_such
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
@@ -106,8 +107,7 @@ def _system(name: str) -> str:
     system = name.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower()
     known = sorted(path.parent.name for path in SOURCES_ROOT.glob("*/defs.yaml"))
     if system not in known:
-        variables = ", ".join(map(url_variable, known))
-        raise ConfigurationError(f"{name}: there is no system {system!r}; the variables are: {variables}")
+        raise ConfigurationError(f"{name}: {no_such('system', system, known)}")
     return system
 
 

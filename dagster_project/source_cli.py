@@ -19,7 +19,7 @@ from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import PROJECT_ROOT, Settings, postgres_url, url_variable
-from dagster_project.terminal import AsJson, new_table, out, print_json
+from dagster_project.terminal import AsJson, help_if_alone, new_table, out, print_json
 from dagster_project.words import counted, size
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 System = Annotated[str, typer.Argument(help="The system.")]
 
 source_app = typer.Typer(
-    no_args_is_help=True, help="Source databases: draft a system from one of your own, make and watch its replication slot."
+    help="Make a system of a database of your own; make, drop and watch replication slots.",
+    callback=help_if_alone,
+    invoke_without_command=True,
 )
 
 
@@ -41,7 +43,10 @@ def scaffold(
     include: Annotated[list[str] | None, typer.Option(help="Table to take, all if none is named; repeat for more.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Table to leave out; repeat for more.")] = None,
 ) -> None:
-    """Draft a system from a live database: its contract, staging models and suites. Reads the catalog only, overwrites nothing."""
+    """Draft a system from a live database: contract, staging models, suites.
+
+    Reads the catalog only, overwrites nothing.
+    """
     from dagster_project.scaffold.catalog import read_catalog, reading  # noqa: PLC0415
     from dagster_project.scaffold.drafting import check_system_name, draft  # noqa: PLC0415
     from dagster_project.scaffold.files import raw_types, refuse_existing, texts, write  # noqa: PLC0415
@@ -60,7 +65,10 @@ def scaffold(
 
 @source_app.command()
 def enable_cdc(system: System, as_json: AsJson = False) -> None:
-    """Make the replication slot of a system whose contract says `capture: cdc`."""
+    """Make the replication slot of a system.
+
+    Its contract must say `capture: cdc`.
+    """
     enabled = slot.enable(_contract(system), _databases().url(system))
     if as_json:
         print_json(asdict(enabled))
@@ -72,7 +80,10 @@ def enable_cdc(system: System, as_json: AsJson = False) -> None:
 
 @source_app.command()
 def disable_cdc(system: System, as_json: AsJson = False) -> None:
-    """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
+    """Drop the replication slot of a system.
+
+    Its changes are found by the horizon again; nothing is read twice.
+    """
     was_enabled = slot.disable(_contract(system), _databases().url(system))
     if as_json:
         print_json({"was_enabled": was_enabled})
@@ -87,7 +98,7 @@ def status(
     system: Annotated[str | None, typer.Argument(help="The system; all if none is named.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the changes of each system are found, and what its slot holds back at the source."""
+    """Show how changes are found, and what slots hold back at the source."""
     from dagster_project.commands.source import capture_statuses  # noqa: PLC0415
 
     statuses = capture_statuses(_databases(), known_systems([system] if system else ()))

@@ -14,6 +14,7 @@ from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 from dagster_project.settings import ConfigurationError, has_migrations
+from dagster_project.suggestions import no_such
 from migrations.run import upgrade
 
 _OLDEST_VERSION = 140000
@@ -28,7 +29,7 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     contracts = load_contracts()
     unknown = [system for system in systems if system not in contracts]
     if unknown:
-        raise ConfigurationError(f"there is no system {unknown[0]!r}; there are: {', '.join(contracts)}")
+        raise ConfigurationError(no_such("system", unknown[0], contracts))
     return list(systems or contracts)
 
 

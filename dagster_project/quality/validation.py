@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.quality.failing_rows import failing_query
 from dagster_project.quality.suites import Expectation, Severity, Suite
-from dagster_project.resources.databases import sqlalchemy_url
+from dagster_project.resources.urls import sqlalchemy_url
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
