@@ -23,6 +23,8 @@ SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
 MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
+WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE_URL"
+
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
 
@@ -81,7 +83,7 @@ class Settings:
         }
         return cls(
             home=Path(environment.get("RUNMART_HOME") or PROJECT_ROOT / ".runmart").expanduser().resolve(),
-            warehouse_url=_optional_url("RUNMART_WAREHOUSE_URL", environment),
+            warehouse_url=_optional_url(WAREHOUSE_VARIABLE, environment),
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from dagster_project.components.contract import load_contracts
 from dagster_project.resources.databases import ANALYST, WAREHOUSE, Databases
 from dagster_project.resources.urls import jdbc_url, sqlalchemy_url
-from dagster_project.settings import ConfigurationError
+from dagster_project.settings import WAREHOUSE_VARIABLE, ConfigurationError, url_variable
 from dagster_project.suggestions import no_such
 
 _AS_ANALYST = "analyst"
@@ -45,4 +45,4 @@ def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
         case UrlFormat.SQLALCHEMY:
             return sqlalchemy_url(url)
         case UrlFormat.JDBC:
-            return jdbc_url(url)
+            return jdbc_url(url, url_variable(name) if name in load_contracts() else WAREHOUSE_VARIABLE)

@@ -38,8 +38,12 @@ def sqlalchemy_url(url: str) -> str:
     return _url("postgresql+psycopg2", parse_dsn(url))
 
 
-def jdbc_url(url: str) -> str:
+def jdbc_url(url: str, variable: str) -> str:
     """The same database as the JDBC driver of PostgreSQL opens it.
+
+    Args:
+        url: The database.
+        variable: The variable by which a user gives such a URL.
 
     Raises:
         NoSuchUrl: It is reached through a Unix socket, or the URL has a parameter that JDBC does not know.
@@ -48,12 +52,12 @@ def jdbc_url(url: str) -> str:
     hosts = parts.get("hostaddr") or parts.get("host") or "/"
     if "/" in hosts or "@" in hosts:
         raise NoSuchUrl(
-            "the database is reached through a Unix socket, and JDBC needs a host and a port; take --format libpq or sqlalchemy, "
-            "or a PostgreSQL that listens on a port (the embedded server does not)"
+            "JDBC needs a host and a port, and this database has only a Unix socket, as all databases on the embedded server; "
+            f"to use JDBC, put it on a server of your own and set {variable}"
         )
     unknown = sorted(parts.keys() - _JDBC_PARAMETERS.keys() - set(_PLACE))
     if unknown:
-        raise NoSuchUrl(f"the URL of the database has the parameter {unknown[0]}, which JDBC does not know; take it out")
+        raise NoSuchUrl(f"the URL has the parameter {unknown[0]}, for which JDBC has no name; take it out of {variable}")
     places = ",".join(f"{_bracketed(host)}:{parts.get('port', 5432)}" for host in hosts.split(","))
     parameters = {_JDBC_PARAMETERS[name]: value for name, value in parts.items() if name not in _PLACE}
     return f"jdbc:postgresql://{places}/{_encoded(parts.get('dbname', ''))}{_query(parameters)}"
