@@ -71,7 +71,8 @@ class Settings:
             environment: Replaces both, for tests.
 
         Raises:
-            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, or a number of days is none.
+            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, a number of days is none, or the
+                home folder cannot be found.
         """
         if environment is None:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
@@ -82,13 +83,21 @@ class Settings:
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
         return cls(
-            home=Path(environment.get("RUNMART_HOME") or PROJECT_ROOT / ".runmart").expanduser().resolve(),
+            home=_home("RUNMART_HOME", environment),
             warehouse_url=_optional_url(WAREHOUSE_VARIABLE, environment),
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
             history_days=_optional_days("RUNMART_HISTORY_DAYS", environment),
         )
+
+
+def _home(name: str, environment: Mapping[str, str]) -> Path:
+    folder = Path(environment.get(name) or PROJECT_ROOT / ".runmart")
+    try:
+        return folder.expanduser().resolve()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{name}: no home folder is known for the ~ of {str(folder)!r}; write the whole path") from error
 
 
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:

@@ -94,3 +94,8 @@ def test_url_for_a_system_that_there_is_not_names_the_ones_that_there_are() -> N
         with pytest.raises(ConfigurationError) as caught:
             Settings.from_environment({f"RUNMART_SOURCE_{name}_URL": "postgresql://host/db"})
         assert str(caught.value) == f"RUNMART_SOURCE_{name}_URL: there is no system {name.lower()!r}; {way_out}"
+
+
+def test_home_of_nobody_is_one_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"RUNMART_HOME: no home folder is known for the ~ of '~nobody-here/runmart'"):
+        Settings.from_environment({"RUNMART_HOME": "~nobody-here/runmart"})
