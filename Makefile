@@ -45,10 +45,11 @@ test: demo  ## The demo, then all tests
 unit: install  ## Only the tests that need no database
 	$(BIN)/pytest tests/unit
 
-check: install  ## Linters, types, SQL style, definitions
+check: install  ## Linters, types, dependencies, SQL style, definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry --no-ansi .
 	$(BIN)/runmart migrate
 	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff lint --quiet dbt_project/models
 	$(BIN)/dg check defs

@@ -8,17 +8,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import psycopg2
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
-from dagster_project.errors import RunmartError
-from dagster_project.ingestion.errors import from_driver
+from dagster_project.commands.urls import UrlFormat, url_of
+from dagster_project.failures import told_in_one_line
 from dagster_project.resources.analysts import ROLE as ANALYSTS
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
@@ -31,16 +30,22 @@ from dagster_project.results import (
     show_rows,
     show_system,
     show_verdict,
+    show_where_to_look,
 )
 from dagster_project.settings import ConfigurationError
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
-from dagster_project.terminal import AsJson, err, out, print_json
+from dagster_project.terminal import AsJson, err, help_if_alone, out, print_error, print_json
 
 if TYPE_CHECKING:
     from dagster_project.commands.runs import RunReport
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Runmart: marts of your ML metadata.")
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Runmart: marts of your ML metadata. Begin with `runmart demo`.",
+    epilog="A command that fails prints one line that begins with `error:` and exits with 1; one that is not understood exits with 2.",
+)
 app.add_typer(source_app, name="source")
 
 DEMO_SYSTEM = "forecast_tracking"
@@ -49,20 +54,20 @@ Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none 
 
 
 def main() -> None:
-    """Run the command; a failure that a user can act on ends with one line and exit code 1."""
+    """Run the command."""
     # A server that accepts a connection and then says nothing would hold a command for ever.
     os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
     collect_garbage_rarely()
-    try:
-        app()
-    except (RunmartError, psycopg2.Error, DBAPIError, OSError) as error:
-        err.print("[bold red]error:[/]", _clear_line(error).replace("[", r"\["))
-        raise SystemExit(1) from None
+    with told_in_one_line():
+        raise SystemExit(app(standalone_mode=False))
 
 
-def _clear_line(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return str(from_driver(cause, "the database")) if isinstance(cause, psycopg2.Error) else str(cause)
+@app.callback(invoke_without_command=True)
+def _runmart(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(f"runmart {package_version('runmart')}")
+        raise typer.Exit
+    help_if_alone(context)
 
 
 def _migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
@@ -75,7 +80,10 @@ def _migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Set everything up on the embedded server, run real backtests, sync, build, check, publish."""
+    """Set everything up, run real backtests, build and publish marts.
+
+    All of it is on the embedded server. Run again, it does what is missing.
+    """
     from dagster_project.commands.leaders import best_models  # noqa: PLC0415
     from dagster_project.demo.forecast_tracking import fill  # noqa: PLC0415
 
@@ -96,19 +104,15 @@ def demo(as_json: AsJson = False) -> None:
     show_rows(report)
     show_leaders(leaders)
     show_verdict(report)
-    out.print(
-        "\nWhere to look next\n"
-        "  runmart up                       the Dagster UI: assets, runs, checks\n"
-        '  psql "$(runmart url analyst)"    the marts, such as analytics.model_leaderboard\n'
-        "  runmart status                   rows, age and checks of every raw table\n"
-        f"  the validations as pages: {databases.settings.home / 'data_docs' / 'index.html'}",
-        soft_wrap=True,
-    )
+    show_where_to_look(databases.settings.home / "data_docs" / "index.html")
 
 
 @app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
-    """Start the server, the Dagster UI and the daemon; Ctrl-C ends all of it."""
+    """Start the server, the Dagster UI and the daemon.
+
+    Ctrl-C ends all of it.
+    """
     from dagster_project.commands.processes import claimed, ended_by_signals, serve  # noqa: PLC0415
     from dagster_project.commands.turns import end_runs_of_dead_processes  # noqa: PLC0415
     from dagster_project.resources.instance import environment, open_instance  # noqa: PLC0415
@@ -135,14 +139,17 @@ def down() -> None:
 
 @app.command()
 def migrate(systems: Systems = None) -> None:
-    """Bring the warehouse and the embedded source databases to the newest revision; a source of your own only if you name it."""
+    """Bring databases to the newest revision.
+
+    These are the warehouse and the embedded sources; a source of your own only if you name it.
+    """
     for name in _migrate(setup.find_databases(), systems or ()):
         out.print(f"{name}: at the newest revision")
 
 
 @app.command()
 def sync(systems: Systems = None, as_json: AsJson = False) -> None:
-    """Bring the raw tables up to a snapshot of their source, and check them."""
+    """Bring raw tables to a snapshot of their source, and check them."""
     databases = setup.find_databases()
     reports = [_run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
     if as_json:
@@ -156,11 +163,14 @@ def sync(systems: Systems = None, as_json: AsJson = False) -> None:
 @app.command()
 def reconcile(
     systems: Systems = None,
-    tables: Annotated[list[str] | None, typer.Option("--table", help="Compare this table only; may be repeated.")] = None,
+    tables: Annotated[list[str] | None, typer.Option("--table", metavar="TABLE", help="Compare this table only; repeat for more.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Repair the rows that differ.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare whole raw tables with their source, and repair rows that differ if asked to."""
+    """Compare whole raw tables with their source, value by value.
+
+    Rows that differ are repaired with --repair only.
+    """
     from dagster_project.commands.reconciling import findings, tables_by_system  # noqa: PLC0415
     from dagster_project.components.source_system import reconcile_config  # noqa: PLC0415
 
@@ -188,7 +198,7 @@ def refresh(
     full: Annotated[bool, typer.Option("--full", help="Recompute everything, not only what new batches have touched.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the marts up to date with raw, check them, publish them."""
+    """Bring the marts up to date with raw; check and publish them."""
     databases = setup.find_databases()
     # Told also when there is nothing to do.
     _check_setup(databases)
@@ -215,7 +225,7 @@ def check(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show of every raw table how far it is behind its source, what its last sync did, and its checks."""
+    """Show rows, lag behind the source and checks of every raw table."""
     from dagster_project.commands.status import system_statuses  # noqa: PLC0415
 
     systems = system_statuses(setup.find_databases())
@@ -230,39 +240,49 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(
-    mart: Annotated[str, typer.Argument(help="A mart, such as analytics.model_performance.")],
+    mart: Annotated[str, typer.Argument(help="Such as analytics.model_performance.")],
     key: Annotated[
-        list[str], typer.Option("--key", help="column=value of the row; several together name one row. An empty value is null.")
+        list[str],
+        typer.Option("--key", metavar="COLUMN=VALUE", help="What names the row; repeat for more columns. An empty value is null."),
     ],
-    column: Annotated[str | None, typer.Option("--column", help="Explain this column only.")] = None,
+    column: Annotated[str | None, typer.Option("--column", metavar="COLUMN", help="Explain this column only.")] = None,
     rows: Annotated[int, typer.Option("--rows", help="How many rows to list of each source table.", min=0)] = 10,
+    *,
+    with_sql: Annotated[bool, typer.Option("--sql", help="Show the SQL of the mart too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show where a row of a mart comes from: the source rows behind it, and the SQL that makes its values of them."""
+    """Show the source rows behind a row of a mart, with a proof.
+
+    The row is computed again from exactly these rows, and the first line says what came of it.
+    """
     from dagster_project.commands.explaining import explanation_of  # noqa: PLC0415
 
     explanation = explanation_of(setup.find_databases(), mart, key, column, rows)
     if as_json:
         print_json({**asdict(explanation), "differing": explanation.differing})
     else:
-        show_explanation(explanation)
+        show_explanation(explanation, with_sql)
     if explanation.is_wrong:
         raise SystemExit(1)
 
 
 @app.command()
-def url(database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")]) -> None:
-    """Print the connection URL of a database, for psql and notebooks."""
-    databases = setup.find_databases()
-    if database == "analyst":
-        print(databases.url(WAREHOUSE, ANALYSTS))
-    else:
-        print(databases.url(database if database == WAREHOUSE else setup.known_systems([database])[0]))
+def url(
+    database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")],
+    url_format: Annotated[
+        UrlFormat, typer.Option("--format", help="libpq: psql and psycopg; sqlalchemy: SQLAlchemy and pandas; jdbc: DBeaver and the like.")
+    ] = UrlFormat.LIBPQ,
+) -> None:
+    """Print the URL of a database, for psql, notebooks and other tools."""
+    print(url_of(setup.find_databases(), database, url_format))
 
 
 @app.command()
 def env() -> None:
-    """Print the variables under which dagster, dbt and alembic work by themselves: eval "$(runmart env)"."""
+    """Print the variables that dagster, dbt and alembic need.
+
+    They work by themselves after: eval "$(runmart env)"
+    """
     from dagster_project.resources.instance import environment  # noqa: PLC0415
 
     for name, value in environment(setup.find_databases()).items():
@@ -319,7 +339,7 @@ def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] |
             show_findings(report)
             show_verdict(report)
         for error in report.errors:
-            err.print("[bold red]error:[/]", error.replace("[", r"\["))
+            print_error(error)
         err.print(
             f"run {report.run_id} failed; what was published before is unchanged; `runmart up` shows the run, its checks and their rows"
         )

@@ -5,10 +5,11 @@ options (`cli`), and where results come from (`commands/`).
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster_project import words
-from dagster_project.terminal import err, new_table, out
+from dagster_project.terminal import new_table, out, print_error
 
 if TYPE_CHECKING:
     from dagster_project.commands.leaders import Leader
@@ -74,8 +75,8 @@ def show_findings(report: "RunReport") -> None:
     out.print(table)
     left = sum(one.rows_left for one in found)
     if left:
-        err.print(
-            f"[bold red]error:[/] raw_{system} differs from its source in {left:,} row{'s' if left > 1 else ''}, which "
+        print_error(
+            f"raw_{system} differs from its source in {words.counted(left, 'row')}, which "
             f"`runmart reconcile {system} --repair` repairs; ops.repairs has the keys"
         )
 
@@ -132,13 +133,29 @@ def show_leaders(leaders: "list[Leader]") -> None:
     out.print("* share of seasonal naive's mean absolute error that the model saves, over the series and cutoffs that all models have\n")
 
 
-def show_explanation(explanation: "Explanation") -> None:
-    """A row of a mart, the rows behind it, the SQL that makes it, and whether these rows make it."""
+def show_where_to_look(data_docs: Path) -> None:
+    """What somebody may do who has just seen the demo."""
+    out.print(
+        "\nWhere to look next\n"
+        "  runmart up                       the Dagster UI: assets, runs, checks\n"
+        '  psql "$(runmart url analyst)"    the marts, such as analytics.model_leaderboard\n'
+        "  runmart status                   rows, age and checks of every raw table\n"
+        f"  the validations as pages: {data_docs}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def show_explanation(explanation: "Explanation", with_sql: bool) -> None:
+    """Whether the rows behind a row of a mart make it, then the row, the rows behind it, and on request the SQL between them."""
+    out.print(_proof(explanation), style="red" if explanation.is_wrong else None, markup=False, soft_wrap=True)
     _show_mart_row(explanation)
     for source in explanation.sources:
         _show_source_rows(source)
-    _show_sql(explanation)
-    out.print(f"\n{_proof(explanation)}", style="red" if explanation.is_wrong else None, markup=False, soft_wrap=True)
+    if with_sql:
+        _show_sql(explanation)
+    else:
+        out.print(f"--sql shows the SQL that makes the row of them ({explanation.model})", markup=False, soft_wrap=True)
 
 
 def _show_mart_row(explanation: "Explanation") -> None:
@@ -153,10 +170,9 @@ def _show_source_rows(source: "SourceRows") -> None:
     if source.batch_ids is None or source.synced_at is None:
         out.print(f"[bold]{source.table}[/]: no rows\n")
         return
-    rows = f"{source.count:,} row{'' if source.count == 1 else 's'}"
     batches = _range("batch", "batches", *map(str, source.batch_ids))
     synced = _range("synced", "synced", *(f"{time:%Y-%m-%d %H:%M:%S}" for time in source.synced_at))
-    out.print(f"[bold]{source.table}[/]: {rows}, {batches}, {synced} UTC", soft_wrap=True)
+    out.print(f"[bold]{source.table}[/]: {words.counted(source.count, 'row')}, {batches}, {synced} UTC", soft_wrap=True)
     table = new_table(source.key[0], *source.key[1:], "batch", "synced at")
     for row in source.rows:
         table.add_row(*map(_text, row.key), str(row.batch_id), f"{row.synced_at:%Y-%m-%d %H:%M:%S}")

@@ -16,11 +16,14 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from dagster_project.errors import RunmartError
+from dagster_project.suggestions import no_such
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
 MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE_URL"
 
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
@@ -90,7 +93,8 @@ class Settings:
             environment: Replaces both, for tests.
 
         Raises:
-            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, or a number is none.
+            ConfigurationError: A URL is not a PostgreSQL URL, a variable names a system that there is not, a number is none, or the home
+                folder cannot be found.
         """
         if environment is None:
             from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
@@ -101,14 +105,22 @@ class Settings:
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
         return cls(
-            home=Path(environment.get("RUNMART_HOME") or PROJECT_ROOT / ".runmart").expanduser().resolve(),
-            warehouse_url=_optional_url("RUNMART_WAREHOUSE_URL", environment),
+            home=_home("RUNMART_HOME", environment),
+            warehouse_url=_optional_url(WAREHOUSE_VARIABLE, environment),
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
             history_days=_optional_number("RUNMART_HISTORY_DAYS", "days", environment),
             analysts=_analyst_limits(environment),
         )
+
+
+def _home(name: str, environment: Mapping[str, str]) -> Path:
+    folder = Path(environment.get(name) or PROJECT_ROOT / ".runmart")
+    try:
+        return folder.expanduser().resolve()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{name}: no home folder is known for the ~ of {str(folder)!r}; write the whole path") from error
 
 
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
@@ -135,8 +147,7 @@ def _system(name: str) -> str:
     system = name.removeprefix(_SOURCE_PREFIX).removesuffix(_SOURCE_SUFFIX).lower()
     known = sorted(path.parent.name for path in SOURCES_ROOT.glob("*/defs.yaml"))
     if system not in known:
-        variables = ", ".join(map(url_variable, known))
-        raise ConfigurationError(f"{name}: there is no system {system!r}; the variables are: {variables}")
+        raise ConfigurationError(f"{name}: {no_such('system', system, known)}")
     return system
 
 

@@ -21,8 +21,8 @@ from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import WAREHOUSE
 from dagster_project.settings import PROJECT_ROOT, postgres_url, url_variable
-from dagster_project.terminal import AsJson, new_table, out, print_json
-from dagster_project.words import size
+from dagster_project.terminal import AsJson, help_if_alone, new_table, out, print_json
+from dagster_project.words import counted, size
 
 if TYPE_CHECKING:
     from dagster_project.commands.source import CaptureStatus
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 System = Annotated[str, typer.Argument(help="The system.")]
 
 source_app = typer.Typer(
-    no_args_is_help=True, help="Source databases: draft a system from one of your own, make and watch its replication slot."
+    help="Make a system of a database of your own; make, drop and watch replication slots.",
+    callback=help_if_alone,
+    invoke_without_command=True,
 )
 
 
@@ -43,7 +45,10 @@ def scaffold(
     include: Annotated[list[str] | None, typer.Option(help="Table to take, all if none is named; repeat for more.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Table to leave out; repeat for more.")] = None,
 ) -> None:
-    """Draft a system from a live database: its contract, staging models and suites. Reads its catalog only, overwrites nothing."""
+    """Draft a system from a live database: contract, staging models, suites.
+
+    Reads its catalog only, overwrites nothing.
+    """
     from dagster_project.scaffold.catalog import read_catalog, reading  # noqa: PLC0415
     from dagster_project.scaffold.drafting import check_system_name, draft  # noqa: PLC0415
     from dagster_project.scaffold.files import refuse_existing, texts, write  # noqa: PLC0415
@@ -68,7 +73,10 @@ def scaffold(
 
 @source_app.command()
 def enable_cdc(system: System, as_json: AsJson = False) -> None:
-    """Make the replication slot of a system whose contract says `capture: cdc`."""
+    """Make the replication slot of a system.
+
+    Its contract must say `capture: cdc`.
+    """
     enabled = slot.enable(_contract(system), find_databases().url(system))
     if as_json:
         print_json(asdict(enabled))
@@ -80,7 +88,10 @@ def enable_cdc(system: System, as_json: AsJson = False) -> None:
 
 @source_app.command()
 def disable_cdc(system: System, as_json: AsJson = False) -> None:
-    """Drop the replication slot of a system; its changes are found by the horizon again, without reading anything twice."""
+    """Drop the replication slot of a system.
+
+    Its changes are found by the horizon again; nothing is read twice.
+    """
     was_enabled = slot.disable(_contract(system), find_databases().url(system))
     if as_json:
         print_json({"was_enabled": was_enabled})
@@ -95,7 +106,7 @@ def status(
     system: Annotated[str | None, typer.Argument(help="The system; all if none is named.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the changes of each system are found, and what its slot holds back at the source."""
+    """Show how changes are found, and what slots hold back at the source."""
     from dagster_project.commands.source import capture_statuses  # noqa: PLC0415
 
     statuses = capture_statuses(find_databases(), known_systems([system] if system else ()))
@@ -122,13 +133,13 @@ def _show_written(draft: "Draft", files: Sequence[Path]) -> None:
     columns, keys = sum(len(table.columns) for table in tables), sum(len(table.references) for table in tables)
     counts = Counter(path.parent for path in files)
     contents = (
-        ", ".join((_counted(len(tables), "table"), _counted(columns, "column"), _counted(keys, "foreign key"))),
+        ", ".join((counted(len(tables), "table"), counted(columns, "column"), counted(keys, "foreign key"))),
         "the dbt sources, one staging model per table",
         "one suite per table",
     )
     out.print("written; read the contract, it is yours to edit")
     out.print(
-        _lines([(f"{folder}/", f"{_counted(counts[folder], 'file')}: {content}") for folder, content in zip(counts, contents, strict=True)])
+        _lines([(f"{folder}/", f"{counted(counts[folder], 'file')}: {content}") for folder, content in zip(counts, contents, strict=True)])
     )
 
 
@@ -142,10 +153,6 @@ def _show_next(system: str, url: str) -> None:
         f"runmart refresh                 builds staging.stg_{system}__* and the marts, once every system was synced",
     ):
         out.print(f"  {command}", markup=False, soft_wrap=True)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _lines(rows: Sequence[tuple[str, str]]) -> Table:

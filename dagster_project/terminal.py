@@ -23,6 +23,17 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def help_if_alone(context: typer.Context) -> None:
+    """A command that has commands of its own shows them, unless one of them was named."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def print_error(text: str) -> None:
+    """The line on stderr that says why a command failed."""
+    err.print("[bold red]error:[/]", text.replace("[", r"\["))
+
+
 def print_json(document: object) -> None:
     """One JSON document on stdout."""
     out.print_json(json.dumps(document, default=str))

@@ -7,6 +7,11 @@ _DURATIONS = (("d", 86400), ("h", 3600), ("min", 60))
 _SIZES = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things, such as `1 row` and `1,000 rows`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def duration(seconds: float) -> str:
     """Full units of the largest unit of which there are at least two, such as `119 s` and `2 min`."""
     for unit, size in _DURATIONS:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from dagster import AssetCheckEvaluation, AssetMaterialization, DagsterEvent, DagsterEventType, EventLogEntry
 
+from dagster_project.defs.soundness import UNCHANGED_SINCE
+from dagster_project.words import counted
+
 _SYNC = "raw_"
 _PUBLICATION = ("analytics", "publication")
 
@@ -56,11 +59,11 @@ class Progress:
         if step.startswith(_SYNC):
             self.say(f"  reading {step.removeprefix(_SYNC)}")
         elif step == "transformation":
-            self.say("  running dbt")
+            self.say("  building what is new")
 
     def _show_mart(self, asset: AssetMaterialization) -> None:
         path = tuple(asset.asset_key.path)
-        if path[0] == "analytics" and path != _PUBLICATION:
+        if path[0] == "analytics" and path != _PUBLICATION and UNCHANGED_SINCE not in asset.metadata:
             self.say(f"    built {'/'.join(path)}")
 
     def _summary(self, event: DagsterEvent) -> str:
@@ -73,9 +76,18 @@ class Progress:
         if "rows_read" in first.metadata:
             rows = sum(int(str(asset.metadata["rows_read"].value)) for asset in self._assets)
             return f"synced {first.asset_key.path[0]}: {len(self._assets)} tables, {rows:,} rows read"
+        if UNCHANGED_SINCE in first.metadata:
+            return self._unchanged(first)
         if tuple(first.asset_key.path) == _PUBLICATION:
             return f"published refresh {first.metadata['refresh_id'].value}"
         return f"built {len(self._assets)} models, checks on them: {self._verdict()}"
+
+    def _unchanged(self, first: AssetMaterialization) -> str:
+        refresh = first.metadata[UNCHANGED_SINCE].value
+        if tuple(first.asset_key.path) == _PUBLICATION:
+            return f"nothing to publish, refresh {refresh} stands"
+        checks = f" and their {counted(len(self._checks), 'passed check')}" if self._checks else ""
+        return f"nothing is new since refresh {refresh}: {counted(len(self._assets), 'model')}{checks} stay as they are"
 
     def _verdict(self) -> str:
         failed = sum(not check.passed for check in self._checks)

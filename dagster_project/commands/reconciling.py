@@ -12,6 +12,7 @@ from dagster_project.commands.runs import RunReport
 from dagster_project.commands.setup import known_systems
 from dagster_project.components.contract import load_contracts
 from dagster_project.settings import ConfigurationError
+from dagster_project.suggestions import no_such
 
 _PREFIX = "reconcile_"
 
@@ -61,8 +62,8 @@ def tables_by_system(systems: Sequence[str], tables: Sequence[str]) -> dict[str,
     declared = {system: contract.tables for system, contract in load_contracts().items() if system in known_systems(systems)}
     for table in tables:
         if not any(table in names for names in declared.values()):
-            known = ", ".join(name for names in declared.values() for name in names)
-            raise ConfigurationError(f"there is no table {table!r} in {', '.join(declared)}; there are: {known}")
+            known = list(dict.fromkeys(name for names in declared.values() for name in names))
+            raise ConfigurationError(no_such("table", table, known, f" in {', '.join(declared)}"))
     if not tables:
         return {system: [] for system in declared}
     chosen = {system: [table for table in tables if table in names] for system, names in declared.items()}

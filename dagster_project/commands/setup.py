@@ -17,6 +17,7 @@ from dagster_project.resources.analysts import restrain
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 from dagster_project.resources.home import close_to_others
 from dagster_project.settings import ConfigurationError, Settings, has_migrations
+from dagster_project.suggestions import no_such
 from migrations.run import upgrade
 
 _OLDEST_VERSION = 140000
@@ -51,7 +52,7 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     contracts = load_contracts()
     unknown = [system for system in systems if system not in contracts]
     if unknown:
-        raise ConfigurationError(f"there is no system {unknown[0]!r}; there are: {', '.join(contracts)}")
+        raise ConfigurationError(no_such("system", unknown[0], contracts))
     return list(systems or contracts)
 
 

@@ -1,9 +1,9 @@
 """Whether what a step reads has passed its blocking checks, whoever starts the step.
 
 Belongs here: the rule, asked in three places: before models are built, before marts are published, and before the automation asks for
-either; and waiting for verdicts that another run is about to give. Dagster's own blocking holds within one run and one step of the graph
-only: a refresh by hand would build on a raw table whose check failed in the run before, and a mart further down would not know of it, since
-the staging views in between have no checks of their own.
+either; waiting for verdicts that another run is about to give; and whether verdicts stand when nothing has changed. Dagster's own blocking
+holds within one run and one step of the graph only: a refresh by hand would build on a raw table whose check failed in the run before, and
+a mart further down would not know of it, since the staging views in between have no checks of their own.
 """
 
 import time
@@ -16,6 +16,9 @@ from dagster._core.storage.event_log.base import AssetRecord
 
 from dagster_project.quality.suites import Severity, load_suites
 from dagster_project.resources.run_process import is_orphan
+
+# Metadata of models, verdicts and a publication that a run found as they have been since a refresh: its number.
+UNCHANGED_SINCE = "unchanged_since_refresh"
 
 _VERDICTS = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 _POLL_SECONDS = 0.5
@@ -101,6 +104,18 @@ def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheck
         del found[key]
         found.update((key, record) for record in earlier)
     return found
+
+
+def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> Sequence[AssetCheckExecutionRecord] | None:
+    """The last verdicts of checks if all passed on what was last materialized of their assets; None if one has to be asked again."""
+    latest = last_verdicts(instance, checks)
+    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list({check.asset_key for check in checks}))}
+    for check in checks:
+        materialization = _last_materialization(records.get(check.asset_key))
+        verdict = latest.get(check)
+        if verdict is None or _has_failed(verdict) or materialization is None or _target(verdict) != materialization.storage_id:
+            return None
+    return list(latest.values())
 
 
 def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:

@@ -6,7 +6,7 @@ Belongs here: which models are assets, when they refresh, and the one step after
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -17,8 +17,8 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from dagster_project.components.left_alone import left_alone
-from dagster_project.defs.soundness import soundness, soundness_once_checked
-from dagster_project.marts.refreshes import NothingPublished, Refresh, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
+from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
+from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
 
@@ -145,24 +145,14 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         names = ", ".join(model.path[-1] for model in sorted(left_out))
         context.log.warning(f"left out, because raw tables behind them were never synced: {names}")
         build += ["--exclude", *selectors]
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-        current = None if config.full else nothing_new(cursor)
-    if current is not None:
-        context.log.info(f"nothing is new since refresh {current.refresh_id}")
-        yield from _as_they_are(context, current, left_out)
+    unchanged = None if config.full else _unchanged(context, warehouse, left_out)
+    if unchanged is not None:
+        yield from unchanged
         return
     yield from map(left_alone, _in_order(context, left_out))
     with _left_out_of_publication(left_out):
         yield from dbt.cli(build, context=context).stream()
         _repeat_if_overtaken(context, dbt, warehouse, build)
-
-
-def _as_they_are(
-    context: dg.AssetExecutionContext, current: Refresh, left_out: Collection[dg.AssetKey]
-) -> Iterator[dg.MaterializeResult[None]]:
-    """The selected models, of which the published refresh is the last word."""
-    for key in _in_order(context, context.selected_asset_keys):
-        yield left_alone(key) if key in left_out else dg.MaterializeResult(asset_key=key, metadata={"refresh_id": current.refresh_id})
 
 
 def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
@@ -178,6 +168,29 @@ def _left_out_of_publication(models: Iterable[dg.AssetKey]) -> Iterator[None]:
         yield
     finally:
         del os.environ[_LEFT_OUT]
+
+
+def _unchanged(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, left_out: Collection[dg.AssetKey]
+) -> Sequence[dg.MaterializeResult[None] | dg.AssetCheckResult] | None:
+    """What a build would find if nothing is new: the models as they are, and their checks, which have passed on them.
+
+    None if there is something to build, or a check that did not pass on what is there: dbt has to look.
+    """
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        current = nothing_new(cursor)
+    checked = [check for check in context.selected_asset_check_keys if check.asset_key not in left_out]
+    verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
+    if current is None or verdicts is None:
+        return None
+    metadata = {UNCHANGED_SINCE: current.refresh_id}
+    # A model stands before its checks.
+    models = [
+        left_alone(key) if key in left_out else dg.MaterializeResult(asset_key=key, metadata=metadata)
+        for key in _in_order(context, context.selected_asset_keys)
+    ]
+    checks = [dg.AssetCheckResult(asset_key=one.key.asset_key, check_name=one.key.name, passed=True, metadata=metadata) for one in verdicts]
+    return [*models, *checks]
 
 
 def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
@@ -219,6 +232,7 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     rows = published.rows if must_publish else {}
     return dg.MaterializeResult(
         metadata={
+            **({} if must_publish else {UNCHANGED_SINCE: published.refresh_id}),
             "refresh_id": published.refresh_id,
             "is_full": published.is_full,
             "rows": dg.MetadataValue.table(

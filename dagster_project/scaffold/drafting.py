@@ -18,6 +18,7 @@ from dagster_project.ingestion.source import SHOWING_ALL
 from dagster_project.scaffold.catalog import Catalog, Column, Reference, Relation
 from dagster_project.scaffold.names import is_plain, parent_check, plain_name, table_names
 from dagster_project.scaffold.secrets import Named, Verdict, judge
+from dagster_project.suggestions import no_such
 
 _FRESHNESS = Freshness(warn_after_hours=2, error_after_hours=24)
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -148,7 +149,7 @@ def draft(system: str, catalog: Catalog, schemas: Sequence[str], include: Collec
 def _refuse_unknown(named: Sequence[str], relations: Sequence[Relation]) -> None:
     for name in named:
         if not any(_is_named(relation, [name]) for relation in relations):
-            raise ScaffoldError(f"there is no table {name!r}; there are: {', '.join(relation.name for relation in relations) or 'none'}")
+            raise ScaffoldError(no_such("table", name, [relation.name for relation in relations]))
 
 
 def _is_named(relation: Relation, names: Collection[str]) -> bool:

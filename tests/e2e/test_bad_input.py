@@ -259,10 +259,17 @@ def test_second_up_on_the_same_home(home: Path) -> None:
     assert not (home / "postgres").exists()
 
 
-@pytest.mark.parametrize("arguments", [("sync", "nothing"), ("migrate", "nothing"), ("url", "nothing")])
+@pytest.mark.parametrize("arguments", [("sync", "nothing"), ("migrate", "nothing"), ("source", "status", "nothing")])
 def test_unknown_system(runmart: Run, home: Path, arguments: tuple[str, ...]) -> None:
     line = runmart(*arguments).line
     assert line == f"error: there is no system 'nothing'; there are: {', '.join(load_contracts())}"
+    assert not home.exists()
+
+
+def test_unknown_database(runmart: Run, home: Path) -> None:
+    line = runmart("url", "nothing").line
+    assert line == f"error: there is no database 'nothing'; there are: warehouse, analyst, {', '.join(load_contracts())}"
+    assert runmart("url", "warehous").line == "error: there is no database 'warehous'; did you mean warehouse?"
     assert not home.exists()
 
 

@@ -1,5 +1,6 @@
 """From source to published mart: what a full run does, what a failed check stops, who may read what, and who is told."""
 
+import logging
 from unittest.mock import Mock
 
 import dagster as dg
@@ -65,14 +66,21 @@ def test_published_rows_are_those_that_were_checked(platform: Platform) -> None:
     assert platform.warehouse("select count(*) from analytics.model_leaderboard where model_rank = 1") == [(2,)]
 
 
-def test_run_with_nothing_new_names_the_refresh_that_stands(platform: Platform) -> None:
+def test_run_with_nothing_new_says_which_refresh_stands_and_keeps_what_the_tests_of_models_found(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
     refreshes = platform.warehouse("select max(refresh_id), count(*) from ops.refreshes")
-    before = published(platform)
+    before, starts = published(platform), starts_of_dbt(platform)
     report = platform.run("sync_and_refresh")
     assert (report.is_success, report.errors, report.failed_checks) == (True, [], [])
-    assert {report.assets[f"analytics/{mart}"]["refresh_id"] for mart in MARTS} == {refreshes[0][0]}
+    assert {report.assets[f"analytics/{mart}"]["unchanged_since_refresh"] for mart in [*MARTS, "publication"]} == {refreshes[0][0]}
     assert platform.warehouse("select max(refresh_id), count(*) from ops.refreshes") == refreshes
     assert published(platform) == before
+    assert starts_of_dbt(platform) == starts
+    # Every check of the project has a verdict of this run: none is left out, and Dagster warns of none.
+    assert report.passed_checks == len(loaded_definitions().resolve_asset_graph().asset_check_keys)
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING and record.name.startswith("dagster")]
+    assert warned == []
 
 
 def test_a_run_records_its_events_over_few_connections(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,12 @@ def test_any_percent_encoded_password_is_kept(password: str) -> None:
 
 
 def test_url_for_a_system_that_there_is_not_names_the_ones_that_there_are() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"RUNMART_SOURCE_FORECASTS_URL: there is no system 'forecasts'.*RUNMART_SOURCE_FORECAST_TRACKING_URL"
-    ):
-        Settings.from_environment({"RUNMART_SOURCE_FORECASTS_URL": "postgresql://host/db"})
+    for name, way_out in (("FORECASTS", "did you mean forecast_tracking?"), ("SHOP", "there are: forecast_tracking")):
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.from_environment({f"RUNMART_SOURCE_{name}_URL": "postgresql://host/db"})
+        assert str(caught.value) == f"RUNMART_SOURCE_{name}_URL: there is no system {name.lower()!r}; {way_out}"
+
+
+def test_home_of_nobody_is_one_line() -> None:
+    with pytest.raises(ConfigurationError, match=r"RUNMART_HOME: no home folder is known for the ~ of '~nobody-here/runmart'"):
+        Settings.from_environment({"RUNMART_HOME": "~nobody-here/runmart"})

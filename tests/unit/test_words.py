@@ -35,3 +35,8 @@ def test_duration_is_never_told_as_longer_than_it_is(seconds: int) -> None:
 )
 def test_size_has_one_decimal_of_the_largest_unit_that_fits(size: int, text: str) -> None:
     assert words.size(size) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (12345, "12,345 rows")])
+def test_things_are_counted_in_the_right_number(number: int, text: str) -> None:
+    assert words.counted(number, "row") == text

@@ -1,6 +1,7 @@
 """The embedded server: whatever happens to its folder or its process, it runs again or says in one line why not."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sqlalchemy import text
 
 from dagster_project.resources.databases import engine
 from dagster_project.resources.embedded import EmbeddedServer, EmbeddedServerError
+from dagster_project.settings import PROJECT_ROOT
 
 _FAST = {"fsync": "off", "shared_buffers": "'16MB'"}
 
@@ -173,3 +175,51 @@ def test_refusal_tells_why_this_start_failed_and_not_an_earlier_one(new_server: 
     conf.write_text(good, encoding="utf-8")
     server.start()
     assert query(server, "select 1") == 1
+
+
+_WITHOUT_USER = """
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/changes" "$1/work"
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$1/changes,workdir=$1/work" /etc || exit 77
+sed -i /^pgserver:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow
+exec "$2" -c "$3"
+"""
+
+
+def test_root_without_the_folder_of_system_programs_on_its_path(tmp_path: Path) -> None:
+    """In a file system of its own, where the user that the server runs as has never been made."""
+    unshare = shutil.which("unshare")
+    if os.geteuid() != 0 or unshare is None or subprocess.run([unshare, "-m", "true"], check=False).returncode != 0:
+        pytest.skip("only root may have a file system of its own")
+    changes = tmp_path / "etc"
+    changes.mkdir()
+    life = f"""
+from pathlib import Path
+from dagster_project.resources.embedded import EmbeddedServer
+server = EmbeddedServer(Path({str(tmp_path)!r}) / "home" / "postgres", {_FAST!r})
+server.start()
+print(server.folder.owner())
+server.stop()
+"""
+    # Neither a home nor anything else is set.
+    done = subprocess.run(
+        [unshare, "-m", "/bin/sh", "-c", _WITHOUT_USER, "sh", str(changes), sys.executable, life],
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77:
+        pytest.skip("the system cannot lay one file system over another")
+    assert (done.returncode, done.stdout) == (0, "pgserver\n"), done.stderr
+
+
+def test_root_on_a_system_that_cannot_make_users_is_told_so(new_server: NewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 0)
+        patch.setattr("dagster_project.resources.embedded.pwd.getpwall", list)
+        patch.setattr("dagster_project.resources.embedded._SYSTEM_PROGRAMS", "/nowhere")
+        patch.setenv("PATH", "/nowhere")
+        with pytest.raises(EmbeddedServerError, match="there is no program useradd to make a user pgserver: make that user"):
+            new_server("home").start()

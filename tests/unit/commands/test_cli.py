@@ -3,6 +3,9 @@
 import json
 import logging
 import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,6 +32,7 @@ from dagster_project.commands import runs
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.runs import RunReport
 from dagster_project.errors import RunmartError
+from dagster_project.settings import PROJECT_ROOT
 
 OPTIONS = {
     "demo": {"--json"},
@@ -40,8 +44,8 @@ OPTIONS = {
     "refresh": {"--full", "--json"},
     "check": {"--json"},
     "status": {"--json"},
-    "explain": {"--key", "--column", "--rows", "--json"},
-    "url": set(),
+    "explain": {"--key", "--column", "--rows", "--sql", "--json"},
+    "url": {"--format"},
     "env": set(),
     "import": {"--experiment", "--json"},
     "source": set(),
@@ -65,30 +69,73 @@ def test_every_command_is_listed_with_its_options() -> None:
         assert {word for word in result.output.split() if word.startswith("--")} == {*options, "--help"}
 
 
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def runmart(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Ended]:
+    """`runmart("url nothing")` runs the command in this process."""
+
+    def run(line: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["runmart", *line.split()])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code is None or isinstance(ended.value.code, int)
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("line", "said"),
     [
-        "nosuch",
-        "up --port 0",
-        "up --port 70000",
-        "url",
-        "import /nowhere.csv --experiment e",
-        "import",
-        "sync --nosuch",
-        "status extra",
-        "explain fct_runs",
-        "explain --key a=1",
-        "explain fct_runs --key a=1 --rows -1",
+        ("nosuch", "no such command 'nosuch' (see runmart --help)"),
+        ("staus", "no such command 'staus'. Did you mean 'status'? (see runmart --help)"),
+        ("source scafold", "no such command 'scafold'. Did you mean 'scaffold'? (see runmart source --help)"),
+        ("up --port 0", "invalid value for '--port': Input should be greater than or equal to 1 (see runmart up --help)"),
+        ("up --port 70000", "invalid value for '--port': Input should be less than or equal to 65535 (see runmart up --help)"),
+        ("url", "missing argument 'database' (see runmart url --help)"),
+        ("url analyst --format odbc", "'odbc' is not one of 'libpq', 'sqlalchemy', 'jdbc' (see runmart url --help)"),
+        ("import /nowhere.csv --experiment e", "file '/nowhere.csv' does not exist (see runmart import --help)"),
+        ("import", "missing argument 'file' (see runmart import --help)"),
+        ("sync --jsn", "no such option: --jsn (Possible options: --json) (see runmart sync --help)"),
+        ("status extra", "got unexpected extra argument(s) (extra) (see runmart status --help)"),
+        ("explain fct_runs", "missing option '--key' (see runmart explain --help)"),
+        ("explain --key a=1", "missing argument 'mart' (see runmart explain --help)"),
+        ("explain fct_runs --key a=1 --rows -1", "invalid value for '--rows': "),
     ],
 )
-def test_wrong_usage_ends_with_code_2(line: str) -> None:
-    assert CliRunner().invoke(cli.app, line.split()).exit_code == 2
+def test_command_that_is_not_understood_is_one_line_and_code_2(runmart: Callable[[str], Ended], line: str, said: str) -> None:
+    ended = runmart(line)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: ")
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["", "source"])
+def test_command_with_commands_of_its_own_lists_them(runmart: Callable[[str], Ended], line: str) -> None:
+    alone, asked = runmart(line), runmart(f"{line} --help")
+    assert alone.code == asked.code == 0
+    assert "Commands" in alone.out
+    assert alone.out.strip() == asked.out.strip()
+
+
+def test_version_is_that_of_the_package(runmart: Callable[[str], Ended]) -> None:
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert runmart("--version") == Ended(0, f"runmart {project['version']}\n", "")
 
 
 def test_failure_that_a_user_can_act_on_ends_with_one_line_and_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise RunmartError("the value [x] is wrong; set another one")
 
     monkeypatch.setattr(cli, "app", fail)
@@ -152,12 +199,29 @@ def checked(*, passed: bool) -> DagsterEvent:
         (
             "transformation",
             [materialized("staging", "stg_shop__orders"), materialized("analytics", "sales"), checked(passed=True)],
-            ["  running dbt", "    built analytics/sales", "  built 2 models, checks on them: 1 passed, 0.0 s"],
+            ["  building what is new", "    built analytics/sales", "  built 2 models, checks on them: 1 passed, 0.0 s"],
         ),
         (
             "analytics__publication",
             [materialized("analytics", "publication", refresh_id=MetadataValue.int(11))],
             ["  published refresh 11, 0.0 s"],
+        ),
+        (
+            "transformation",
+            [
+                materialized("staging", "stg_shop__orders", unchanged_since_refresh=MetadataValue.int(11)),
+                materialized("analytics", "sales", unchanged_since_refresh=MetadataValue.int(11)),
+                checked(passed=True),
+            ],
+            [
+                "  building what is new",
+                "  nothing is new since refresh 11: 2 models and their 1 passed check stay as they are, 0.0 s",
+            ],
+        ),
+        (
+            "analytics__publication",
+            [materialized("analytics", "publication", refresh_id=MetadataValue.int(11), unchanged_since_refresh=MetadataValue.int(11))],
+            ["  nothing to publish, refresh 11 stands, 0.0 s"],
         ),
         ("anything_else", [], ["  anything else done, 0.0 s"]),
     ],

@@ -61,6 +61,7 @@ def test_row_and_the_rows_behind_it_are_shown(monkeypatch: pytest.MonkeyPatch) -
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.output.splitlines() if line.strip(" ─")]
     assert lines == [
+        "recomputed from these 1,200 rows: total = 0.1, as shown",
         "analytics.sales value",
         "day 2026-01-02",
         "total 0.1",
@@ -72,17 +73,20 @@ def test_row_and_the_rows_behind_it_are_shown(monkeypatch: pytest.MonkeyPatch) -
         "2 2026-01-02 7 2026-01-02 12:00:00",
         "and 1,198 more",
         "shop.returns: no rows",
-        "models/marts/sales.sql, compiled:",
-        "select [1]",
-        "from orders",
-        "it reads, in this order:",
-        "models/orders.sql",
-        "recomputed from these 1,200 rows: total = 0.1, as shown",
+        "--sql shows the SQL that makes the row of them (models/marts/sales.sql)",
+    ]
+
+
+def test_sql_is_shown_after_the_rows_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run(monkeypatch, EXPLANATION, *ASKED, "--sql").output.splitlines()
+    assert lines[lines.index("shop.returns: no rows") :] == [
+        *("shop.returns: no rows", "", "models/marts/sales.sql, compiled:", "", "select [1]", "", "from orders", ""),
+        *("it reads, in this order:", "  models/orders.sql"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("changes", "last_line", "exit_code"),
+    ("changes", "first_line", "exit_code"),
     [
         ({"recomputed": {"total": "0.3"}}, "recomputed from these 1,200 rows: total = 0.3, not 0.1 as shown", 1),
         ({"recomputed": None}, "recomputed from these 1,200 rows: there is no such row, unlike what is shown", 1),
@@ -105,11 +109,11 @@ def test_row_and_the_rows_behind_it_are_shown(monkeypatch: pytest.MonkeyPatch) -
         ({"column": "returned", "recomputed": {"returned": None}}, "recomputed from these 1,200 rows: returned = null, as shown", 0),
     ],
 )
-def test_last_line_says_whether_the_value_is_proven(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], last_line: str, exit_code: int
+def test_first_line_says_whether_the_value_is_proven(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], first_line: str, exit_code: int
 ) -> None:
     result = run(monkeypatch, replace(EXPLANATION, **changes), *ASKED)
-    assert result.output.splitlines()[-1] == last_line
+    assert result.output.splitlines()[0] == first_line
     assert result.exit_code == exit_code
 
 

@@ -40,7 +40,7 @@ def test_tables_are_compared_in_the_systems_that_have_them(systems: list[str], t
     ("systems", "tables", "words"),
     [
         (["nosuch"], [], "there is no system 'nosuch'; there are: shop, bank"),
-        ([], ["nosuch"], "there is no table 'nosuch' in shop, bank; there are: orders, users, users, loans"),
+        ([], ["nosuch"], "there is no table 'nosuch' in shop, bank; there are: orders, users, loans"),
         (["shop"], ["loans"], "there is no table 'loans' in shop; there are: orders, users"),
     ],
 )

@@ -1,0 +1,49 @@
+"""What `runmart url` prints.
+
+Belongs here: which databases a user may name, and how their URL is written on request. Does not belong here: the URLs themselves
+(`resources.databases`, `resources.urls`).
+"""
+
+from enum import StrEnum
+
+from dagster_project.components.contract import load_contracts
+from dagster_project.resources.analysts import ROLE as ANALYSTS
+from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.urls import jdbc_url, sqlalchemy_url
+from dagster_project.settings import WAREHOUSE_VARIABLE, ConfigurationError, url_variable
+from dagster_project.suggestions import no_such
+
+_AS_ANALYST = "analyst"
+
+
+class UrlFormat(StrEnum):
+    """Who is to read a URL: psql and psycopg, SQLAlchemy and pandas, or a JDBC driver."""
+
+    LIBPQ = "libpq"
+    SQLALCHEMY = "sqlalchemy"
+    JDBC = "jdbc"
+
+
+def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
+    """The URL of a database.
+
+    Args:
+        databases: Where databases are.
+        name: `warehouse`, `analyst` or a system.
+        url_format: How to write it.
+
+    Raises:
+        ConfigurationError: There is no such database.
+        NoSuchUrl: It cannot be reached in that way.
+    """
+    known = [WAREHOUSE, _AS_ANALYST, *load_contracts()]
+    if name not in known:
+        raise ConfigurationError(no_such("database", name, known))
+    url = databases.url(WAREHOUSE, ANALYSTS) if name == _AS_ANALYST else databases.url(name)
+    match url_format:
+        case UrlFormat.LIBPQ:
+            return url
+        case UrlFormat.SQLALCHEMY:
+            return sqlalchemy_url(url)
+        case UrlFormat.JDBC:
+            return jdbc_url(url, url_variable(name) if name in load_contracts() else WAREHOUSE_VARIABLE)
