@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dagster_project.components.contract import SystemContract
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case, staged_names
-from dagster_project.scaffold.yaml_text import scalar
+from dagster_project.scaffold.yaml_text import flow_list, scalar
 
 # Raw table by raw table: the type of each column, without length or precision.
 RawTypes = Mapping[str, Mapping[str, str]]
@@ -76,6 +76,13 @@ def _models(draft: Draft, types: RawTypes) -> Iterator[str]:
         staged = _staged(contract, table)
         yield f"  - name: stg_{contract.system}__{table}"
         yield f"    description: {scalar(f'Live rows. {declared.description}')}"
+        if declared.key:
+            yield "    data_tests:"
+            yield "      - keyed_as_raw:"
+            yield "          description: \"{{ doc('keyed_as_raw') }}\""
+            yield "          arguments:"
+            yield f"            raw: source('{contract.system}', '{table}')"
+            yield flow_list("            columns", declared.key)
         yield "    columns:"
         for columns in _grouped(contract, table, types[table]).values():
             for column in columns:

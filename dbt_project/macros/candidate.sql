@@ -6,7 +6,7 @@
 
 {# The candidate of a published relation; any other relation (staging, a unit test's fixture) is returned as it is. #}
 {% macro candidate_of(relation) %}
-    {% if relation.schema == 'analytics' %}
+    {% if relation.schema == 'analytics' and 'model.' ~ project_name ~ '.' ~ relation.identifier in graph.nodes %}
         {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
     {% endif %}
     {% do return(relation) %}

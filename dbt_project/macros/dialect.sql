@@ -189,3 +189,19 @@
     set local random_page_cost = 0.1;
     set local seq_page_cost = 0.1
 {%- endmacro %}
+
+{# The columns of the primary key of a table as one text, in the order of their names; null if it has none. #}
+{% macro primary_key(relation) %}{{ return(adapter.dispatch('primary_key')(relation)) }}{% endmacro %}
+{% macro postgres__primary_key(relation) -%}
+    (
+        select string_agg(key_columns.attname, ', ' order by key_columns.attname collate "C")
+        from pg_index
+        inner join pg_attribute as key_columns
+            on
+                pg_index.indrelid = key_columns.attrelid
+                and key_columns.attnum = any(pg_index.indkey)
+        where
+            pg_index.indisprimary
+            and pg_index.indrelid = cast('{{ dbt.escape_single_quotes(relation | string) }}' as regclass)
+    )
+{%- endmacro %}

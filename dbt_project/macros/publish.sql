@@ -10,11 +10,11 @@
 #}
 {% macro publish_after_build(results) %}
     {% if execute and flags.WHICH == 'build' %}
-        {% set unsuccessful = results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list %}
-        {% set built = results | map(attribute='node') | selectattr('resource_type', 'equalto', 'model')
-            | selectattr('schema', 'equalto', 'analytics') | map(attribute='name') | list %}
+        {% set own_results = results | selectattr('node.package_name', 'equalto', project_name) | list %}
+        {% set unsuccessful = own_results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list %}
+        {% set built = marts_among(own_results | map(attribute='node')) | map(attribute='name') | list %}
         {% if unsuccessful %}
-            {% do log('Nothing is published: ' ~ (unsuccessful | length) ~ ' of ' ~ (results | length) ~ ' results failed or were skipped.', info=true) %}
+            {% do log('Nothing is published: ' ~ (unsuccessful | length) ~ ' of ' ~ (own_results | length) ~ ' results failed or were skipped.', info=true) %}
         {% elif built and env_var('RUNMART_PUBLISH', '') == 'later' %}
             {% do prepare_publication() %}
         {% elif built %}
@@ -136,7 +136,17 @@
 {%- endmacro %}
 
 {% macro marts_of_project() %}
-    {% do return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
+    {% do return(marts_among(nodes_of_project())) %}
+{% endmacro %}
+
+{# The marts among nodes of this project. #}
+{% macro marts_among(nodes) %}
+    {% do return(nodes | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
+{% endmacro %}
+
+{# What this project defines; `graph` has the nodes of installed packages too. #}
+{% macro nodes_of_project() %}
+    {% do return(graph.nodes.values() | selectattr('package_name', 'equalto', project_name) | list) %}
 {% endmacro %}
 
 {# The complaint that raw changed while candidates were built, so that some of them may have read it before the change and others not. #}

@@ -63,7 +63,7 @@
 {# Whether this command builds models; one that only tests them is no refresh. #}
 {% macro is_refresh() %}
     {% set models = [] %}
-    {% for unique_id in selected_resources or [] if unique_id.startswith('model.') %}{% do models.append(unique_id) %}{% endfor %}
+    {% for unique_id in selected_resources or [] if unique_id.startswith('model.' ~ project_name ~ '.') %}{% do models.append(unique_id) %}{% endfor %}
     {% do return(execute and flags.WHICH in ['build', 'run'] and models | length > 0) %}
 {% endmacro %}
 
@@ -179,10 +179,10 @@
 {# Digest of everything that decides what marts hold: models, their tests, macros, variables and dbt itself. #}
 {% macro definition() %}
     {% set parts = [dbt_version, var('systems') | tojson, var('zombie_after_hours') | string] %}
-    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
+    {% for node in nodes_of_project() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.raw_code, node.columns.values() | map(attribute='data_type') | join(',')]) %}
     {% endfor %}
-    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | sort(attribute='unique_id') %}
+    {% for node in nodes_of_project() | selectattr('resource_type', 'equalto', 'test') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.config.severity]) %}
     {% endfor %}
     {% for name in context.keys() | sort if context[name].macro is defined and context[name].macro.package_name == project_name %}

@@ -57,6 +57,12 @@ def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
     return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
 
 
+def keys_of_raw(manifest: dict[str, Any], model: Node) -> list[tuple[str, list[str]]]:
+    """The raw tables whose primary key a model has by its tests, each with the columns of that key."""
+    tests = [test["kwargs"] for test in data_tests_of(manifest, model) if test["name"] == "keyed_as_raw"]
+    return [(test["raw"], test["columns"]) for test in tests]
+
+
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     schemas = {(layer(model), model["schema"]) for model in models.values()}
     assert schemas == {("staging", "staging"), ("touched", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
@@ -92,6 +98,12 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     assert [node["name"] for node in described if not node["columns"]] == []
 
 
+def test_every_test_is_described(manifest: dict[str, Any]) -> None:
+    tests = [*(node for node in manifest["nodes"].values() if node["resource_type"] == "test"), *manifest["unit_tests"].values()]
+    assert {test["resource_type"] for test in tests} == {"test", "unit_test"}
+    assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
+
+
 def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
     marts = [model for model in models.values() if layer(model) == "marts"]
     assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
@@ -112,10 +124,11 @@ def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> No
         assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
-def test_marts_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
-    marts = [model for model in models.values() if layer(model) == "marts"]
-    untested = [mart["name"] for mart in marts if not {"unique", "unique_grain"} & {test["name"] for test in data_tests_of(manifest, mart)}]
-    assert untested == []
+def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    """All but touch rules, which name groups and are read as sets."""
+    keys = {"unique", "unique_grain", "keyed_as_raw"}
+    tested = {name for name, model in models.items() if keys & {test["name"] for test in data_tests_of(manifest, model)}}
+    assert {name for name, model in models.items() if layer(model) != "touched"} == tested
 
 
 def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
@@ -158,12 +171,18 @@ def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[st
 
 
 def test_sources_are_read_nowhere_else_but_by_touch_rules(models: dict[str, Node]) -> None:
-    """A published view is an exception: it must not depend on staging, which is made anew when the project changes."""
     for name, model in models.items():
-        if layer(model) == "touched":
+        if layer(model) != "staging":
             assert "source(" not in model["raw_code"], name
-        elif layer(model) != "staging" and model["sources"]:
-            assert model["config"]["materialized"] == "mart_view", name
+            assert layer(model) == "touched" or model["sources"] == [], name
+
+
+def test_published_views_depend_on_no_view_that_is_made_anew(models: dict[str, Node]) -> None:
+    """A change of the project drops the views of staging, and what depends on them; analysts must not notice."""
+    for name, model in models.items():
+        if model["config"]["materialized"] == "mart_view":
+            read = [models[entry["name"]] for entry in model["refs"]]
+            assert all(layer(parent) == "marts" or parent["config"]["materialized"] == "ephemeral" for parent in read), name
 
 
 def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> None:
@@ -208,6 +227,7 @@ def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: di
         selected = selected_columns(model["raw_code"])
         assert set(selected) == {*declared.columns, "_batch_id", "_synced_at"}
         assert list(selected.values()) == list(model["columns"])
+        assert keys_of_raw(manifest, model) == [(f"source('{system}', '{table}')", list(declared.key))] * bool(declared.key)
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))

@@ -1,4 +1,4 @@
-{% materialization view, adapter='postgres' %}
+{% materialization inlined_view, adapter='postgres' %}
     {{ return(made_view(this, as_subqueries(sql))) }}
 {% endmaterialization %}
 
