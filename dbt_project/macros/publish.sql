@@ -3,11 +3,7 @@
     with DML on the rows that differ, so that readers neither wait nor see a mixture, nothing that users built on a published mart is
     dropped, and the cost is that of the change.
 #}
-{#
-    Runs at the end of every dbt command; publishes only after a `dbt build` in which nothing failed or was skipped, and only the marts that
-    this build built: a build of a part leaves the other marts as they were. With RUNMART_PUBLISH=later it only prepares the publication of all
-    marts, for a caller who executes it after checks of its own.
-#}
+
 {% macro publish_after_build(results) %}
     {% if execute and flags.WHICH == 'build' %}
         {% set own_results = results | selectattr('node.package_name', 'equalto', project_name) | list %}
@@ -23,11 +19,6 @@
     {% endif %}
 {% endmacro %}
 
-{#
-    Publishes marts from their candidates.
-
-    marts: names of marts; all marts of the project if none.
-#}
 {% macro publish(marts=none) %}
     {% if not execute %}{% do return(none) %}{% endif %}
     {% do run_query('begin; ' ~ hold_publications()) %}
@@ -38,19 +29,12 @@
         ~ (written | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
 {% endmacro %}
 
-{# Keeps the publication of all marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
 {% macro prepare_publication() %}
     {% do run_query('begin; ' ~ commit_lazily() ~ '; ' ~ hold_publications()) %}
     {% do run_query("update analytics_next.refresh set publication = '" ~ publication_sql().replace("'", "''") ~ "'") %}
     {% do run_query('commit') %}
 {% endmacro %}
 
-{#
-    Statements that publish marts, to be executed in one transaction; the last one gives what was published.
-
-    A new column is added to the published mart. A column that the candidate no longer has, or has with another type, stops everything with
-    its name; a refresh that was forced with `--full-refresh` drops and adds that column instead, which fails if a user's view needs it.
-#}
 {% macro publication_sql(marts=none) %}
     {% set all_nodes = marts_of_project() %}
     {% set unknown = (marts or []) | reject('in', all_nodes | map(attribute='name') | list) | list %}
@@ -107,23 +91,19 @@
     {% do return(statements | map('trim') | map('trim', ';') | select | join(';\n')) %}
 {% endmacro %}
 
-{# Publications come one after the other, and act as the role of the profile, whoever executes them. #}
 {% macro hold_publications() -%}
     set local role {{ target.role }};
     select pg_advisory_xact_lock(hashtext('runmart publish'))
 {%- endmacro %}
 
-{# Begins what a publication knows of itself: when it is, which unlike the beginning of its transaction is later than all before it, and what it writes. #}
 {% macro begin_publication() -%}
     select set_config('runmart.published_at', clock_timestamp()::text, true), set_config('runmart.written', '{}', true)
 {%- endmacro %}
 
-{# The moment of the publication under way. #}
 {% macro published_at() -%}
     current_setting('runmart.published_at')::timestamptz
 {%- endmacro %}
 
-{# A statement that stops a publication with a complaint: an expression that gives null if there is none. #}
 {% macro refuse(complaint) -%}
     do $refuse$
     declare complaint text := {{ complaint }};
@@ -139,24 +119,20 @@
     {% do return(marts_among(nodes_of_project())) %}
 {% endmacro %}
 
-{# The marts among nodes of this project. #}
 {% macro marts_among(nodes) %}
     {% do return(nodes | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
 {% endmacro %}
 
-{# What this project defines; `graph` has the nodes of installed packages too. #}
 {% macro nodes_of_project() %}
     {% do return(graph.nodes.values() | selectattr('package_name', 'equalto', project_name) | list) %}
 {% endmacro %}
 
-{# The complaint that raw changed while candidates were built, so that some of them may have read it before the change and others not. #}
 {% macro mixture() -%}
     select 'a sync wrote new rows while the marts were built, or the build did not end. Run `runmart refresh` again.'
     from analytics_next.refresh
     where not is_whole
 {%- endmacro %}
 
-{# The marts of these whose candidates the last refresh has not built: an earlier one left them, and they do not fit with the others. #}
 {% macro left_by_refresh(nodes) %}
     {% set built = run_query(
         "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh"
@@ -165,7 +141,6 @@
     {% do return(nodes | map(attribute='name') | reject('in', built | map('replace', 'analytics_next.', '') | map('replace', '__changes', '') | list) | list) %}
 {% endmacro %}
 
-{# Writes down what was published, in its transaction: the next refresh goes on from there. #}
 {% macro record_refresh_sql(refresh, is_complete) -%}
     insert into ops.refreshes (started_at, published_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts)
     values (
@@ -175,10 +150,6 @@
     returning refresh_id, marts::text
 {%- endmacro %}
 
-{#
-    The complaint that raw tables failed a blocking expectation when they were last checked: what was built on them must not reach analysts,
-    whoever started dbt. Marts' own expectations are the caller's, who runs them between the build and the publication.
-#}
 {% macro unsound_raw() -%}
     select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
     from (
@@ -194,7 +165,6 @@
     ) as failing
 {%- endmacro %}
 
-{# {schema: {relation: {column: type}}} of marts, by their names, and of their candidates. #}
 {% macro columns_of_marts(names) %}
     {% set columns = {'analytics': {}, 'analytics_next': {}} %}
     {% for row in run_query(
@@ -211,7 +181,6 @@
     {% do return(columns) %}
 {% endmacro %}
 
-{# Statements that give a published mart the columns of its candidate, and the indexes by which refreshes and readers find rows. #}
 {% macro shape_table_sql(node, candidate, published, is_forced) %}
     {%- set name = node.name -%}
     {%- if published is none -%}
@@ -246,15 +215,6 @@
     {%- endif %}
 {% endmacro %}
 
-{#
-    Makes the rows of a published mart those of its candidate, by writing those that differ, and adds to what the publication has written
-    {mart: {inserted, deleted}}. Rows are compared as they are printed, which tells all values apart, down to the last bit; the columns that
-    name the refresh do not count, so a row keeps the refresh that last changed it. A row that is written names the batch that touched its
-    group, if one did. Those that went were counted before any is written, so that none meets the row, or the version of the history, whose
-    place it takes.
-
-    kept_by: the mart that keeps the history of this one, if there is one.
-#}
 {% macro publish_rows_sql(node, candidate, is_full, kept_by) -%}
     {%- set mart = 'analytics.' ~ node.name -%}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
@@ -302,15 +262,10 @@
     )
 {%- endmacro %}
 
-{# A list of columns with the name of their relation before each. #}
 {% macro qualified(columns, relation) %}
     {% do return(relation ~ '.' ~ columns.split(', ') | join(', ' ~ relation ~ '.')) %}
 {% endmacro %}
 
-{#
-    Gives a published view the definition of its candidate, on published marts. The definition is read and written without schema names, so
-    that the search path decides which schema it means. A view that is the same is left alone: replacing it would make readers wait.
-#}
 {% macro publish_view_sql(name, is_published) %}
     {% set wanted = definition_of_view('analytics_next', name) %}
     {% if not is_published or definition_of_view('analytics', name) != wanted %}

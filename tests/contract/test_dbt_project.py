@@ -5,11 +5,12 @@ Belongs here: layering, naming, documentation, contracts, and agreement with the
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
@@ -23,14 +24,19 @@ PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
 Node = dict[str, Any]
 
 
+def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
+    """Parse a project; what its macros say of arguments that they do not have is an error. Gives the manifest's place too."""
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work), "--log-path", str(work)]
+    result = dbtRunner().invoke(["parse", *folders, "--quiet", "--warn-error-options", '{"error": ["InvalidMacroAnnotation"]}'])
+    return result, work / "manifest.json"
+
+
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The manifest, parsed without a database."""
-    work = tmp_path_factory.mktemp("dbt")
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    result = dbtRunner().invoke(["parse", *folders, "--target-path", str(work), "--log-path", str(work), "--quiet"])
+    result, path = parse(PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
-    parsed: dict[str, Any] = json.loads((work / "manifest.json").read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return parsed
 
 
@@ -96,6 +102,35 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     undescribed += [f"{node['name']}.{name}" for node in described for name, column in node["columns"].items() if not column["description"]]
     assert undescribed == []
     assert [node["name"] for node in described if not node["columns"]] == []
+
+
+def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
+    """dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
+    macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
+    assert macros
+    assert [macro["name"] for macro in macros if not macro["description"].strip()] == []
+    arguments = [(macro["name"], argument) for macro in macros for argument in macro["arguments"]]
+    assert [(name, argument["name"]) for name, argument in arguments if not argument["type"] or not argument["description"]] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_said_instead"),
+    [
+        ("- name: source_relation", "- name: relation"),
+        ("type: relation", "type: a table"),
+        ("- name: source_relation", "- name: source_relation\n      - name: another"),
+    ],
+)
+def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is_said_instead: str) -> None:
+    for part in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(PROJECT / part, tmp_path)
+    shutil.copytree(PROJECT / "macros", tmp_path / "macros")
+    described = tmp_path / "macros" / "live_rows.yml"
+    text = described.read_text(encoding="utf-8")
+    assert text.count(said) == 1
+    described.write_text(text.replace(said, is_said_instead), encoding="utf-8")
+    result, _ = parse(tmp_path, tmp_path / "target")
+    assert "live_rows" in str(result.exception)
 
 
 def test_every_test_is_described(manifest: dict[str, Any]) -> None:
