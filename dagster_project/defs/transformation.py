@@ -62,7 +62,6 @@ class Translator(DagsterDbtTranslator):
             freshness_policy=_FRESHNESS if is_mart else None,
         )
 
-
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:

@@ -105,7 +105,7 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
 
 
 def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
-    """dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
+    """Dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
     macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
     assert macros
     assert [macro["name"] for macro in macros if not macro["description"].strip()] == []

@@ -58,7 +58,7 @@ def test_every_expectation_is_a_check_and_critical_ones_block(definitions: dg.De
 
 
 def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
-    """dbt's tests among them: the UI shows nothing else of a check but its name."""
+    """Dbt's tests among them: the UI shows nothing else of a check but its name."""
     graph = definitions.resolve_asset_graph()
     assert graph.asset_check_keys
     assert [key for key in graph.asset_check_keys if not (graph.get(key).description or "").strip()] == []
