@@ -45,7 +45,7 @@ test: demo  ## The demo, then all tests
 unit: install  ## Only the tests that need no database
 	$(BIN)/pytest tests/unit
 
-check: install  ## Linters, types, dependencies, SQL style, definitions
+check: install  ## Linters, types, dependencies, SQL style, definitions, descriptions of the dbt project
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,6 +53,8 @@ check: install  ## Linters, types, dependencies, SQL style, definitions
 	$(BIN)/runmart migrate
 	eval "$$($(BIN)/runmart env)" && $(BIN)/sqlfluff lint --quiet dbt_project/models
 	$(BIN)/dg check defs
+	@# `dg check defs` has parsed the project.
+	$(BIN)/dbt-score lint --manifest dbt_project/target/manifest.json --show failing-items
 
 format: install  ## Format Python and SQL
 	$(BIN)/ruff check --fix .

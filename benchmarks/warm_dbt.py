@@ -9,8 +9,7 @@ from pathlib import Path
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dagster_project.marts.refreshes import project_files
-from dagster_project.resources.dbt import dbt_environment
+from dagster_project.resources.dbt import dbt_environment, refresh_environment
 from dagster_project.settings import DBT_PROJECT
 
 
@@ -23,7 +22,7 @@ class WarmDbt:
     """
 
     def __init__(self, warehouse_url: str, work: Path) -> None:
-        os.environ.update({**dbt_environment(warehouse_url), "RUNMART_PROJECT_FILES": project_files()})
+        os.environ.update({**dbt_environment(warehouse_url), **refresh_environment()})
         self._work = work
         parsed = self._invoke(dbtRunner(), "parse")
         assert isinstance(parsed, Manifest)

@@ -71,6 +71,13 @@ class Translator(DagsterDbtTranslator):
             freshness_policy=_FRESHNESS if is_mart else None,
         )
 
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=manifest["nodes"][unique_id]["description"])
+
 
 def _key(node: Mapping[str, Any]) -> dg.AssetKey:
     if node["resource_type"] == "source":

@@ -102,4 +102,4 @@ def _grain(model: Mapping[str, Any]) -> Iterator[str]:
         if "unique_grain" in test:
             yield from test["unique_grain"]["arguments"]["columns"]
             return
-    yield next(column["name"] for column in model["columns"] if "unique" in column.get("data_tests", ()))
+    yield next(column["name"] for column in model["columns"] if any("unique" in test for test in column.get("data_tests", ())))

@@ -11,7 +11,7 @@ from dagster_project.components.contract import ForeignKey, SystemContract
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case, staged_names
 from dagster_project.scaffold.raw_types import RawTypes
-from dagster_project.scaffold.yaml_text import scalar
+from dagster_project.scaffold.yaml_text import flow_list, scalar
 
 _BATCH_COLUMNS = {"_batch_id": "batch_id", "_synced_at": "synced_at"}
 _DESCRIPTIONS = {
@@ -75,6 +75,13 @@ def _models(draft: Draft, types: RawTypes) -> Iterator[str]:
         staged = _staged(contract, table)
         yield f"  - name: stg_{contract.system}__{table}"
         yield f"    description: {scalar(f'Live rows. {declared.description}')}"
+        if declared.key:
+            yield "    data_tests:"
+            yield "      - keyed_as_raw:"
+            yield "          description: \"{{ doc('keyed_as_raw') }}\""
+            yield "          arguments:"
+            yield f"            raw: source('{contract.system}', '{table}')"
+            yield flow_list("            columns", declared.key)
         yield "    columns:"
         for columns in _grouped(contract, table, types.of[table]).values():
             for column in columns:

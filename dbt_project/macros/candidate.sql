@@ -4,25 +4,21 @@
     Everything in this project that refers to a mart, tests included, means that candidate.
 #}
 
-{# The candidate of a published relation; any other relation (staging, a unit test's fixture) is returned as it is. #}
 {% macro candidate_of(relation) %}
-    {% if relation.schema == 'analytics' %}
+    {% if relation.schema == 'analytics' and 'model.' ~ project_name ~ '.' ~ relation.identifier in graph.nodes %}
         {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
     {% endif %}
     {% do return(relation) %}
 {% endmacro %}
 
-{# The table with the rows that a refresh has recomputed. #}
 {% macro changes_of(relation) %}
     {% do return(relation.incorporate(path={'schema': 'analytics_next', 'identifier': relation.identifier ~ '__changes'}, type='table')) %}
 {% endmacro %}
 
-{# The published mart of a candidate. #}
 {% macro published_of(candidate) %}
     {% do return(candidate.incorporate(path={'schema': 'analytics'})) %}
 {% endmacro %}
 
-{# The model of a candidate. #}
 {% macro mart_of_candidate(candidate) %}
     {% do return(graph.nodes['model.' ~ project_name ~ '.' ~ candidate.identifier]) %}
 {% endmacro %}
@@ -31,7 +27,6 @@
     {% do return(candidate_of(builtins.ref(*varargs, **kwargs))) %}
 {% endmacro %}
 
-{# Unit tests take the types of their fixtures from here, also before a mart has ever been published. #}
 {% macro postgres__get_columns_in_relation(relation) %}
     {% do return(dbt.postgres__get_columns_in_relation(candidate_of(relation))) %}
 {% endmacro %}

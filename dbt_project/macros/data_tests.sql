@@ -4,7 +4,6 @@
     only warns, and goes on warning, read all rows.
 #}
 
-{# The relation that a test reads: the recomputed rows if it looks at one row at a time, or at rows of the same group. #}
 {% macro default__get_where_subquery(relation) %}
     {% if reads_recomputed_rows(relation) and not config.get('where') %}
         {% set node = mart_of_candidate(relation) %}
@@ -20,10 +19,6 @@
     {% do return(dbt.default__get_where_subquery(relation)) %}
 {% endmacro %}
 
-{#
-    dbt's own test, which looks up all rows in all parents; in a refresh, those that were recomputed, and those whose parent was recomputed and
-    is no longer there.
-#}
 {% macro default__test_relationships(model, column_name, to, field) %}
     {%- if model is string or not (reads_recomputed_rows(model) and reads_recomputed_rows(to)) -%}
 {{ dbt.default__test_relationships(model, column_name, to, field) }}
@@ -66,7 +61,6 @@ where
     {%- endif -%}
 {% endmacro %}
 
-{# Whether what is read of a relation, by a test of this refresh, is what the refresh has recomputed. #}
 {% macro reads_recomputed_rows(relation) %}
     {% if not execute or relation.schema != 'analytics_next' or config.get('severity', 'error') | lower != 'error' or refresh_under_way()['is_full'] %}
         {% do return(false) %}
@@ -74,7 +68,6 @@ where
     {% do return(mart_of_candidate(relation).config.materialized == 'mart') %}
 {% endmacro %}
 
-{# A column of the recomputed rows, and of the others that have the same value there. #}
 {% macro rows_like_recomputed(relation, column) -%}
     select {{ column }} from {{ changes_of(relation) }}
     union all

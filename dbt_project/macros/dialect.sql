@@ -7,19 +7,16 @@
     double precision
 {%- endmacro %}
 
-{# A value of type json as one that can be read; null where it cannot be, such as a text with a NUL in it. #}
 {% macro json_or_null(column) %}{{ return(adapter.dispatch('json_or_null')(column)) }}{% endmacro %}
 {% macro default__json_or_null(column) -%}
     ops.json_or_null({{ column }})
 {%- endmacro %}
 
-{# A key of a JSON column as text; null if absent. #}
 {% macro json_text(column, key) %}{{ return(adapter.dispatch('json_text')(column, key)) }}{% endmacro %}
 {% macro default__json_text(column, key) -%}
     ({{ column }} ->> '{{ key }}')
 {%- endmacro %}
 
-{# A key of a JSON column as a number; null if absent or not a number. #}
 {% macro json_number(column, key) %}{{ return(adapter.dispatch('json_number')(column, key)) }}{% endmacro %}
 {% macro default__json_number(column, key) -%}
     case
@@ -27,9 +24,6 @@
     end
 {%- endmacro %}
 
-{#
-    A key of a JSON column, an ISO 8601 time, as a time in UTC; one without an offset is taken as UTC. Null if absent or not a time.
-#}
 {% macro json_time(column, key) %}{{ return(adapter.dispatch('json_time')(column, key)) }}{% endmacro %}
 {% macro default__json_time(column, key) -%}
     case
@@ -40,19 +34,16 @@
     end
 {%- endmacro %}
 
-{# Seconds from one time to another as a double. #}
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
 {% macro default__seconds_between(start, end) -%}
     cast(extract(epoch from ({{ end }} - {{ start }})) as {{ type_double() }})
 {%- endmacro %}
 
-{# The day of a time that is in UTC already. #}
 {% macro utc_date(time) %}{{ return(adapter.dispatch('utc_date')(time)) }}{% endmacro %}
 {% macro default__utc_date(time) -%}
     cast({{ time }} as date)
 {%- endmacro %}
 
-{# 1 for Monday to 7 for Sunday. #}
 {% macro iso_weekday(day) %}{{ return(adapter.dispatch('iso_weekday')(day)) }}{% endmacro %}
 {% macro default__iso_weekday(day) -%}
     cast(extract(isodow from {{ day }}) as integer)
@@ -63,13 +54,11 @@
     cast(extract(isoyear from {{ day }}) as integer)
 {%- endmacro %}
 
-{# Name of a weekday or a month by a pattern such as `Day` or `Month`. #}
 {% macro date_name(day, pattern) %}{{ return(adapter.dispatch('date_name')(day, pattern)) }}{% endmacro %}
 {% macro default__date_name(day, pattern) -%}
     trim(to_char({{ day }}, '{{ pattern }}'))
 {%- endmacro %}
 
-{# A query with one row for each date from the first to the last, both included, as `date_day`; for each row of the relation. #}
 {% macro dates(first_day, last_day, relation, step='1 day') %}{{ return(adapter.dispatch('dates')(first_day, last_day, relation, step)) }}{% endmacro %}
 {% macro default__dates(first_day, last_day, relation, step) -%}
     select cast(series.date_day as date) as date_day
@@ -77,32 +66,27 @@
     cross join lateral generate_series({{ first_day }}, {{ last_day }}, interval '{{ step }}') as series (date_day)
 {%- endmacro %}
 
-{# An aggregate of values that are taken in this order; the order decides the last bits of sums of doubles. #}
 {% macro aggregate_in_order(function, value, order_by) %}{{ return(adapter.dispatch('aggregate_in_order')(function, value, order_by)) }}{% endmacro %}
 {% macro default__aggregate_in_order(function, value, order_by) -%}
     {{ function }}({{ value }} order by {{ order_by }})
 {%- endmacro %}
 
-{# The value of the first row in this order, of the rows of a group for which the condition holds; null if there is none. #}
 {% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}
 {% macro default__first_in_order(value, order_by, condition) -%}
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
 {%- endmacro %}
 
-{# The value of the last of those rows. #}
 {% macro last_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('last_in_order')(value, order_by, condition)) }}{% endmacro %}
 {% macro default__last_in_order(value, order_by, condition) -%}
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[count(*) filter (where {{ condition }})]
 {%- endmacro %}
 
-{# At the end of a subquery: its expressions are computed once for each row, and not again wherever the query around it names them. #}
 {% macro computed_once() %}{{ return(adapter.dispatch('computed_once')()) }}{% endmacro %}
 {% macro default__computed_once() %}{% endmacro %}
 {% macro postgres__computed_once() -%}
     offset 0
 {%- endmacro %}
 
-{# At the end of a subquery: what the query around it looks up for each of its rows is looked up in this order, and comes in it. #}
 {% macro visited_in_order(order_by) %}{{ return(adapter.dispatch('visited_in_order')(order_by)) }}{% endmacro %}
 {% macro default__visited_in_order(order_by) %}{% endmacro %}
 {% macro postgres__visited_in_order(order_by) -%}
@@ -110,11 +94,6 @@
             offset 0
 {%- endmacro %}
 
-{#
-    The parents that changed rows have left, and the batch of the change, as a query.
-
-    changed: a relation of changed rows, called `changed`. column: the foreign key that names the parent.
-#}
 {% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
 {% macro default__parents_left(changed, column, data_type) -%}
     select
@@ -125,12 +104,6 @@
     where changed._moved_from is not null
 {%- endmacro %}
 
-{#
-    The distinct values of a column, without null, in the batches after one, each with its batch, as a query. PostgreSQL's way steps from one
-    to the next in the index of batch and column, instead of reading the thousands of rows in between. It steps down: upwards, each step
-    would begin at the first batch again, because an index is read from where the condition begins that a batch comes after `seen`. That
-    batch is written out so that PostgreSQL sees that the index has them all.
-#}
 {% macro values_in_batches(relation, column, seen) %}{{ return(adapter.dispatch('values_in_batches')(relation, column, seen)) }}{% endmacro %}
 {% macro default__values_in_batches(relation, column, seen) -%}
     select distinct
@@ -183,10 +156,6 @@
     ) as steps
 {%- endmacro %}
 
-{#
-    A statement that makes the planner of the transaction look up rows by their indexes: a sort in the place of an index's order would read a
-    batch anew at every step of `values_in_batches`, and what batches have just brought is in memory, where looking up costs little.
-#}
 {% macro prefer_indexes() %}{{ return(adapter.dispatch('prefer_indexes')()) }}{% endmacro %}
 {% macro default__prefer_indexes() %}{% endmacro %}
 {% macro postgres__prefer_indexes() -%}
@@ -194,4 +163,19 @@
     set local enable_incremental_sort = off;
     set local random_page_cost = 0.1;
     set local seq_page_cost = 0.1
+{%- endmacro %}
+
+{% macro primary_key(relation) %}{{ return(adapter.dispatch('primary_key')(relation)) }}{% endmacro %}
+{% macro postgres__primary_key(relation) -%}
+    (
+        select string_agg(key_columns.attname, ', ' order by key_columns.attname collate "C")
+        from pg_index
+        inner join pg_attribute as key_columns
+            on
+                pg_index.indrelid = key_columns.attrelid
+                and key_columns.attnum = any(pg_index.indkey)
+        where
+            pg_index.indisprimary
+            and pg_index.indrelid = cast('{{ dbt.escape_single_quotes(relation | string) }}' as regclass)
+    )
 {%- endmacro %}

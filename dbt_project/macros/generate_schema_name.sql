@@ -1,4 +1,3 @@
-{# Schema names come out exactly as configured (`staging`, `analytics`), without the prefix that dbt adds by default. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ generate_schema_name_for_env(custom_schema_name, node) }}
 {%- endmacro %}

@@ -3,12 +3,6 @@
     the version ends, where it inserts one a version begins. Its growth is that of the change.
 #}
 
-{#
-    What a history says of itself before its logic.
-
-    of: the mart whose rows it keeps.
-    grouped_by: the columns that name a row of that mart.
-#}
 {% macro history(of, grouped_by) %}
     {{ config(
         materialized='mart_history',
@@ -21,19 +15,16 @@
     ) }}
 {% endmacro %}
 
-{# Begins a history with what its mart says now. #}
 {% macro begin_history_sql(node) -%}
     {%- set columns = node.columns.keys() | reject('in', ['valid_from', 'valid_to']) | map('tojson') | join(', ') -%}
     {{ begin_versions_sql(node, 'analytics.' ~ node.config.get('history_of'), columns) }}
 {%- endmacro %}
 
-{# Begins a version of each row of a relation. #}
 {% macro begin_versions_sql(node, relation, columns) -%}
     insert into analytics.{{ node.name }} ({{ columns }}, valid_from)
     select {{ columns }}, {{ published_at() }} from {{ relation }}
 {%- endmacro %}
 
-{# Ends the versions of the rows in `deleted`. #}
 {% macro end_versions_sql(node) -%}
     update analytics.{{ node.name }} as versions
     set valid_to = {{ published_at() }}
@@ -45,7 +36,6 @@
         {%- endfor %}
 {%- endmacro %}
 
-{# Forgets versions that have ended longer ago than RUNMART_HISTORY_DAYS; without it, none. #}
 {% macro forget_versions_sql(node) -%}
     {%- set days = env_var('RUNMART_HISTORY_DAYS', '') -%}
     {%- if days and not days.isdecimal() -%}

@@ -2,7 +2,6 @@
     What is known about metrics by name, and the statistics that marts hold of them.
 #}
 
-{# Metrics by direction. A metric that is not listed has no direction, and then neither best nor worst: it is never guessed. #}
 {% macro metrics_by_direction() %}
     {% do return({
         'lower': [
@@ -15,10 +14,6 @@
     }) %}
 {% endmacro %}
 
-{#
-    lower, higher, or target (best near a nominal value: neither low nor high), null if unknown. A number at the end of a name is a level
-    or a step and does not matter: coverage_90 is a coverage.
-#}
 {% macro metric_direction(metric_name) -%}
     case
         {%- for direction, names in metrics_by_direction().items() %}
@@ -30,12 +25,6 @@
     end
 {%- endmacro %}
 
-{#
-    A statistic of metric values, over rows of int_metrics_classified that are grouped by metric_name, split and metric_direction at least.
-    Values that are NaN, infinite or too large are no usable values: they are counted and take no part. Sums of doubles depend on the order
-    in which they are added, so every statistic names its order: the same rows give the same bits, whoever adds them up. It is one order
-    wherever it can be, so that rows are sorted once for all of them.
-#}
 {% macro metric_statistic(name) -%}
     {%- set as_measured = 'metric_step nulls first, measured_at, metric_id' -%}
     {%- set from_best = "case metric_direction when 'lower' then usable_value when 'higher' then -usable_value end nulls last, metric_step nulls first, metric_id" -%}
@@ -60,35 +49,21 @@
     {{- formulas[name] -}}
 {%- endmacro %}
 
-{# The metrics and splits that have columns of their own in experiment_summary and model_performance; each metric has a best value. #}
 {% macro wide_metrics() %}
     {% do return([
         ('validation', 'mae'), ('validation', 'rmse'), ('validation', 'smape'), ('test', 'mae'), ('test', 'rmse'), ('test', 'smape')
     ]) %}
 {% endmacro %}
 
-{# Their columns: <split>_<metric>_<statistic>. #}
 {% macro wide_statistics() %}
     {% do return(['best', 'last', 'worst', 'mean', 'median', 'std', 'count']) %}
 {% endmacro %}
 
-{# Whether a metric has columns of its own there. #}
 {% macro is_wide_metric() -%}
     metric_name in ('{{ wide_metrics() | map(attribute=1) | unique | join("', '") }}')
     and split in ('{{ wide_metrics() | map(attribute=0) | unique | join("', '") }}')
 {%- endmacro %}
 
-{#
-    One row per group with the columns of wide metrics: <split>_<metric>_<statistic>, and <split>_<metric> as the source's view has it, the
-    largest value whatever the direction.
-
-    metrics: rows of int_metrics_classified.
-    members: the relation whose rows have those metrics, one row for each; member: its key, and what metrics call it.
-    key: the column of members that names their group.
-
-    An incremental refresh looks up each metric of each member, group by group, because rows that come in the order of their groups need not be
-    sorted into it. A full one leaves it to the engine how to join them.
-#}
 {% macro statistics_of_wide_metrics(metrics, members, member, key) -%}
     {%- set aggregates = ['min', 'max', 'last', 'mean', 'median', 'std', 'count', 'largest'] -%}
     {%- set is_full = refresh_under_way()['is_full'] -%}
@@ -144,14 +119,12 @@
     group by {{ key }}
 {%- endmacro %}
 
-{# What aggregate a statistic of a metric is: the direction, which says whether the least or the largest value is best, is known beforehand. #}
 {% macro aggregate_of(statistic, metric) -%}
     {%- set aggregates = {'lower': {'best': 'min', 'worst': 'max'}, 'higher': {'best': 'max', 'worst': 'min'}} -%}
     {%- set direction = 'lower' if metric in metrics_by_direction()['lower'] else 'higher' -%}
     {{- aggregates[direction].get(statistic, statistic) -}}
 {%- endmacro %}
 
-{# Those columns, taken from a relation that was joined from the left: no row means a count of zero. #}
 {% macro wide_columns(relation) -%}
     {%- for split, metric in wide_metrics() -%}
         {%- for statistic in wide_statistics() -%}
@@ -163,7 +136,6 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# The columns that the source's view has of them. #}
 {% macro largest_metric_columns(relation) -%}
     {%- for split, metric in wide_metrics() %}
         {{ relation }}.{{ split }}_{{ metric }}

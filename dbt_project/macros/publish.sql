@@ -3,18 +3,14 @@
     with DML on the rows that differ, so that readers neither wait nor see a mixture, nothing that users built on a published mart is
     dropped, and the cost is that of the change.
 #}
-{#
-    Runs at the end of every dbt command; publishes only after a `dbt build` in which nothing failed or was skipped, and only the marts that
-    this build built: a build of a part leaves the other marts as they were. With RUNMART_PUBLISH=later it only prepares the publication of all
-    marts but those in RUNMART_LEFT_OUT, for a caller who executes it after checks of its own.
-#}
+
 {% macro publish_after_build(results) %}
     {% if execute and flags.WHICH == 'build' %}
-        {% set unsuccessful = results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list %}
-        {% set built = results | map(attribute='node') | selectattr('resource_type', 'equalto', 'model')
-            | selectattr('schema', 'equalto', 'analytics') | map(attribute='name') | list %}
+        {% set own_results = results | selectattr('node.package_name', 'equalto', project_name) | list %}
+        {% set unsuccessful = own_results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list %}
+        {% set built = marts_among(own_results | map(attribute='node')) | map(attribute='name') | list %}
         {% if unsuccessful %}
-            {% do log('Nothing is published: ' ~ (unsuccessful | length) ~ ' of ' ~ (results | length) ~ ' results failed or were skipped.', info=true) %}
+            {% do log('Nothing is published: ' ~ (unsuccessful | length) ~ ' of ' ~ (own_results | length) ~ ' results failed or were skipped.', info=true) %}
         {% elif built and env_var('RUNMART_PUBLISH', '') == 'later' %}
             {% do prepare_publication() %}
         {% elif built %}
@@ -23,11 +19,6 @@
     {% endif %}
 {% endmacro %}
 
-{#
-    Publishes marts from their candidates.
-
-    marts: names of marts; all marts of the project if none.
-#}
 {% macro publish(marts=none) %}
     {% if not execute %}{% do return(none) %}{% endif %}
     {% do run_query('begin; ' ~ hold_publications()) %}
@@ -38,7 +29,6 @@
         ~ (written | map(attribute='deleted') | sum) ~ ' removed.', info=true) %}
 {% endmacro %}
 
-{# Keeps the publication of marts with the refresh that it belongs to, so that whoever executes it need not start dbt again. #}
 {% macro prepare_publication() %}
     {% set left_out = env_var('RUNMART_LEFT_OUT', '').split() %}
     {% set marts = marts_of_project() | map(attribute='name') | reject('in', left_out) | list %}
@@ -47,12 +37,6 @@
     {% do run_query('commit') %}
 {% endmacro %}
 
-{#
-    Statements that publish marts, to be executed in one transaction; the last one gives what was published.
-
-    A new column is added to the published mart. A column that the candidate no longer has, or has with another type, stops everything with
-    its name; a refresh that was forced with `--full-refresh` drops and adds that column instead, which fails if a user's view needs it.
-#}
 {% macro publication_sql(marts=none) %}
     {% set all_nodes = marts_of_project() %}
     {% set unknown = (marts or []) | reject('in', all_nodes | map(attribute='name') | list) | list %}
@@ -109,26 +93,19 @@
     {% do return(statements | map('trim') | map('trim', ';') | select | join(';\n')) %}
 {% endmacro %}
 
-{#
-    Publications come one after the other, and act as the role of the profile, whoever executes them. The lock is one that analysts cannot
-    take: docs/adr/0011-lock-out-of-reach.md.
-#}
 {% macro hold_publications() -%}
     set local role {{ target.role }};
     lock table locks.publication in exclusive mode
 {%- endmacro %}
 
-{# Begins what a publication knows of itself: when it is, which unlike the beginning of its transaction is later than all before it, and what it writes. #}
 {% macro begin_publication() -%}
     select set_config('runmart.published_at', clock_timestamp()::text, true), set_config('runmart.written', '{}', true)
 {%- endmacro %}
 
-{# The moment of the publication under way. #}
 {% macro published_at() -%}
     current_setting('runmart.published_at')::timestamptz
 {%- endmacro %}
 
-{# A statement that stops a publication with a complaint: an expression that gives null if there is none. #}
 {% macro refuse(complaint) -%}
     do $refuse$
     declare complaint text := {{ complaint }};
@@ -141,17 +118,23 @@
 {%- endmacro %}
 
 {% macro marts_of_project() %}
-    {% do return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
+    {% do return(marts_among(nodes_of_project())) %}
 {% endmacro %}
 
-{# The complaint that raw changed while candidates were built, so that some of them may have read it before the change and others not. #}
+{% macro marts_among(nodes) %}
+    {% do return(nodes | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'analytics') | list) %}
+{% endmacro %}
+
+{% macro nodes_of_project() %}
+    {% do return(graph.nodes.values() | selectattr('package_name', 'equalto', project_name) | list) %}
+{% endmacro %}
+
 {% macro mixture() -%}
     select 'a sync wrote new rows while the marts were built, or the build did not end. Run `runmart refresh` again.'
     from analytics_next.refresh
     where not is_whole
 {%- endmacro %}
 
-{# The marts of these whose candidates the last refresh has not built: an earlier one left them, and they do not fit with the others. #}
 {% macro left_by_refresh(nodes) %}
     {% set built = run_query(
         "select built.relation from analytics_next.built as built inner join analytics_next.refresh as refresh"
@@ -160,7 +143,6 @@
     {% do return(nodes | map(attribute='name') | reject('in', built | map('replace', 'analytics_next.', '') | map('replace', '__changes', '') | list) | list) %}
 {% endmacro %}
 
-{# Writes down what was published, in its transaction: the next refresh goes on from there. #}
 {% macro record_refresh_sql(refresh, is_complete) -%}
     insert into ops.refreshes (started_at, published_at, definition, project_files, batches, is_full, is_complete, next_due_at, marts)
     values (
@@ -170,10 +152,6 @@
     returning refresh_id, marts::text
 {%- endmacro %}
 
-{#
-    The complaint that raw tables failed a blocking expectation when they were last checked: what was built on them must not reach analysts,
-    whoever started dbt. Marts' own expectations are the caller's, who runs them between the build and the publication.
-#}
 {% macro unsound_raw() -%}
     select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
     from (
@@ -189,7 +167,6 @@
     ) as failing
 {%- endmacro %}
 
-{# {schema: {relation: {column: type}}} of marts, by their names, and of their candidates. #}
 {% macro columns_of_marts(names) %}
     {% set columns = {'analytics': {}, 'analytics_next': {}} %}
     {% for row in run_query(
@@ -206,7 +183,6 @@
     {% do return(columns) %}
 {% endmacro %}
 
-{# Statements that give a published mart the columns of its candidate, and the indexes by which refreshes and readers find rows. #}
 {% macro shape_table_sql(node, candidate, published, is_forced) %}
     {%- set name = node.name -%}
     {%- if published is none -%}
@@ -240,20 +216,10 @@
     {%- endif %}
 {% endmacro %}
 
-{# Only a change of columns, or of a view, needs a lock that readers feel; it gives up soon rather than make them queue behind it. #}
 {% macro give_up_soon() -%}
     set local lock_timeout = '5s';
 {% endmacro %}
 
-{#
-    Makes the rows of a published mart those of its candidate, by writing those that differ, and adds to what the publication has written
-    {mart: {inserted, deleted}}. Rows are compared as they are printed, which tells all values apart, down to the last bit; the columns that
-    name the refresh do not count, so a row keeps the refresh that last changed it. A row that is written names the batch that touched its
-    group, if one did. Those that went were counted before any is written, so that none meets the row, or the version of the history, whose
-    place it takes.
-
-    kept_by: the mart that keeps the history of this one, if there is one.
-#}
 {% macro publish_rows_sql(node, candidate, is_full, kept_by) -%}
     {%- set mart = 'analytics.' ~ node.name -%}
     {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
@@ -301,15 +267,10 @@
     )
 {%- endmacro %}
 
-{# A list of columns with the name of their relation before each. #}
 {% macro qualified(columns, relation) %}
     {% do return(relation ~ '.' ~ columns.split(', ') | join(', ' ~ relation ~ '.')) %}
 {% endmacro %}
 
-{#
-    Gives a published view the definition of its candidate, on published marts. The definition is read and written without schema names, so
-    that the search path decides which schema it means. A view that is the same is left alone: replacing it would make readers wait.
-#}
 {% macro publish_view_sql(name, is_published) %}
     {% set wanted = definition_of_view('analytics_next', name) %}
     {% if not is_published or definition_of_view('analytics', name) != wanted %}

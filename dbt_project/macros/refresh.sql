@@ -2,13 +2,6 @@
     A refresh: what it has to do, decided once when dbt starts, and what its rows say of it.
 #}
 
-{#
-    Decides what this refresh does and writes it down in analytics_next.refresh: `dbt build` and `dbt run` begin with it.
-
-    A refresh is incremental: it recomputes the groups that batches since the last complete refresh have touched. It is full, and recomputes
-    everything, where that is not enough: the project has changed, a mart or a system is new, a raw table was loaded anew, what earlier
-    refreshes built is gone, or `--full-refresh` asks for it.
-#}
 {% macro begin_refresh() %}
     {% do graph.update({'refresh': none, 'built': none}) %}
     {% if not is_refresh() %}{% do return('') %}{% endif %}
@@ -50,24 +43,20 @@
     {% do run_query('commit') %}
 {% endmacro %}
 
-{# Begins a transaction of a refresh before its publication, as the role of the profile. #}
 {% macro begin_building() -%}
     begin; set local role {{ target.role }}; {{ commit_lazily() }}
 {%- endmacro %}
 
-{# What a refresh writes before its publication need not be on disk at once: the commit of the publication writes out all that was before it. #}
 {% macro commit_lazily() -%}
     set local synchronous_commit = off
 {%- endmacro %}
 
-{# Whether this command builds models; one that only tests them is no refresh. #}
 {% macro is_refresh() %}
     {% set models = [] %}
-    {% for unique_id in selected_resources or [] if unique_id.startswith('model.') %}{% do models.append(unique_id) %}{% endfor %}
+    {% for unique_id in selected_resources or [] if unique_id.startswith('model.' ~ project_name ~ '.') %}{% do models.append(unique_id) %}{% endfor %}
     {% do return(execute and flags.WHICH in ['build', 'run'] and models | length > 0) %}
 {% endmacro %}
 
-{# Notes whether raw stood still while the marts were built: if a sync came in between, some of them may have read it and others not. #}
 {% macro end_refresh() %}
     {% if is_refresh() %}
         {% do run_query(begin_building()) %}
@@ -79,11 +68,6 @@
     {% endif %}
 {% endmacro %}
 
-{#
-    The refresh under way: is_full, is_forced, is_whole, started_at (text, UTC), seen and batches ({system: batch}), of which seen and seen_at are
-    what the last complete refresh had read, and when it had started. Outside of a refresh, in
-    unit tests and in `dbt compile`, models are what they are in a full one.
-#}
 {% macro refresh_under_way() %}
     {% if not execute or flags.WHICH not in ['build', 'run', 'run-operation'] or (model is defined and model.resource_type == 'unit_test') %}
         {% do return({'is_full': true, 'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'), 'seen': {}, 'batches': {}}) %}
@@ -91,7 +75,6 @@
     {% do return(graph['refresh'] or last_refresh()) %}
 {% endmacro %}
 
-{# The refresh that began last, as the database has it. #}
 {% macro last_refresh() %}
     {% do return(read_refresh(run_query('select ' ~ columns_of_refresh() ~ ' from analytics_next.refresh')[0])) %}
 {% endmacro %}
@@ -108,15 +91,10 @@
     }) %}
 {% endmacro %}
 
-{# Whether a relation that refreshes use again and again is there as the project defines it now. #}
 {% macro is_built(relation) %}
     {% do return(relation.schema ~ '.' ~ relation.identifier in graph['built']) %}
 {% endmacro %}
 
-{#
-    The relations that are there as the project defines them now, each with whether it is large; for a full refresh, their SQL must be kept too.
-    The database is asked, here and where one is dropped: dbt's cache does not hold the schema of candidates.
-#}
 {% macro relations_built() %}
     {% set built = {} %}
     {% for row in run_query(
@@ -130,10 +108,6 @@
     {% do return(built) %}
 {% endmacro %}
 
-{#
-    Empties a relation that refreshes use again, and holds whoever else would fill it. Rows are deleted as long as the relation is small: a
-    truncation is at work for the same time however little there is, and has to be on disk at once.
-#}
 {% macro empty_built(relation) %}
     {% set is_large = graph['built'][relation.schema ~ '.' ~ relation.identifier] %}
     {% do run_query(
@@ -142,7 +116,6 @@
     ) %}
 {% endmacro %}
 
-{# Drops a relation, whatever it was, with what depends on it. #}
 {% macro drop_built(relation) %}
     {% set name = relation.schema ~ '.' ~ relation.identifier %}
     {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
@@ -152,12 +125,6 @@
     {% endfor %}
 {% endmacro %}
 
-{#
-    Notes that a relation has been made or filled by this refresh, as the project defines it now.
-
-    The SQL is kept for `runmart explain`, with a mark where it names the time of the refresh. Only that of a full refresh computes everything
-    from raw; an incremental one keeps what is there, which is of the same project: a change of the project makes the next refresh a full one.
-#}
 {% macro note_built(relation) %}
     {% do run_query(
         "insert into analytics_next.built (relation, definition, refresh_started_at, sql)"
@@ -171,18 +138,16 @@
     ) %}
 {% endmacro %}
 
-{# Notes that a relation has to be made anew by the next refresh. #}
 {% macro forget_built(relation) %}
     {% do run_query("delete from analytics_next.built where relation = '" ~ relation.schema ~ '.' ~ relation.identifier ~ "'") %}
 {% endmacro %}
 
-{# Digest of everything that decides what marts hold: models, their tests, macros, variables and dbt itself. #}
 {% macro definition() %}
     {% set parts = [dbt_version, var('systems') | tojson, var('zombie_after_hours') | string] %}
-    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
+    {% for node in nodes_of_project() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.raw_code, node.columns.values() | map(attribute='data_type') | join(',')]) %}
     {% endfor %}
-    {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | sort(attribute='unique_id') %}
+    {% for node in nodes_of_project() | selectattr('resource_type', 'equalto', 'test') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.config.severity]) %}
     {% endfor %}
     {% for name in context.keys() | sort if context[name].macro is defined and context[name].macro.package_name == project_name %}
@@ -191,16 +156,10 @@
     {% do return(local_md5(parts | join('\n'))) %}
 {% endmacro %}
 
-{# The moment at which this refresh started, in UTC: one constant for every mart of a refresh. #}
 {% macro refresh_started_at() -%}
     cast('{{ refresh_under_way()['started_at'] }}' as timestamp)
 {%- endmacro %}
 
-{#
-    The columns that say which refresh last changed a mart row.
-
-    systems: the systems that the mart reads; `source_batch_id` is the last batch of theirs that the refresh had read.
-#}
 {% macro refresh_columns(systems) -%}
     {%- set refresh = refresh_under_way() -%}
     {%- set batches = [] -%}
@@ -209,10 +168,6 @@
         cast({{ batches | max if batches else 'null' }} as bigint) as source_batch_id
 {%- endmacro %}
 
-{#
-    When a mart will next be out of date although nothing has been synced: a run that says "running" becomes a zombie, or a new year begins.
-    Asked of the published marts.
-#}
 {% macro next_due_at() -%}
     (
         select least(

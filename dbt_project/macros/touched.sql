@@ -3,21 +3,12 @@
     went, or left it for another group. The rules stand in models/touched; marts recompute what these name.
 #}
 
-{#
-    The rows of a raw table that have changed since the last complete refresh, deleted ones included; none in a full refresh, which recomputes
-    everything. The batch is written as a number because the planner uses the index by batch only if it knows it.
-#}
 {% macro changed_rows(system, table) -%}
     {%- set refresh = refresh_under_way() -%}
     select * from {{ source(system, table) }}
     where {{ 'false' if refresh['is_full'] else '_batch_id > ' ~ refresh['seen'][system] }}
 {%- endmacro %}
 
-{#
-    The parents that changed rows of a raw table have, and those that they have left, with the batch of the change.
-
-    column: the foreign key that names the parent.
-#}
 {% macro changed_parents(system, table, column) -%}
     {%- set refresh = refresh_under_way() -%}
     {%- if refresh['is_full'] -%}
@@ -35,11 +26,6 @@
     {{ parents_left('(' ~ changed_rows(system, table) ~ ') as changed', column) }}
 {%- endmacro %}
 
-{#
-    The parents of touched rows of a table, those that changed rows have left among them, with the batch of the change.
-
-    parent: the foreign key that names the parent. key: the key of the table. touched: the relation with the touched keys.
-#}
 {% macro parents_of_touched(system, table, parent, key, touched) -%}
     {{ changed_parents(system, table, parent) }}
 
@@ -52,12 +38,6 @@
     inner join {{ touched }} as touched on children.{{ key }} = touched.{{ key }}
 {%- endmacro %}
 
-{#
-    Whether a row belongs to a touched group; true in a full refresh.
-
-    touched: the model models/touched/touched_<touched>.
-    column: the row's column that names the group; key: what that model calls it, if it is another name.
-#}
 {% macro is_touched(touched, column, key=none) -%}
     {%- if model.resource_type == 'unit_test' -%}
         true
@@ -71,7 +51,6 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The distinct values of a column of a published mart; none in a full refresh. #}
 {% macro published_values(mart, column, data_type) -%}
     {%- if refresh_under_way()['is_full'] -%}
     select cast(null as {{ data_type }}) as {{ column }}
@@ -81,10 +60,6 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#
-    The rows of another mart, as of this refresh, whose groups are touched: published rows where the other mart has not recomputed them.
-    Says what `select * from ref(mart) where is_touched(…)` says, in a form in which indexes are used.
-#}
 {% macro touched_rows(mart, touched, column) -%}
     {%- set candidate = ref(mart) -%}
     {%- if not execute or refresh_under_way()['is_full'] -%}
@@ -100,7 +75,6 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Whether a row of a mart belongs to a group that its refresh recomputes. #}
 {% macro is_in_touched_group(node, relation) -%}
     exists (
         select 1 from {{ groups_of(node) }} as touched
@@ -108,12 +82,10 @@
     )
 {%- endmacro %}
 
-{# The relation with the touched groups of a mart. #}
 {% macro groups_of(node) -%}
     {{ graph.nodes['model.' ~ project_name ~ '.touched_' ~ node.config.get('touched')].relation_name }}
 {%- endmacro %}
 
-{# Whether a row of a mart belongs to the group in `touched`. #}
 {% macro is_group_of(node, relation) -%}
     {% for column in node.config.get('grouped_by') %}touched.{{ column }} = {{ relation }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
 {%- endmacro %}

@@ -5,11 +5,12 @@ Belongs here: layering, naming, documentation, contracts, and agreement with the
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
@@ -23,14 +24,19 @@ PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
 Node = dict[str, Any]
 
 
+def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
+    """Parse a project; what its macros say of arguments that they do not have is an error. Gives the manifest's place too."""
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work), "--log-path", str(work)]
+    result = dbtRunner().invoke(["parse", *folders, "--quiet", "--warn-error-options", '{"error": ["InvalidMacroAnnotation"]}'])
+    return result, work / "manifest.json"
+
+
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The manifest, parsed without a database."""
-    work = tmp_path_factory.mktemp("dbt")
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    result = dbtRunner().invoke(["parse", *folders, "--target-path", str(work), "--log-path", str(work), "--quiet"])
+    result, path = parse(PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
-    parsed: dict[str, Any] = json.loads((work / "manifest.json").read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return parsed
 
 
@@ -55,6 +61,12 @@ def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
 
 def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
     return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
+
+
+def keys_of_raw(manifest: dict[str, Any], model: Node) -> list[tuple[str, list[str]]]:
+    """The raw tables whose primary key a model has by its tests, each with the columns of that key."""
+    tests = [test["kwargs"] for test in data_tests_of(manifest, model) if test["name"] == "keyed_as_raw"]
+    return [(test["raw"], test["columns"]) for test in tests]
 
 
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
@@ -92,6 +104,41 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     assert [node["name"] for node in described if not node["columns"]] == []
 
 
+def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
+    """Dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
+    macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
+    assert macros
+    assert [macro["name"] for macro in macros if not macro["description"].strip()] == []
+    arguments = [(macro["name"], argument) for macro in macros for argument in macro["arguments"]]
+    assert [(name, argument["name"]) for name, argument in arguments if not argument["type"] or not argument["description"]] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_said_instead"),
+    [
+        ("- name: source_relation", "- name: relation"),
+        ("type: relation", "type: a table"),
+        ("- name: source_relation", "- name: source_relation\n      - name: another"),
+    ],
+)
+def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is_said_instead: str) -> None:
+    for part in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(PROJECT / part, tmp_path)
+    shutil.copytree(PROJECT / "macros", tmp_path / "macros")
+    described = tmp_path / "macros" / "live_rows.yml"
+    text = described.read_text(encoding="utf-8")
+    assert text.count(said) == 1
+    described.write_text(text.replace(said, is_said_instead), encoding="utf-8")
+    result, _ = parse(tmp_path, tmp_path / "target")
+    assert "live_rows" in str(result.exception)
+
+
+def test_every_test_is_described(manifest: dict[str, Any]) -> None:
+    tests = [*(node for node in manifest["nodes"].values() if node["resource_type"] == "test"), *manifest["unit_tests"].values()]
+    assert {test["resource_type"] for test in tests} == {"test", "unit_test"}
+    assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
+
+
 def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
     marts = [model for model in models.values() if layer(model) == "marts"]
     assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
@@ -112,10 +159,11 @@ def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> No
         assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
-def test_marts_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
-    marts = [model for model in models.values() if layer(model) == "marts"]
-    untested = [mart["name"] for mart in marts if not {"unique", "unique_grain"} & {test["name"] for test in data_tests_of(manifest, mart)}]
-    assert untested == []
+def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    """All but touch rules, which name groups and are read as sets."""
+    keys = {"unique", "unique_grain", "keyed_as_raw"}
+    tested = {name for name, model in models.items() if keys & {test["name"] for test in data_tests_of(manifest, model)}}
+    assert {name for name, model in models.items() if layer(model) != "touched"} == tested
 
 
 def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
@@ -158,12 +206,18 @@ def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[st
 
 
 def test_sources_are_read_nowhere_else_but_by_touch_rules(models: dict[str, Node]) -> None:
-    """A published view is an exception: it must not depend on staging, which is made anew when the project changes."""
     for name, model in models.items():
-        if layer(model) == "touched":
+        if layer(model) != "staging":
             assert "source(" not in model["raw_code"], name
-        elif layer(model) != "staging" and model["sources"]:
-            assert model["config"]["materialized"] == "mart_view", name
+            assert layer(model) == "touched" or model["sources"] == [], name
+
+
+def test_published_views_depend_on_no_view_that_is_made_anew(models: dict[str, Node]) -> None:
+    """A change of the project drops the views of staging, and what depends on them; analysts must not notice."""
+    for name, model in models.items():
+        if model["config"]["materialized"] == "mart_view":
+            read = [models[entry["name"]] for entry in model["refs"]]
+            assert all(layer(parent) == "marts" or parent["config"]["materialized"] == "ephemeral" for parent in read), name
 
 
 def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> None:
@@ -208,6 +262,7 @@ def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: di
         selected = selected_columns(model["raw_code"])
         assert set(selected) == {*declared.columns, "_batch_id", "_synced_at"}
         assert list(selected.values()) == list(model["columns"])
+        assert keys_of_raw(manifest, model) == [(f"source('{system}', '{table}')", list(declared.key))] * bool(declared.key)
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))

@@ -57,6 +57,13 @@ def test_every_expectation_is_a_check_and_critical_ones_block(definitions: dg.De
             assert graph.get(key).blocking is (expectation.severity is Severity.CRITICAL), key
 
 
+def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
+    """Dbt's tests among them: the UI shows nothing else of a check but its name."""
+    graph = definitions.resolve_asset_graph()
+    assert graph.asset_check_keys
+    assert [key for key in graph.asset_check_keys if not (graph.get(key).description or "").strip()] == []
+
+
 def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     checked = {key.asset_key for key in graph.asset_check_keys if "__" in key.name}

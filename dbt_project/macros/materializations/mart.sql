@@ -1,10 +1,3 @@
-{#
-    What a mart says of itself before its logic.
-
-    touched: the model models/touched/touched_<touched> with the groups to recompute.
-    grouped_by: the columns of the mart, and of that model, which name a group.
-    indexes: further indexes of the published mart.
-#}
 {% macro mart(touched, grouped_by, indexes=[]) %}
     {{ config(touched=touched, grouped_by=grouped_by, indexes=indexes) }}
     {% if model.resource_type != 'unit_test' %}
@@ -12,10 +5,6 @@
     {% endif %}
 {% endmacro %}
 
-{#
-    A mart: recomputes the groups that are touched and shows the mart as it will be. Publishing that is `publish`'s work; what analysts read is
-    not written here, so a refresh may end at any point and leaves nothing to repair.
-#}
 {% materialization mart, adapter='postgres' %}
     {%- set candidate = candidate_of(this).incorporate(type='view') -%}
     {%- set changes = changes_of(this) -%}
@@ -58,7 +47,6 @@
     {{ return({'relations': [candidate]}) }}
 {% endmaterialization %}
 
-{# The mart as it will be: published rows of the groups that are not touched, and the recomputed rows of those that are. #}
 {% macro candidate_sql(node, changes, is_full) -%}
     {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
     select {{ columns }} from {{ changes }}
@@ -69,9 +57,6 @@
     {%- endif %}
 {%- endmacro %}
 
-{#
-    Stops where a step that the mart reads was not selected: what an earlier refresh left in it says nothing about this one.
-#}
 {% macro require_steps() %}
     {% set missing = [] %}
     {% for unique_id in steps_behind(model) if unique_id not in selected_resources %}
@@ -85,7 +70,6 @@
     {% endif %}
 {% endmacro %}
 
-{# The steps that a model reads, through whatever models that are not marts. #}
 {% macro steps_behind(node) %}
     {% set found = [] %}
     {% for unique_id in node.depends_on.nodes if unique_id in graph.nodes %}

@@ -1,6 +1,3 @@
-{#
-    The history of a mart. Publishing writes it; the candidate shows it as it was published last, or empty of what it will be before that.
-#}
 {% materialization mart_history, adapter='postgres' %}
     {%- set candidate = candidate_of(this).incorporate(type='view') -%}
 

@@ -1,4 +1,3 @@
-{# A table of one refresh: touched groups, or what several marts make of them. It is emptied and filled by each refresh, and never published. #}
 {% materialization step, adapter='postgres' %}
     {%- set target_relation = this.incorporate(type='table') -%}
 

@@ -78,7 +78,7 @@ model_totals as (
 
 ),
 
--- Only models that are in use compete; within an experiment all of them by the test error, or all of them by the validation error.
+-- Within an experiment all models compete by the test error, or all of them by the validation error.
 ranked_models as (
 
     select
@@ -88,9 +88,7 @@ ranked_models as (
             order by test_mae_mean nulls last, validation_mae_best nulls last, model_id
         ) as order_in_experiment
     from models
-    where
-        not is_deleted
-        and coalesce(test_mae_mean, validation_mae_best) is not null
+    where coalesce(test_mae_mean, validation_mae_best) is not null
 
 ),
 
@@ -103,7 +101,8 @@ best_models as (
         model_type as best_model_type,
         case when test_mae_mean is not null then 'test' else 'validation' end as best_model_split,
         coalesce(test_mae_mean, validation_mae_best) as best_model_mae,
-        registry_stage as best_model_registry_stage
+        registry_stage as best_model_registry_stage,
+        is_deleted as best_model_is_deleted
     from ranked_models
     where order_in_experiment = 1
 
@@ -147,6 +146,7 @@ final as (
         best_models.best_model_split,
         best_models.best_model_mae,
         best_models.best_model_registry_stage,
+        best_models.best_model_is_deleted,
         {{- wide_columns('statistics') }},
         experiments.created_at,
         {{ refresh_columns(['forecast_tracking']) }}

@@ -3,7 +3,6 @@
 with points as (
 
     select * from {{ ref('int_forecast_points_scored') }}
-    where not is_deleted
 
 ),
 

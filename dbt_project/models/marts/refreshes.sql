@@ -1,8 +1,8 @@
 {{ config(materialized='mart_view') }}
 
-with published as (
+with refreshes as (
 
-    select * from {{ source('ops', 'refreshes') }}
+    select * from {{ ref('stg_ops__refreshes') }}
 
 ),
 
@@ -14,9 +14,9 @@ final as (
         published_at,
         is_full,
         is_complete,
-        batches as source_batch_ids,
-        marts as rows_by_mart
-    from published
+        source_batch_ids,
+        rows_by_mart
+    from refreshes
 
 )
 

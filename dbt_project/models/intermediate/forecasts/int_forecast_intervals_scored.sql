@@ -32,7 +32,6 @@ final as (
         model_id,
         model_name,
         model_type,
-        is_deleted,
         unique_id,
         cutoff_at,
         cutoff_key,

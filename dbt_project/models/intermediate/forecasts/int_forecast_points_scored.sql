@@ -19,8 +19,7 @@ forecasters as (
         experiment_id,
         model_id,
         model_name,
-        model_type,
-        is_deleted
+        model_type
     from predictions
 
 ),
@@ -61,7 +60,6 @@ outcomes as (
         forecasters.model_id,
         forecasters.model_name,
         forecasters.model_type,
-        forecasters.is_deleted,
         points.unique_id,
         points.cutoff_at,
         points.cutoff_key,
@@ -142,15 +140,15 @@ final as (
         case when {{ is_usable('scale_mae') }} then {{ ratio('absolute_error', 'scale_mae') }} end as scaled_absolute_error,
         case when {{ is_usable('scale_mse') }} then {{ ratio('squared_error', 'scale_mse') }} end as scaled_squared_error,
         first_value(
-            case when scored.model_type = 'SeasonalNaive' and not scored.is_deleted then scored.absolute_error end
+            case when scored.model_type = 'SeasonalNaive' then scored.absolute_error end
         ) over baseline_first as baseline_absolute_error,
         first_value(
-            case when scored.model_type = 'SeasonalNaive' and not scored.is_deleted then scored.squared_error end
+            case when scored.model_type = 'SeasonalNaive' then scored.squared_error end
         ) over baseline_first as baseline_squared_error
     from scored
     window baseline_first as (
         partition by experiment_id, unique_id, cutoff_key, horizon, target_at
-        order by case when model_type = 'SeasonalNaive' and outcome = 'evaluated' and not is_deleted then 0 else 1 end, model_id
+        order by case when model_type = 'SeasonalNaive' and outcome = 'evaluated' then 0 else 1 end, model_id
     )
 
 )

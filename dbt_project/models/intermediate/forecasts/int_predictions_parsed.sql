@@ -30,7 +30,6 @@ parsed as (
         runs.experiment_id,
         models.model_name,
         models.model_type,
-        runs.deleted_at is not null or experiments.deleted_at is not null as is_deleted,
         predictions.unique_id,
         {{ json_time('predictions.metadata', 'cutoff') }} as cutoff_at,
         predictions.horizon,
@@ -49,7 +48,10 @@ parsed as (
     inner join models on predictions.model_id = models.model_id
     inner join runs on models.run_id = runs.run_id
     left join experiments on runs.experiment_id = experiments.experiment_id
-    where {{ is_touched('forecast_tracking__forecasts', 'runs.experiment_id') }}
+    where
+        {{ is_touched('forecast_tracking__forecasts', 'runs.experiment_id') }}
+        and runs.deleted_at is null
+        and experiments.deleted_at is null
 
 ),
 

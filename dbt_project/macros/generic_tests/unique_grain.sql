@@ -1,4 +1,3 @@
-{# Fails for each combination of the columns that occurs more than once; nulls count as equal. #}
 {% test unique_grain(model, columns) %}
 
 select

@@ -1,8 +1,7 @@
-{% materialization view, adapter='postgres' %}
+{% materialization inlined_view, adapter='postgres' %}
     {{ return(made_view(this, as_subqueries(sql))) }}
 {% endmaterialization %}
 
-{# Makes a view for a materialization. One that is as the project defines it is left alone: making it anew costs as much as a small refresh. #}
 {% macro made_view(relation, query) %}
     {%- set target_relation = relation.incorporate(type='view') -%}
 
@@ -28,10 +27,6 @@
     {% do return({'relations': [target_relation]}) %}
 {% endmacro %}
 
-{#
-    The same query with its common table expressions as subqueries, if it reads each of them once; else as it is. PostgreSQL plans a view that
-    has common table expressions apart from the query that reads the view, and then uses no index for what that query joins it with.
-#}
 {% macro as_subqueries(query) %}
     {% set definition = '(?ms)^(?:with )?(\\w+) as \\(\n(.*?)^\\),?\n' %}
     {% set result = namespace(sql=modules.re.sub(definition, '', query), is_possible=true) %}
