@@ -14,6 +14,7 @@ from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
 from dagster_project.scaffold.files import texts, write
 from dagster_project.scaffold.raw_types import raw_types
+from dagster_project.settings import PROJECT_ROOT
 from tests.databases import create_login, run
 from tests.integration.scaffold.conftest import Project
 
@@ -263,6 +264,34 @@ def test_too_long_names_are_left_out(new_database: Callable[[str], str]) -> None
     assert list(made.contract.tables) == [just]
     (left_out,) = made.left_out
     assert (left_out.name, left_out.reason.partition(";")[0]) == (long, f"stg_store__{long.lower()} would be longer than 63 characters")
+
+
+def test_secrets_of_the_catalog_are_told_by_their_types_too(new_database: Callable[[str], str]) -> None:
+    url = new_database("empty")
+    run(url, (PROJECT_ROOT / "tests" / "cases" / "secret_names.sql").read_text(encoding="utf-8"))
+    run(
+        url,
+        "create domain amount as integer; create domain tokens_spent as amount; create domain phrase as text;"
+        "create table domains (id integer primary key, token tokens_spent, password phrase, emails text[], hops_token integer[])",
+    )
+    with reading(url) as cursor:
+        made = draft("store", read_catalog(cursor, ["public"]), ["public"])
+    assert {name: table.columns for name, table in made.contract.tables.items()} == {
+        "connection": ("id", "conn_id"),
+        "copied_though_secret": ("id",),
+        "domains": ("id", "token", "hops_token"),
+        "dropped_though_harmless": (
+            *("id", "tokens_used", "tokenizer", "cache_creation_input_tokens_above_1hr", "phone_model", "secretary", "birth_rate"),
+            "email_promotion",
+        ),
+        "phone_type": ("phonetypeid", "name"),
+        "variable": ("id", "key", "is_encrypted"),
+        "webhook_runs": ("webhook_id", "ok"),
+    }
+    reasons = {each.name: each.reason for each in made.left_out}
+    assert reasons["variable.val"] == "a value of a store of settings"
+    assert reasons["connection.login"] == "how to reach another system"
+    assert reasons["dropped_though_harmless.pin_code"].endswith("to read it, add pin_code to tables.dropped_though_harmless.columns")
 
 
 def test_the_best_key_is_chosen(new_database: Callable[[str], str]) -> None:
