@@ -23,6 +23,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
+from dagster_project.errors import RunmartError
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 CODE_LOCATION = "runmart"
@@ -90,10 +91,23 @@ def run_job(
 
 @cache
 def loaded_definitions() -> Definitions:
-    """The project's definitions, loaded once per process: it imports dbt and every asset, which takes seconds."""
+    """The project's definitions, loaded once per process: it imports dbt and every asset, which takes seconds.
+
+    Raises:
+        RunmartError: A file of the project is refused, such as a suite.
+    """
     from dagster_project.definitions import defs  # noqa: PLC0415
 
-    return defs()
+    try:
+        return defs()
+    except Exception as error:
+        # Dagster wraps the line that refuses a suite or the ranges of metrics in pages of its own.
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, RunmartError):
+            cause = cause.__cause__
+        if cause:
+            raise cause from None
+        raise
 
 
 @contextmanager
