@@ -140,7 +140,9 @@ def _unchanged(
     metadata = {UNCHANGED_SINCE: current.refresh_id}
     # Dagster wants what is upstream first, and a model before its checks.
     order = TopologicalSorter(context.assets_def.asset_deps).static_order()
-    models = [dg.MaterializeResult(asset_key=key, metadata=metadata) for key in order if key in context.selected_asset_keys]
+    models: list[dg.MaterializeResult[Any]] = [
+        dg.MaterializeResult(asset_key=key, metadata=metadata) for key in order if key in context.selected_asset_keys
+    ]
     checks = [dg.AssetCheckResult(asset_key=one.key.asset_key, check_name=one.key.name, passed=True, metadata=metadata) for one in verdicts]
     return [*models, *checks]
 
