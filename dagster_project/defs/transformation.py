@@ -192,7 +192,7 @@ def _unchanged(
         return None
     metadata = {UNCHANGED_SINCE: current.refresh_id}
     # A model stands before its checks.
-    models = [
+    models: list[dg.MaterializeResult[Any]] = [
         left_alone(key) if key in left_out else dg.MaterializeResult(asset_key=key, metadata=metadata)
         for key in _in_order(context, context.selected_asset_keys)
     ]
