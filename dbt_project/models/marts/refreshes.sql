@@ -1,8 +1,8 @@
 {{ config(materialized='mart_view') }}
 
-with refreshes as (
+with published as (
 
-    select * from {{ ref('stg_ops__refreshes') }}
+    select * from {{ source('ops', 'refreshes') }}
 
 ),
 
@@ -14,9 +14,9 @@ final as (
         published_at,
         is_full,
         is_complete,
-        source_batch_ids,
-        rows_by_mart
-    from refreshes
+        batches as source_batch_ids,
+        marts as rows_by_mart
+    from published
 
 )
 
