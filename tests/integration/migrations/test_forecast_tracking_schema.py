@@ -84,7 +84,7 @@ DESIGN = {
     "predictions": """
         prediction_id bigint!; run_id bigint!; model_id bigint!; prediction_date timestamp!; unique_id text!; horizon integer!;
         predicted_value double precision!; actual_value double precision; lower_bound double precision; upper_bound double precision;
-        confidence_level numeric(3,2); metadata jsonb; created_at timestamp!
+        confidence_level numeric(7,6); metadata jsonb; created_at timestamp!
     """,
     "system_logs": """
         log_id bigint!; log_level varchar(20)!; log_message text!; log_source varchar(255); run_id bigint; user_id varchar(255);
@@ -266,7 +266,7 @@ def test_down_to_nothing_and_up_again(any_server: EmbeddedServer, connect: Calla
     downgrade("forecast_tracking", url, "base")
 
 
-@pytest.mark.parametrize("revision", ["0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"])
+@pytest.mark.parametrize("revision", ["0009", "0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"])
 def test_each_revision_goes_down_and_up_on_a_filled_database(own: Database, revision: str) -> None:
     catalog = own.rows(CATALOG)
     downgrade("forecast_tracking", own.url, revision)
