@@ -78,7 +78,7 @@ def scales(cutoffs: pd.DataFrame, sample: pd.DataFrame, season_length: int | Non
 def _seasons(ordered: pd.DataFrame, season_length: int | None, *, is_dated: bool) -> pd.DataFrame:
     """Usual step of each series in seconds, and its season length (NaN if unknown)."""
     steps = ordered.groupby("unique_id")["ds"].diff().dt.total_seconds()
-    is_weekday = (ordered["ds"].dt.dayofweek < 5).groupby(ordered["unique_id"]).all()
+    is_weekday = (ordered["ds"].dt.day_of_week < 5).groupby(ordered["unique_id"]).all()
     usual = steps.groupby(ordered["unique_id"]).median()
     lengths = [
         season_length or (_season_of(step / _DAY, is_weekday=is_weekday[name]) if is_dated else None) for name, step in usual.items()
