@@ -120,9 +120,9 @@ def _open_zip(file: Path) -> IO[bytes]:
 
 
 _OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
     ".zst": lambda file: pa.input_stream(str(file), compression="zstd"),
     ".zip": _open_zip,
 }

@@ -231,7 +231,7 @@ def _rows_of_model(frame: pd.DataFrame, base: pd.DataFrame, model: str, columns:
     left_out.add(NOT_FINITE, ~is_finite, model)
     is_odd = is_finite & ~(is_usable(predicted) & (base["actual"].isna() | is_usable(base["actual"])))
     left_out.add(NOT_SCORED, is_odd, model)
-    levels = [
+    levels: list[pd.DataFrame] = [
         base.assign(predicted=predicted, level=level, lower=lower, upper=upper)[is_finite]
         for level, lower, upper in _intervals(frame, predicted, model, columns, left_out)
     ]
@@ -318,7 +318,8 @@ def _has_zone(column: pd.Series) -> pd.Series:
 def _without_zone(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return column.dt.tz_localize(None)
-    return column.astype("str").str.replace(f"^{_ZONED}$", lambda match: match["local"], regex=True)
+    local: pd.Series = column.astype("str").str.replace(f"^{_ZONED}$", r"\g<local>", regex=True)
+    return local
 
 
 def _parsed(column: pd.Series) -> pd.Series:

@@ -101,15 +101,18 @@ def _parts(ordered: pd.DataFrame) -> pd.Series:
     """The number of the part without a gap that an observation belongs to, within its series."""
     steps = ordered.groupby("unique_id")["ds"].diff().dt.total_seconds()
     longest = ordered["step"] * np.where(ordered["season_length"] == _BUSINESS_DAILY, _BUSINESS_GAP, _GAP)
-    return (steps > longest).groupby(ordered["unique_id"]).cumsum()
+    parts: pd.Series = (steps > longest).groupby(ordered["unique_id"]).cumsum()
+    return parts
 
 
 def _cumulative_errors(ordered: pd.DataFrame) -> pd.DataFrame:
     """The seasonal naive errors of each part up to each observation, added up, with their number."""
     parts = []
-    for length, rows in ordered.groupby("season_length", dropna=False):
+    for length in ordered["season_length"].unique():
+        is_known = not np.isnan(length)
+        rows = ordered[ordered["season_length"] == length] if is_known else ordered[ordered["season_length"].isna()]
         keys = [rows["unique_id"], rows["part"]]
-        lagged = rows.groupby(keys)["y"].shift(int(length)) if pd.notna(length) else pd.Series(np.nan, index=rows.index)
+        lagged = rows.groupby(keys)["y"].shift(int(length)) if is_known else pd.Series(np.nan, index=rows.index)
         with np.errstate(over="ignore", invalid="ignore"):
             error = rows["y"] - lagged
             added = pd.DataFrame({"sum_mae": error.abs(), "sum_mse": error**2, "differences": error.notna().astype("int64")})

@@ -43,7 +43,7 @@ OPTIONS = {
     "explain": {"--key", "--column", "--rows", "--json"},
     "url": set(),
     "env": set(),
-    "import": {"--experiment", "--json"},
+    "import": {"--experiment", "--models", "--history", "--season-length", "--json"},
     "source": set(),
 }
 
