@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -94,7 +94,7 @@ def row_number(mask: pd.Series) -> int:
 def _format(file: Path) -> tuple[str, bool]:
     """The extension that says the format, and whether there is one of compression behind it."""
     suffix = file.suffix.lower()
-    is_compressed = suffix in _OPENERS
+    is_compressed = suffix in _OPENERS and suffix != ""
     kind = (Path(_zip_member(file)) if suffix == ".zip" else file.with_suffix("") if is_compressed else file).suffix.lower()
     if kind not in (*_TEXT_FORMATS, ".parquet") or (is_compressed and kind == ".parquet"):
         raise BacktestFileError(
@@ -119,18 +119,19 @@ def _open_zip(file: Path) -> IO[bytes]:
     return zipfile.ZipFile(file).open(_zip_member(file))
 
 
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": gzip.GzipFile,
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
+_OPENERS: dict[str, Callable[..., Any]] = {
+    "": lambda file: file.open("rb"),
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
     ".zst": lambda file: pa.input_stream(str(file), compression="zstd"),
     ".zip": _open_zip,
 }
 
 
 def _text(file: Path) -> str:
-    opener = _OPENERS.get(file.suffix.lower(), lambda path: path.open("rb"))
-    with opener(file) as stream:
+    suffix = file.suffix.lower()
+    with _OPENERS[suffix if suffix in _OPENERS else ""](file) as stream:
         content = bytes(stream.read())
     return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
 

@@ -116,10 +116,11 @@ def read_times(columns: Sequence[pd.Series]) -> Times:
     """
     for column in columns:
         _check_present(column)
-    if len({_is_integer(column) for column in columns}) > 1:
+    kinds = {_is_integer(column) for column in columns}
+    if len(kinds) > 1:
         names = " and ".join(str(column.name) for column in columns)
         raise BacktestFileError(f"of {names} one holds integers and the other dates; give both in the same way")
-    if _is_integer(columns[0]):
+    if kinds == {True}:
         integers = pd.concat([_days(column) for column in columns])
         return Times((integers * 86_400).astype("datetime64[s]").astype("datetime64[us]"), "integer", integers)
     return _dates(columns)
@@ -132,7 +133,8 @@ def numbers(frame: pd.DataFrame, column: str) -> pd.Series:
         BacktestFileError: A value is no number.
     """
     values = pd.to_numeric(frame[column], errors="coerce").astype("float64")
-    is_text = values.isna() & ~_is_missing(frame[column])
+    unread = frame[column][values.isna()]
+    is_text = (~_is_missing(unread)).reindex(values.index, fill_value=False)
     if is_text.any():
         raise BacktestFileError(
             f"the column {column} holds {frame[column][is_text].iloc[0]!r}, which is not a number, in row {row_number(is_text)}; "
@@ -316,9 +318,8 @@ def _has_zone(column: pd.Series) -> pd.Series:
 
 
 def _without_zone(column: pd.Series) -> pd.Series:
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_localize(None)
-    local: pd.Series = column.astype("str").str.replace(f"^{_ZONED}$", r"\g<local>", regex=True)
+    is_time = isinstance(column.dtype, pd.DatetimeTZDtype)
+    local: pd.Series = column.dt.tz_localize(None) if is_time else column.astype("str").str.replace(f"^{_ZONED}$", r"\g<local>", regex=True)
     return local
 
 

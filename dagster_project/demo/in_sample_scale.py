@@ -56,6 +56,11 @@ def scales(cutoffs: pd.DataFrame, sample: pd.DataFrame, season_length: int | Non
         is_history: Whether the sample is all that there was, rather than what a forecast frame shows of it.
         is_dated: Whether times are dates, so that steps say what a season is.
     """
+    if sample.empty:
+        unknown = cutoffs[["unique_id", "cutoff"]].assign(
+            season_length=pd.array([pd.NA] * len(cutoffs), "Int64"), scale_mae=np.nan, scale_mse=np.nan
+        )
+        return Scales(unknown, "there is no y")
     ordered = sample.sort_values(["unique_id", "ds"], ignore_index=True)
     ordered = ordered.merge(_seasons(ordered, season_length, is_dated=is_dated), on="unique_id", how="left")
     ordered["part"] = 0 if is_history else _parts(ordered)
@@ -107,18 +112,19 @@ def _parts(ordered: pd.DataFrame) -> pd.Series:
 
 def _cumulative_errors(ordered: pd.DataFrame) -> pd.DataFrame:
     """The seasonal naive errors of each part up to each observation, added up, with their number."""
-    parts = []
+    parts: list[pd.DataFrame] = []
     for length in ordered["season_length"].unique():
         is_known = not np.isnan(length)
         rows = ordered[ordered["season_length"] == length] if is_known else ordered[ordered["season_length"].isna()]
         keys = [rows["unique_id"], rows["part"]]
-        lagged = rows.groupby(keys)["y"].shift(int(length)) if is_known else pd.Series(np.nan, index=rows.index)
+        lagged = rows.groupby(keys)["y"].shift(int(length) if is_known else len(rows))
         with np.errstate(over="ignore", invalid="ignore"):
             error = rows["y"] - lagged
             added = pd.DataFrame({"sum_mae": error.abs(), "sum_mse": error**2, "differences": error.notna().astype("int64")})
             added = added.fillna(0.0).groupby(keys).cumsum()
         parts.append(rows[["unique_id", "ds", "season_length"]].assign(**added, observations=rows.groupby(keys).cumcount() + 1))
-    return pd.concat(parts, ignore_index=True)
+    errors: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return errors
 
 
 def _why_missing(found: pd.DataFrame, is_known: pd.Series, *, is_history: bool) -> str | None:

@@ -57,7 +57,7 @@ def test_scales_divide_errors_as_the_peer_does(series: dict[str, list[float]], s
     rmsse = losses.rmsse(points, ["f"], seasonality=season, train_df=sample).set_index("unique_id")["f"]
     for name in series:
         # The peer says 0 where it has no scale.
-        scale_mae, scale_mse = found.loc[name, ["scale_mae", "scale_mse"]].astype("float64")
+        scale_mae, scale_mse = found["scale_mae"].to_dict()[name], found["scale_mse"].to_dict()[name]
         assert mase[name] == pytest.approx(np.nan_to_num(7.0 / scale_mae), rel=1e-9)
         assert rmsse[name] == pytest.approx(np.nan_to_num(np.sqrt(49.0 / scale_mse)), rel=1e-9)
 
@@ -133,6 +133,12 @@ def test_a_scale_that_cannot_divide_is_none_and_the_reason_is_told(values: list[
     found = of_history(sample_of({"a": values}), 1)
     assert found.frame[["scale_mae", "scale_mse", "season_length"]].isna().all(axis=None)
     assert found.missing == words
+
+
+def test_without_observations_there_is_no_scale() -> None:
+    found = of_file(sample_of({"a": [1.0]}).head(0), pd.DataFrame({"unique_id": ["a"], "cutoff": [pd.Timestamp("2024-01-05")]}))
+    assert (found.known, found.season_lengths, found.missing) == (0, [], "there is no y")
+    assert len(found.frame) == 1
 
 
 def test_a_history_that_ends_before_the_cutoff_gives_none() -> None:
