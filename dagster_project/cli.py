@@ -6,8 +6,9 @@ too, and how results look (`results`). Modules that take long to import are impo
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
+from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
 from dagster_project.resources.analysts import ROLE as ANALYSTS
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
@@ -291,26 +293,43 @@ def env() -> None:
 
 @app.command(name="import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file in Nixtla's cross-validation shape.", dir_okay=False, exists=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Forecasts in Nixtla's cross-validation shape: CSV, compressed or not, or Parquet.", dir_okay=False, exists=True
+        ),
+    ],
     experiment: Annotated[str, typer.Option(help="Experiment that the backtest goes to; created if it is new.")],
+    *,
+    models: Annotated[str | None, typer.Option(help="The columns that are models, as in A,B; without it, those that are certain.")] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="Observations (unique_id, ds, y) up to each cutoff, for mase and rmsse.", dir_okay=False, exists=True),
+    ] = None,
+    season_length: Annotated[int | None, typer.Option(help="Observations per season, if the times do not say.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a backtest of your own (unique_id, ds, cutoff, y, Model, Model-lo-90, …) into the source database."""
-    from dagster_project.demo.backtest_files import import_backtest  # noqa: PLC0415
+    from dagster_project.demo.backtest_columns import UndecidedColumnsError  # noqa: PLC0415
+    from dagster_project.demo.backtest_import import Choices, read_backtest, track_backtest  # noqa: PLC0415
 
+    choices = Choices(models, history, season_length)
+    try:
+        backtest = read_backtest(file, choices)
+    except UndecidedColumnsError as undecided:
+        if as_json or not sys.stdin.isatty():
+            raise
+        backtest = read_backtest(file, replace(choices, models=ask_for_models(undecided.certain, undecided.doubtful)))
+    if not as_json:
+        show_backtest(backtest)
     databases = setup.find_databases()
     if databases.external_url(DEMO_SYSTEM) is None:
         _migrate(databases)
-    summary = import_backtest(databases.url(DEMO_SYSTEM), file, experiment)
+    summary = track_backtest(databases.url(DEMO_SYSTEM), backtest, experiment)
     if as_json:
-        print_json(asdict(summary))
-        return
-    if summary.is_new:
-        out.print(f"tracked as run {summary.run_id}: {summary.predictions:,} forecasts of {', '.join(summary.models)}", markup=False)
-        out.print(f"skipped: {summary.skipped:,} forecasts that are not finite numbers")
+        print_json({**asdict(summary), **backtest_as_dict(backtest)})
     else:
-        out.print(f"nothing to do: the experiment has this file already, as run {summary.run_id}")
-    out.print("next: runmart sync && runmart refresh")
+        show_import(summary)
 
 
 def _one_job(job: str, as_json: bool) -> None:

@@ -16,6 +16,19 @@ CONVENTIONS = {
 }
 
 _POINT = ["unique_id", "cutoff", "horizon"]
+# As in the marts, whose macro is_usable says the same: squares and sums of larger values would overflow.
+_LARGEST = 1e100
+_SMALLEST_SCALE = 1e-100
+
+
+def is_usable(values: pd.Series) -> pd.Series:
+    """Whether values can be computed with: neither missing nor too large."""
+    return values.abs() < _LARGEST
+
+
+def percent(level: float) -> str:
+    """A level as it stands in names: 90 for 0.9, 97.5 for 0.975."""
+    return f"{level * 100:.6f}".rstrip("0").rstrip(".")
 
 
 def folds(rows: pd.DataFrame) -> pd.Series:
@@ -35,7 +48,7 @@ def splits(rows: pd.DataFrame) -> pd.Series:
 
 
 def scores(rows: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
-    """The metrics of one model, for every split and fold that has actual values.
+    """The metrics of one model, for every split and fold that has actual values; values that are too large take no part.
 
     Args:
         rows: Prediction rows; `mase` is computed where they carry `scale_mae`.
@@ -45,7 +58,7 @@ def scores(rows: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
         A frame with the columns `split`, `fold`, `metric` (`mae`, `rmse`, `smape`, `mase`, `coverage_80` and the like), `value`.
     """
     labelled = rows.assign(split=split, fold=folds(rows))
-    known = labelled[labelled["actual"].notna()]
+    known = labelled[is_usable(labelled["actual"]) & is_usable(labelled["predicted"])]
     parts = [_metrics(part).assign(split=part["split"].iloc[0], fold=part["fold"].iloc[0]) for _, part in known.groupby(["split", "fold"])]
     columns = ["split", "fold", "metric", "value"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -65,9 +78,10 @@ def _metrics(rows: pd.DataFrame) -> pd.DataFrame:
         "rmse": float(np.sqrt((error**2).mean())),
         "smape": (2 * error / size.where(size > 0)).fillna(0.0).mean(),
     }
-    if "scale_mae" in points and points["scale_mae"].notna().any():
-        values["mase"] = (error / points["scale_mae"]).mean()
+    scale = points["scale_mae"].where(points["scale_mae"] > _SMALLEST_SCALE) if "scale_mae" in points else pd.Series(dtype="float64")
+    if scale.notna().any():
+        values["mase"] = (error / scale).mean()
     bounded = rows.dropna(subset=["level", "lower", "upper"])
     inside = bounded["actual"].between(bounded["lower"], bounded["upper"])
-    values |= {f"coverage_{round(level * 100)}": inside[bounded["level"] == level].mean() for level in sorted(set(bounded["level"]))}
+    values |= {f"coverage_{percent(level)}": inside[bounded["level"] == level].mean() for level in sorted(set(bounded["level"]))}
     return pd.DataFrame({"metric": list(values), "value": [float(value) for value in values.values()]})

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dagster_project.demo.accuracy import percent
 from dagster_project.demo.forecasters import Forecast, Forecaster, Sample
 from dagster_project.demo.series import Series
 
@@ -127,7 +128,6 @@ def cross_validation_frame(rows: pd.DataFrame, model: str) -> pd.DataFrame:
     keys = ["unique_id", "ds", "cutoff"]
     points = rows.drop_duplicates(keys).rename(columns={"actual": "y", "predicted": model})[[*keys, "y", model]]
     for level in sorted(set(rows["level"].dropna())):
-        percent = round(level * 100)
-        names = {"lower": f"{model}-lo-{percent}", "upper": f"{model}-hi-{percent}"}
+        names = {"lower": f"{model}-lo-{percent(level)}", "upper": f"{model}-hi-{percent(level)}"}
         points = points.merge(rows.loc[rows["level"] == level, [*keys, *names]].rename(columns=names), on=keys)
     return points

@@ -1,41 +1,39 @@
-"""Bringing a backtest of one's own: a forecast frame in Nixtla's cross-validation shape, from CSV or Parquet to the source database.
+"""Reading a table from a file: CSV and its relatives, compressed or not, and Parquet.
 
-Belongs here: reading such a file into prediction rows (see `backtest`), and tracking it. Does not belong here: how prediction rows are
-stored (`tracking`) and scored (`accuracy`).
+Belongs here: formats, compression, encodings, separators, decimal commas, the index of a frame, the spelling of key columns. Does not
+belong here: what columns mean (`backtest_columns`) and what their values are (`backtest_rows`).
 
-The file has the columns `unique_id`, `ds`, `cutoff`, optionally `y`, and for each model its point forecast `Model` or `Model-median`, with
-intervals `Model-lo-90` and `Model-hi-90` of any whole levels; columns stand in any order. A column without a name (the index of a frame) is
-ignored, and so is a median beside a point forecast. `ds` and `cutoff` are both dates or both integers; an integer counts days from
-1970-01-01 and is kept in the prediction's metadata as `ds_integer` and `cutoff_integer`. The horizon of a row is the number of time points
-of its series, over all cutoffs of the file, that lie after the cutoff and not after `ds`, so that a row that is missing does not shift the
-later ones. A row whose forecast is not a finite number is skipped and counted; an actual value that is missing is stored as NULL, as are
-the bounds of an interval of which one is missing. Bounds that cross are stored as they are, for the checks to find.
+Cells of text files stay text, so that nothing is taken for a missing value here: a series may be called NA.
 """
 
+import bz2
+import csv
+import gzip
+import lzma
 import re
-from collections.abc import Callable, Iterable, Mapping
+import zipfile
+import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from typing import IO, Any
 
-import numpy as np
 import pandas as pd
-from pyarrow import ArrowException
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+import pyarrow as pa
 
-from dagster_project.demo import accuracy, tracking
-from dagster_project.demo.tracking import Stopwatch, StoredFile
 from dagster_project.errors import RunmartError
-from dagster_project.resources.databases import engine
-from migrations.forecast_tracking.models import Experiment, Model
 
-_KEYS = ("unique_id", "ds", "cutoff")
-_BOUND = re.compile(r"(?P<model>.+)-(?P<side>lo|hi)-(?P<level>\d+(\.\d+)?)")
-_MEDIAN = re.compile(r"(?P<model>.+)-median")
-_UNNAMED = re.compile(r"Unnamed: \d+|__index_level_\d+__|")
-_LONGEST_NAME = 100
-_FRAMEWORK = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
-_INTEGER = re.compile(r"[+-]?\d+")
+KEYS = ("unique_id", "ds", "cutoff")
+ACTUAL = "y"
+
+_SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
+_TEXT_FORMATS = (".csv", ".tsv", ".txt")
+_COMMA_NUMBER = r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*"
+_POINT_NUMBER = r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*"
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 
 
 class BacktestFileError(RunmartError):
@@ -43,343 +41,172 @@ class BacktestFileError(RunmartError):
 
 
 @dataclass(frozen=True)
-class ModelColumns:
-    """The columns of one model.
+class Table:
+    """What is in a file.
 
     Attributes:
-        point: Column of the point forecast.
-        bounds: Columns of the lower and upper bound, by level as a fraction.
+        frame: Its rows. Key columns have their lower-case names; cells of a text file are text, with points in decimals.
+        notes: What was found out about the format by looking at it, to be told.
     """
 
-    point: str
-    bounds: Mapping[float, tuple[str, str]]
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class BacktestFile:
-    """The content of a file.
-
-    Attributes:
-        models: Prediction rows by model, in the order of the file's columns.
-        skipped: Forecasts that were left out because they are not finite numbers.
-    """
-
-    models: Mapping[str, pd.DataFrame]
-    skipped: int
-
-
-@dataclass(frozen=True)
-class ImportSummary:
-    """What `import_backtest` did.
-
-    Attributes:
-        run_id: The run that the file is tracked as.
-        models: Names of its models.
-        predictions: Prediction rows written now; 0 when the file was tracked before.
-        skipped: Forecasts that were left out because they are not finite numbers.
-        is_new: Whether the file was not tracked before.
-    """
-
-    run_id: int
-    models: tuple[str, ...]
-    predictions: int
-    skipped: int
-    is_new: bool
-
-
-def import_backtest(source_url: str, file: Path, experiment_name: str, framework: str = "unknown") -> ImportSummary:
-    """Track a file of forecasts as a run of an experiment, in one transaction; a file that is tracked already is left alone.
-
-    Args:
-        source_url: libpq URL of a migrated forecast tracking database.
-        file: A `.csv` or `.parquet` file.
-        experiment_name: The experiment, created if there is none of this name.
-        framework: Library that made the forecasts, such as `statsforecast`.
-
-    Raises:
-        BacktestFileError: The file cannot be read or is not in the expected shape.
-    """
-    if not _FRAMEWORK.fullmatch(framework):
-        raise BacktestFileError(f"the framework {framework!r} is no name of a library; use lower case letters, digits, '.', '_' and '-'")
-    watch = Stopwatch()
-    content = read_backtest(file)
-    stored = StoredFile.of(file.resolve())
-    fingerprint = tracking.fingerprint({"experiment": experiment_name, "file_sha256": stored.sha256})
-    database = engine(source_url)
+@contextmanager
+def named(file: Path) -> Iterator[None]:
+    """Begin the message of whatever is wrong with a file by its name."""
     try:
-        _create_partitions(database, content)
-        with Session(database) as session, session.begin():
-            experiment = _ensure_experiment(session, experiment_name)
-            tracked = tracking.tracked_run(session, experiment, fingerprint)
-            if tracked is not None:
-                return ImportSummary(tracked.run_id, tuple(content.models), 0, content.skipped, is_new=False)
-            run_id = _track(session, experiment, fingerprint, file=stored, content=content, framework=framework, watch=watch)
-    finally:
-        database.dispose()
-    return ImportSummary(run_id, tuple(content.models), sum(map(len, content.models.values())), content.skipped, is_new=True)
-
-
-def read_backtest(file: Path) -> BacktestFile:
-    """Read a file into prediction rows.
-
-    Raises:
-        BacktestFileError: The file cannot be read or is not in the expected shape.
-    """
-    frame = _read(file)
-    try:
-        models = model_columns(map(str, frame.columns))
-        if frame.empty:
-            raise BacktestFileError("the file has columns but no rows")
-        return _prediction_rows(frame, models)
+        yield
     except BacktestFileError as error:
-        raise BacktestFileError(f"{file}: {error}") from None
+        raise type(error)(f"{file}: {error}", *error.args[1:]) from None
 
 
-def model_columns(columns: Iterable[str]) -> dict[str, ModelColumns]:
-    """Find the models in the names of a frame's columns, in any order.
+def read_table(file: Path, required: Sequence[str]) -> Table:
+    """Read a file that has at least these key columns, in upper or lower case.
 
     Raises:
-        BacktestFileError: A required column is missing, a bound stands alone, a level cannot be stored, or there is no model.
+        BacktestFileError: The file cannot be read, lacks a column, names one twice, or has no rows.
     """
-    names = [name for name in columns if not _UNNAMED.fullmatch(name)]
-    _check_names(names)
-    bounds: dict[str, dict[str, dict[float, str]]] = {}
-    medians: dict[str, str] = {}
-    points: dict[str, str] = {}
-    for name in names:
-        if bound := _BOUND.fullmatch(name):
-            side = bounds.setdefault(bound["model"], {"lo": {}, "hi": {}})[bound["side"]]
-            level = _level(name, bound["level"])
-            if level in side:
-                raise BacktestFileError(f"the columns {side[level]} and {name} are the same bound; keep one of them")
-            side[level] = name
-        elif median := _MEDIAN.fullmatch(name):
-            medians[median["model"]] = name
-        elif name not in (*_KEYS, "y"):
-            points[name] = name
-    if too_long := [model for model in (*points, *medians) if len(model) > _LONGEST_NAME]:
-        raise BacktestFileError(f"the model name {too_long[0]} is longer than {_LONGEST_NAME} characters; rename its columns")
-    points = {model: points.get(model, medians.get(model, model)) for model in dict.fromkeys([*points, *medians])}
-    _check_bounds(points, bounds, names)
-    return {model: ModelColumns(point, _pairs(bounds.get(model, {"lo": {}, "hi": {}}))) for model, point in points.items()}
-
-
-def _check_names(names: list[str]) -> None:
-    found = f"found {', '.join(names) or 'none'}"
-    if missing := [key for key in _KEYS if key not in names]:
-        raise BacktestFileError(f"the columns {', '.join(missing)} are missing; {found}")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise BacktestFileError(f"the columns {', '.join(repeated)} occur more than once; {found}")
-
-
-def _check_bounds(points: Mapping[str, str], bounds: Mapping[str, Mapping[str, Mapping[float, str]]], names: list[str]) -> None:
-    if not points and not bounds:
-        raise BacktestFileError(f"there is no column with forecasts, such as AutoARIMA or AutoARIMA-median; found {', '.join(names)}")
-    for model, sides in bounds.items():
-        if model not in points:
-            raise BacktestFileError(f"there are intervals of {model}, but neither {model} nor {model}-median; found {', '.join(names)}")
-        for level in sides["lo"].keys() ^ sides["hi"].keys():
-            alone = sides["lo"].get(level) or sides["hi"][level]
-            raise BacktestFileError(f"the column {alone} has no counterpart; an interval needs both its lo and its hi column")
-
-
-def _pairs(sides: Mapping[str, Mapping[float, str]]) -> dict[float, tuple[str, str]]:
-    return {level: (sides["lo"][level], sides["hi"][level]) for level in sorted(sides["lo"])}
-
-
-def _level(column: str, text: str) -> float:
-    level = float(text)
-    if not 0 < level < 100:
-        raise BacktestFileError(f"the level of column {column} is not between 0 and 100")
-    if level != int(level):
-        raise BacktestFileError(
-            f"the level {text} of column {column} would be stored rounded, since predictions.confidence_level is numeric(3,2); "
-            "leave its columns out or forecast a whole level"
-        )
-    return level / 100
-
-
-def _read(file: Path) -> pd.DataFrame:
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": _read_parquet}
-    reader = readers.get(file.suffix.lower())
-    if reader is None:
-        raise BacktestFileError(f"{file}: the format {file.suffix or '(no extension)'} is not known; use .csv or .parquet")
+    kind, is_compressed = _format(file)
     try:
-        return reader(file)
+        table = _text_table(_text(file), kind) if kind in _TEXT_FORMATS else Table(_parquet(file))
     except pd.errors.EmptyDataError:
-        raise BacktestFileError(f"{file}: the file is empty") from None
-    except (OSError, ValueError, ArrowException) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise BacktestFileError(f"{file}: cannot be read: {reason}") from error
+        raise BacktestFileError("the file is empty") from None
+    except UnicodeDecodeError as error:
+        raise BacktestFileError(f"cannot be read: it is no UTF-8 text ({error}); save it as UTF-8") from None
+    except _UNREADABLE as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "; is it complete?" if is_compressed else ""
+        raise BacktestFileError(f"cannot be read: {reason}{hint}") from error
+    names = [str(name) for name in table.frame.columns]
+    _check_names(names, required)
+    if table.frame.empty:
+        raise BacktestFileError("the file has columns but no rows")
+    return table
 
 
-def _read_csv(file: Path) -> pd.DataFrame:
-    # pandas renames repeated columns, so their names are read as data.
-    header = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    names = header.iloc[0].tolist()
-    if len(set(names)) < len(names):
-        _check_names([name for name in names if name])
-    return pd.read_csv(file, dtype=dict.fromkeys(_KEYS, str), encoding="utf-8-sig")
+def row_number(mask: pd.Series) -> int:
+    """The number of the first row for which a mask holds; the first row after the header is 1."""
+    return int(mask.to_numpy().argmax()) + 1
 
 
-def _read_parquet(file: Path) -> pd.DataFrame:
+def _format(file: Path) -> tuple[str, bool]:
+    """The extension that says the format, and whether there is one of compression behind it."""
+    suffix = file.suffix.lower()
+    is_compressed = suffix in _OPENERS and suffix != ""
+    kind = (Path(_zip_member(file)) if suffix == ".zip" else file.with_suffix("") if is_compressed else file).suffix.lower()
+    if kind not in (*_TEXT_FORMATS, ".parquet") or (is_compressed and kind == ".parquet"):
+        raise BacktestFileError(
+            f"the format {kind or '(no extension)'} is not known; use .csv or .parquet, or .tsv; text may be compressed, as in .csv.gz, "
+            "with .gz, .bz2, .xz, .zst or .zip"
+        )
+    return kind, is_compressed
+
+
+def _zip_member(file: Path) -> str:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BacktestFileError(f"cannot be read: {error}") from error
+    if len(names) != 1:
+        raise BacktestFileError(f"the archive holds {len(names)} files; it must be one")
+    return names[0]
+
+
+def _open_zip(file: Path) -> IO[bytes]:
+    return zipfile.ZipFile(file).open(_zip_member(file))
+
+
+_OPENERS: dict[str, Callable[..., Any]] = {
+    "": lambda file: file.open("rb"),
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": lambda file: pa.input_stream(str(file), compression="zstd"),
+    ".zip": _open_zip,
+}
+
+
+def _text(file: Path) -> str:
+    suffix = file.suffix.lower()
+    with _OPENERS[suffix if suffix in _OPENERS else ""](file) as stream:
+        content = bytes(stream.read())
+    return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+
+
+def _text_table(text: str, kind: str) -> Table:
+    if "\0" in text:
+        raise _nul_error(text)
+    text = text.lstrip("\r\n")
+    separator = _separator(text.partition("\n")[0], kind)
+    # pandas renames repeated columns, so the names are read by themselves.
+    names = next(csv.reader(StringIO(text), delimiter=separator), [])
+    _check_repeated([name.strip() for name in names if name.strip()])
+    frame = pd.read_csv(StringIO(text), sep=separator, dtype="str", na_filter=False)
+    frame = _with_known_keys(frame.rename(columns=lambda name: str(name).strip()).reset_index(drop=True))
+    is_usual = separator == ("\t" if kind == ".tsv" else ",")
+    notes = () if is_usual else (f"columns are separated by {_SEPARATORS[separator]}",)
+    if separator == ",":
+        return Table(frame, notes)
+    frame, has_commas = _with_decimal_points(frame)
+    return Table(frame, (*notes, "decimals stand after ','") if has_commas else notes)
+
+
+def _separator(header: str, kind: str) -> str:
+    """The separator under which the header has most key columns."""
+
+    def keys_found(separator: str) -> int:
+        return sum(name.strip().casefold() in (*KEYS, ACTUAL) for name in next(csv.reader([header], delimiter=separator), []))
+
+    return max(sorted(_SEPARATORS, key=lambda separator: kind != ".tsv" or separator != "\t"), key=keys_found)
+
+
+def _nul_error(text: str) -> BacktestFileError:
+    line = text.count("\n", 0, text.index("\0")) + 1
+    cell = re.search(r"[^,;\t|\r\n]*\0[^,;\t|\r\n]*", text)
+    return BacktestFileError(f"line {line} holds a NUL character, in {cell[0] if cell else ''!r}; a database stores none: take it out")
+
+
+def _with_decimal_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The frame with decimal commas as points, and whether it had any."""
+    columns = [name for name in frame.columns if name not in KEYS]
+    has_comma = {name: frame[name].str.fullmatch(_COMMA_NUMBER) for name in columns}
+    if not any(mask.any() for mask in has_comma.values()):
+        return frame, False
+    for name in columns:
+        is_point = frame[name].str.fullmatch(_POINT_NUMBER)
+        if is_point.any():
+            raise BacktestFileError(
+                f"the column {name} holds {frame[name][is_point].iloc[0]} in row {row_number(is_point)}, but the file has decimal commas; "
+                "write all decimals in one way and no thousands separators"
+            )
+    points = {name: frame[name].where(~mask, frame[name].str.replace(",", ".", regex=False)) for name, mask in has_comma.items()}
+    return frame.assign(**points), True
+
+
+def _parquet(file: Path) -> pd.DataFrame:
     frame = pd.read_parquet(file)
     # Older versions of Nixtla's libraries give `unique_id` as the index.
-    return frame.reset_index() if frame.index.name else frame
+    levels = [name for name in frame.index.names if name is not None]
+    frame = (frame.reset_index(level=levels) if levels else frame).reset_index(drop=True)
+    return _with_known_keys(frame.rename(columns=str))
 
 
-def _prediction_rows(frame: pd.DataFrame, models: Mapping[str, ModelColumns]) -> BacktestFile:
-    base = _base(frame)
-    rows: dict[str, pd.DataFrame] = {}
-    skipped = 0
-    for model, columns in models.items():
-        predicted = _numbers(frame, columns.point)
-        is_finite = np.isfinite(predicted)
-        skipped += int((~is_finite).sum())
-        levels = [
-            base.assign(predicted=predicted, level=level, lower=lower, upper=upper)[is_finite]
-            for level, lower, upper in _intervals(frame, columns)
-        ]
-        rows[model] = pd.concat(levels, ignore_index=True)
-    found = {model: part for model, part in rows.items() if len(part)}
-    if not found:
-        raise BacktestFileError("no forecast in the file is a finite number")
-    return BacktestFile(found, skipped)
+def _with_known_keys(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with key columns in lower case."""
+    keys = (*KEYS, ACTUAL)
+    missing = [key for key in keys if key not in frame.columns]
+    return frame.rename(columns={name: name.casefold() for name in frame.columns if name.casefold() in missing})
 
 
-def _intervals(frame: pd.DataFrame, columns: ModelColumns) -> Iterable[tuple[float, pd.Series | float, pd.Series | float]]:
-    if not columns.bounds:
-        yield np.nan, np.nan, np.nan
-    for level, (lower, upper) in columns.bounds.items():
-        low, high = _numbers(frame, lower), _numbers(frame, upper)
-        is_complete = low.notna() & high.notna()
-        yield level, low.where(is_complete), high.where(is_complete)
+def _check_names(names: list[str], required: Sequence[str]) -> None:
+    if missing := [key for key in required if key not in names]:
+        raise BacktestFileError(f"the columns {', '.join(missing)} are missing; found {', '.join(names) or 'none'}")
+    _check_repeated(names)
 
 
-def _base(frame: pd.DataFrame) -> pd.DataFrame:
-    for key in _KEYS:
-        if frame[key].isna().any():
-            raise BacktestFileError(f"the column {key} has no value in row {_first_row(frame[key].isna())}")
-    times = {"ds": _times(frame["ds"]), "cutoff": _times(frame["cutoff"])}
-    if len({is_integer for _, is_integer in times.values()}) > 1:
-        raise BacktestFileError("of ds and cutoff one holds integers and the other dates; give both in the same way")
-    actual = _numbers(frame, "y") if "y" in frame else np.nan
-    base = pd.DataFrame({"unique_id": frame["unique_id"].astype(str), "cutoff": times["cutoff"][0], "ds": times["ds"][0], "actual": actual})
-    if np.isinf(base["actual"]).any():
-        raise BacktestFileError(f"the column y is infinite in row {_first_row(np.isinf(base['actual']))}")
-    _check_rows(base)
-    base["horizon"] = _horizons(base)
-    if times["ds"][1]:
-        base["ds_integer"], base["cutoff_integer"] = frame["ds"].astype("int64"), frame["cutoff"].astype("int64")
-    return base
-
-
-def _check_rows(base: pd.DataFrame) -> None:
-    repeated = base.duplicated(list(_KEYS))
-    if repeated.any():
-        first = base[repeated].iloc[0]
-        raise BacktestFileError(f"unique_id {first['unique_id']}, ds {first['ds']}, cutoff {first['cutoff']} occurs more than once")
-    is_past = base["ds"] <= base["cutoff"]
-    if is_past.any():
-        first = base[is_past].iloc[0]
-        raise BacktestFileError(f"unique_id {first['unique_id']}: ds {first['ds']} is not after its cutoff {first['cutoff']}")
-
-
-def _horizons(base: pd.DataFrame) -> pd.Series:
-    """Position of `ds` minus position of `cutoff` among all time points of the series."""
-    horizon = pd.Series(0, index=base.index)
-    for _, rows in base.groupby("unique_id"):
-        points = np.unique(np.concatenate([rows["ds"].to_numpy(), rows["cutoff"].to_numpy()]))
-        horizon.loc[rows.index] = np.searchsorted(points, rows["ds"].to_numpy()) - np.searchsorted(points, rows["cutoff"].to_numpy())
-    return horizon
-
-
-def _times(values: pd.Series) -> tuple[pd.Series, bool]:
-    """Timestamps of dates or integers, and whether they are integers."""
-    if pd.api.types.is_integer_dtype(values) or (
-        not pd.api.types.is_datetime64_any_dtype(values) and values.astype(str).str.fullmatch(_INTEGER.pattern).all()
-    ):
-        days = values.astype("int64")
-        is_odd = ~days.between(-700_000, 2_900_000)
-        if is_odd.any():
-            raise BacktestFileError(
-                f"the {values.name} {days[is_odd].iloc[0]} is no number of days since 1970-01-01; write dates as 2024-01-31"
-            )
-        return (days * 86_400).astype("datetime64[s]").astype("datetime64[us]"), True
-    try:
-        times = pd.to_datetime(values, utc=True, format=None if pd.api.types.is_datetime64_any_dtype(values) else "ISO8601")
-    except (ValueError, TypeError) as error:
-        raise BacktestFileError(
-            f"the column {values.name} holds neither ISO 8601 dates nor integers: {str(error).splitlines()[0]}"
-        ) from None
-    return times.dt.tz_localize(None).astype("datetime64[us]"), False
-
-
-def _numbers(frame: pd.DataFrame, column: str) -> pd.Series:
-    values = pd.to_numeric(frame[column], errors="coerce").astype("float64")
-    is_text = values.isna() & frame[column].notna()
-    if is_text.any():
-        raise BacktestFileError(f"the column {column} holds {frame[column][is_text].iloc[0]!r}, which is not a number")
-    return values
-
-
-def _first_row(mask: pd.Series) -> int:
-    return int(np.argmax(mask.to_numpy())) + 1
-
-
-def _create_partitions(database: Engine, content: BacktestFile) -> None:
-    dates = {pd.Timestamp(date) for rows in content.models.values() for date in rows["ds"].unique()}
-    tracking.create_partitions(database, dates)
-
-
-def _ensure_experiment(session: Session, name: str) -> Experiment:
-    living = select(Experiment).where(Experiment.experiment_name == name, Experiment.deleted_at.is_(None))
-    experiment = session.scalar(living.order_by(Experiment.experiment_id).limit(1))
-    if experiment is None:
-        experiment = Experiment(experiment_name=name, experiment_type="testing")
-        session.add(experiment)
-        session.flush()
-    return experiment
-
-
-def _track(
-    session: Session,
-    experiment: Experiment,
-    fingerprint: str,
-    *,
-    file: StoredFile,
-    content: BacktestFile,
-    framework: str,
-    watch: Stopwatch,
-) -> int:
-    # The times are those of the import: when and for how long the forecasts were made is not in the file.
-    run = tracking.new_run(
-        session,
-        experiment,
-        fingerprint,
-        watch.started_at,
-        watch.seconds,
-        run_name=f"import of {file.path.name}",
-        status="completed",
-        source_type="cli",
-        source_name=__name__,
-        metadata_={"file": file.path.name, "file_sha256": file.sha256, "skipped_forecasts": content.skipped},
-    )
-    tracking.add_artifact(session, run, file, kind="prediction", relative_to=file.path.parent, description="The imported file.")
-    for name, rows in content.models.items():
-        model = Model(
-            model_uuid=tracking.stable_uuid("model", run.run_uuid, name),
-            run_id=run.run_id,
-            model_name=f"{experiment.experiment_name} {name}",
-            model_type=name,
-            framework=framework,
-            model_config={"column": name, "file_sha256": file.sha256},
-            model_file_path=str(file.path),
-            status="evaluated",
-        )
-        session.add(model)
-        session.flush()
-        tracking.add_scores(session, run, model, accuracy.scores(rows, accuracy.splits(rows)))
-        tracking.add_predictions(session, run, model, rows)
-    tracking.add_summaries(session, run, "validation", "test")
-    return run.run_id
+def _check_repeated(names: list[str]) -> None:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise BacktestFileError(f"the columns {', '.join(repeated)} occur more than once; found {', '.join(names)}")

@@ -229,7 +229,7 @@ def add_predictions(session: Session, run: Run, model: Model, rows: pd.DataFrame
             "actual_value": rows["actual"],
             "lower_bound": rows["lower"],
             "upper_bound": rows["upper"],
-            "confidence_level": rows["level"].round(2),
+            "confidence_level": rows["level"].round(6),
             "metadata": _metadata(rows),
         }
     )

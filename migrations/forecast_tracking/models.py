@@ -529,7 +529,7 @@ class Prediction(Base):
     actual_value: Mapped[float | None]
     lower_bound: Mapped[float | None]
     upper_bound: Mapped[float | None]
-    confidence_level: Mapped[Decimal | None] = mapped_column(Numeric(3, 2), server_default=text("0.95"))
+    confidence_level: Mapped[Decimal | None] = mapped_column(Numeric(7, 6), server_default=text("0.95"))
     metadata_: Mapped[Attributes | None] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]
 

@@ -294,6 +294,9 @@ FILES = {
     "no rows": ("unique_id,ds,cutoff,y,Naive\n", "the file has columns but no rows"),
     "empty": ("", ""),
     "no date": ("unique_id,ds,cutoff,y,Naive\nA,soon,2020-01-01,1,1\n", "soon"),
+    "a month": ("unique_id,ds,cutoff,y,Naive\nA,202402,202401,1,1\n", "write dates as 2024-02-01"),
+    "a NUL": ("unique_id,ds,cutoff,y,Naive\nA\0B,2020-01-02,2020-01-01,1,1\n", "line 2 holds a NUL character, in 'A\\x00B'"),
+    "nobody said": ("unique_id,ds,cutoff,price,Naive\nA,2020-01-02,2020-01-01,1,1\n", "add --models Naive to leave it, or --models"),
 }
 
 

@@ -245,7 +245,9 @@ def test_up_ends_with_one_line_when_the_webserver_is_killed(user: User) -> None:
 
 def test_import_and_sync_bring_a_backtest_to_raw(user: User) -> None:
     imported = user.gets_json(f"runmart import {shlex.quote(str(user.file))} --experiment {shlex.quote(EXPERIMENT)} --json")
-    assert imported == {"run_id": 1, "models": ["Guess", "SeasonalNaive"], "predictions": 2 * len(user.frame), "skipped": 0, "is_new": True}
+    written = {name: imported[name] for name in ("run_id", "models", "predictions", "skipped", "is_new")}
+    assert written == {"run_id": 1, "models": ["Guess", "SeasonalNaive"], "predictions": 2 * len(user.frame), "skipped": 0, "is_new": True}
+    assert imported["columns"]["Guess"] == {"point": "Guess", "bounds": [{"level": 0.9, "lower": "Guess-lo-90", "upper": "Guess-hi-90"}]}
     (report,) = user.gets_json(f"runmart sync {SYSTEM} --json")
     assert (report["job"], report["is_success"], report["failed_checks"], report["errors"]) == (f"sync_{SYSTEM}", True, [], [])
     assert report["assets"][f"{SYSTEM}/predictions"]["rows_inserted"] == 2 * len(user.frame)

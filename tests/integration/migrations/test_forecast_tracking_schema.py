@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 
 import psycopg2
 import pytest
@@ -84,7 +85,7 @@ DESIGN = {
     "predictions": """
         prediction_id bigint!; run_id bigint!; model_id bigint!; prediction_date timestamp!; unique_id text!; horizon integer!;
         predicted_value double precision!; actual_value double precision; lower_bound double precision; upper_bound double precision;
-        confidence_level numeric(3,2); metadata jsonb; created_at timestamp!
+        confidence_level numeric(7,6); metadata jsonb; created_at timestamp!
     """,
     "system_logs": """
         log_id bigint!; log_level varchar(20)!; log_message text!; log_source varchar(255); run_id bigint; user_id varchar(255);
@@ -266,13 +267,50 @@ def test_down_to_nothing_and_up_again(any_server: EmbeddedServer, connect: Calla
     downgrade("forecast_tracking", url, "base")
 
 
-@pytest.mark.parametrize("revision", ["0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"])
+@pytest.mark.parametrize("revision", ["0009", "0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"])
 def test_each_revision_goes_down_and_up_on_a_filled_database(own: Database, revision: str) -> None:
     catalog = own.rows(CATALOG)
     downgrade("forecast_tracking", own.url, revision)
     upgrade("forecast_tracking", own.url)
     assert own.rows(CATALOG) == catalog
     assert own.value("select experiment_name from experiments") == "airline passengers"
+
+
+LEVELS = (
+    "select confidence_level::text from predictions union all select confidence_level::text from archive.predictions_1949_q1 order by 1"
+)
+
+
+def test_levels_keep_their_digits_on_the_way_up_and_down(own: Database) -> None:
+    own.rows("select create_partitions('predictions', '1949-01-01', '1949-12-31')")
+    own.rows(
+        "insert into predictions select * from (select 90 + n, run_id, model_id, moment, unique_id, horizon, predicted_value, actual_value,"
+        " lower_bound, upper_bound, level from predictions cross join (values (1, '1949-05-01'::timestamp, 0.8), (2, '1949-02-01', 0.9))"
+        " as more (n, moment, level) limit 2) as copies"
+    )
+    own.rows("select archive_partitions('predictions', '1949-04-01')")
+    before = [float(str(level)) for (level,) in own.rows(LEVELS)]
+    assert len(before) == 3
+    downgrade("forecast_tracking", own.url, "0009")
+    assert own.rows(COLUMNS, "archive.predictions_1949_q1")[10] == ("confidence_level numeric(3,2)",)
+    assert [float(str(level)) for (level,) in own.rows(LEVELS)] == before
+    upgrade("forecast_tracking", own.url)
+    assert [level for (level,) in own.rows(LEVELS)] == [f"{level:.6f}" for level in before]
+    assert own.rows(COLUMNS, "archive.predictions_1949_q1")[10] == ("confidence_level numeric(7,6)",)
+
+
+@pytest.mark.parametrize("table", ["predictions", "archive.predictions_1949_q1"])
+def test_a_level_that_would_be_rounded_holds_the_way_down(own: Database, table: str) -> None:
+    own.rows("select archive_partitions('predictions', '1949-04-01')")
+    own.rows("create table if not exists archive.predictions_1949_q1 (like predictions)")
+    own.rows(
+        f"insert into {table} (prediction_id, run_id, model_id, prediction_date, unique_id, horizon, predicted_value, created_at,"
+        " confidence_level) select 91, run_id, model_id, prediction_date, unique_id, 1, 1, created_at, 0.975 from predictions limit 1"
+    )
+    with pytest.raises(Exception, match=f"1 rows of {table} have a confidence level of more than two decimals, which revision 0009"):
+        downgrade("forecast_tracking", own.url, "0009")
+    assert own.rows("select version_num from alembic_version") == [("0010",)]
+    assert own.value(f"select max(confidence_level) from {table}") == Decimal("0.975000")
 
 
 def test_a_failing_revision_leaves_nothing(new_database: Callable[[str], str], connect: Callable[[str], Database]) -> None:

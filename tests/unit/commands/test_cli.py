@@ -1,11 +1,13 @@
 """The command line without its work: formats, exit codes, and a help that lists what there is."""
 
+import io
 import json
 import logging
 import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -31,9 +33,12 @@ from dagster_project import cli, results
 from dagster_project.commands import runs
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.runs import RunReport
+from dagster_project.demo.backtest_columns import UndecidedColumnsError
+from dagster_project.demo.backtest_import import Backtest
 from dagster_project.errors import RunmartError
 from dagster_project.settings import PROJECT_ROOT
 
+CASES = Path(__file__).parents[2] / "cases"
 OPTIONS = {
     "demo": {"--json"},
     "up": {"--port"},
@@ -47,7 +52,7 @@ OPTIONS = {
     "explain": {"--key", "--column", "--rows", "--sql", "--json"},
     "url": {"--format"},
     "env": set(),
-    "import": {"--experiment", "--json"},
+    "import": {"--experiment", "--models", "--history", "--season-length", "--json"},
     "source": set(),
 }
 
@@ -143,6 +148,32 @@ def test_failure_that_a_user_can_act_on_ends_with_one_line_and_code_1(
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr() == ("", "error: the value [x] is wrong; set another one\n")
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "models"), [("\n", ("AutoARIMA",)), ("AutoARIMA,price\n", ("AutoARIMA", "price"))])
+def test_a_terminal_is_asked_which_columns_are_models(monkeypatch: pytest.MonkeyPatch, typed: str, models: tuple[str, ...]) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    read: list[Backtest] = []
+    monkeypatch.setattr(cli, "show_backtest", read.append)
+    monkeypatch.setattr(cli, "_databases", lambda: (_ for _ in ()).throw(RunmartError("nothing was written")))
+    with pytest.raises(RunmartError, match="nothing was written"):
+        cli.import_(CASES / "import_exogenous.csv", "mine")
+    assert tuple(read[0].models) == models
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_without_a_terminal_an_import_asks_nothing_and_reads_no_setting(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("\n") if as_json else io.StringIO("\n"))
+    monkeypatch.setattr(cli, "_databases", lambda: pytest.fail("a database was asked for"))
+    with pytest.raises(UndecidedColumnsError, match="the column price may be a forecast or not"):
+        cli.import_(CASES / "import_exogenous.csv", "mine", as_json=as_json)
 
 
 def evaluation(*, passed: bool) -> AssetCheckEvaluation:

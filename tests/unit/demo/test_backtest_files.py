@@ -1,215 +1,162 @@
-"""The frame reader: columns found by name, times, horizons, and one clear error for each thing that can be wrong."""
+"""Reading tables: the same rows from every format, and one clear error for each thing that is no table."""
 
+import bz2
+import gzip
+import lzma
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.demo.backtest_files import BacktestFileError, model_columns, read_backtest
+from dagster_project.demo.backtest_files import KEYS, BacktestFileError, named, read_table
 
 FRAME = pd.DataFrame(
     {
-        "unique_id": ["a", "a", "a", "a"],
-        "ds": pd.to_datetime(["2024-01-02", "2024-01-03", "2024-01-03", "2024-01-04"]),
-        "cutoff": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02"]),
-        "y": [1.0, 2.0, 2.0, np.nan],
-        "Naive": [1.5, 1.5, 2.5, 2.5],
-        "Naive-lo-90": [0.5, 0.5, 1.5, 1.5],
-        "Naive-hi-90": [2.5, 2.5, 3.5, 3.5],
+        "unique_id": ["a", "NA", "null", "007"],
+        "ds": ["2024-01-02", "2024-01-03", "2024-01-03", "2024-01-04"],
+        "cutoff": ["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02"],
+        "y": ["1.5", "-2.25", "3e2", ""],
+        "Naive": ["1", "2", "3", "4.125"],
     }
 )
 
 
-def csv(folder: Path, frame: pd.DataFrame) -> Path:
-    path = folder / "backtest.csv"
-    frame.to_csv(path, index=False)
-    return path
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd", asbytes=True))
 
 
-def parquet(folder: Path, frame: pd.DataFrame) -> Path:
-    path = folder / "backtest.parquet"
-    frame.to_parquet(path, index=False)
-    return path
-
-
-model_names = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,5}(-[A-Za-z][A-Za-z0-9]{0,5}){0,2}", fullmatch=True).filter(
-    lambda name: name not in ("unique_id", "ds", "cutoff", "y") and not name.endswith("-median")
-)
-models = st.dictionaries(
-    model_names, st.tuples(st.sets(st.integers(1, 99), max_size=3), st.sampled_from(["point", "median", "both"])), min_size=1, max_size=4
-)
-
-
-@given(models=models, has_y=st.booleans(), data=st.data())
-def test_models_are_found_whatever_the_order_of_columns(models: dict[str, tuple[set[int], str]], has_y: bool, data: st.DataObject) -> None:
-    columns = ["unique_id", "ds", "cutoff", *(["y"] if has_y else [])]
-    for model, (levels, kind) in models.items():
-        columns += [model] if kind != "median" else []
-        columns += [f"{model}-median"] if kind != "point" else []
-        columns += [f"{model}-{side}-{level}" for level in levels for side in ("lo", "hi")]
-    found = model_columns(data.draw(st.permutations(columns)))
-    assert {model: (part.point, dict(part.bounds)) for model, part in found.items()} == {
-        model: (
-            f"{model}-median" if kind == "median" else model,
-            {level / 100: (f"{model}-lo-{level}", f"{model}-hi-{level}") for level in levels},
-        )
-        for model, (levels, kind) in models.items()
-    }
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(order=st.permutations(list(FRAME.columns)), write=st.sampled_from([csv, parquet]))
-def test_a_file_gives_the_same_rows_in_any_column_order_and_format(
-    tmp_path: Path, order: list[str], write: Callable[[Path, pd.DataFrame], Path]
-) -> None:
-    content = read_backtest(write(tmp_path, FRAME[order]))
-    assert content.skipped == 0
-    rows = content.models["Naive"]
-    assert rows["unique_id"].tolist() == ["a"] * 4
-    assert rows["ds"].tolist() == FRAME["ds"].tolist()
-    assert rows["cutoff"].tolist() == FRAME["cutoff"].tolist()
-    assert rows["horizon"].tolist() == [1, 2, 1, 2]
-    assert rows["predicted"].tolist() == [1.5, 1.5, 2.5, 2.5]
-    assert rows["actual"].isna().tolist() == [False, False, False, True]
-    assert rows["level"].tolist() == [0.9] * 4
-    assert rows["lower"].tolist() == [0.5, 0.5, 1.5, 1.5]
-    assert rows["upper"].tolist() == [2.5, 2.5, 3.5, 3.5]
-
-
-def test_levels_give_one_row_each(tmp_path: Path) -> None:
-    frame = FRAME.assign(**{"Naive-lo-80": 1.0, "Naive-hi-80": 2.0})
-    rows = read_backtest(csv(tmp_path, frame)).models["Naive"]
-    assert rows.groupby("level").size().to_dict() == {0.8: 4, 0.9: 4}
-
-
-def test_a_model_without_intervals_has_one_row_without_a_level(tmp_path: Path) -> None:
-    rows = read_backtest(csv(tmp_path, FRAME[["unique_id", "ds", "cutoff", "Naive"]])).models["Naive"]
-    assert rows[["level", "lower", "upper", "actual"]].isna().all(axis=None)
-    assert len(rows) == 4
-
-
-@pytest.mark.parametrize("write", [csv, parquet])
-def test_integer_ids_and_times(tmp_path: Path, write: Callable[[Path, pd.DataFrame], Path]) -> None:
-    frame = FRAME.assign(unique_id=7, ds=[11, 12, 12, 13], cutoff=[10, 10, 11, 11])
-    rows = read_backtest(write(tmp_path, frame)).models["Naive"]
-    assert rows["unique_id"].tolist() == ["7"] * 4
-    assert rows["ds"].tolist() == [pd.Timestamp(1970, 1, day + 1) for day in (11, 12, 12, 13)]
-    assert rows["cutoff_integer"].tolist() == [10, 10, 11, 11]
-    assert rows["ds_integer"].tolist() == [11, 12, 12, 13]
-
-
-def test_ids_of_digits_in_csv_keep_their_zeros(tmp_path: Path) -> None:
-    assert read_backtest(csv(tmp_path, FRAME.assign(unique_id="007"))).models["Naive"]["unique_id"].unique().tolist() == ["007"]
-
-
-def test_an_id_in_the_index_of_parquet_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "indexed.parquet"
-    FRAME.set_index("unique_id").to_parquet(path)
-    assert read_backtest(path).models["Naive"]["unique_id"].tolist() == ["a"] * 4
-
-
-def test_an_unnamed_index_column_of_csv_is_ignored(tmp_path: Path) -> None:
-    path = tmp_path / "indexed.csv"
-    FRAME.to_csv(path)
-    assert list(read_backtest(path).models) == ["Naive"]
-
-
-def test_times_with_a_zone_are_converted_to_utc(tmp_path: Path) -> None:
-    zoned = FRAME.assign(ds=FRAME["ds"].dt.tz_localize("Asia/Tokyo"), cutoff=FRAME["cutoff"].dt.tz_localize("Asia/Tokyo"))
-    rows = read_backtest(parquet(tmp_path, zoned)).models["Naive"]
-    assert rows["ds"].iloc[0] == pd.Timestamp("2024-01-01 15:00")
-
-
-def test_a_missing_row_does_not_shift_the_horizons_after_it(tmp_path: Path) -> None:
-    with_gap = FRAME.drop(index=2)
-    assert read_backtest(csv(tmp_path, with_gap)).models["Naive"]["horizon"].tolist() == [1, 2, 2]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(cutoffs=st.sets(st.integers(0, 30), min_size=1, max_size=4), horizon=st.integers(1, 5), data=st.data())
-def test_horizons_count_the_steps_of_a_regular_series(tmp_path: Path, cutoffs: set[int], horizon: int, data: st.DataObject) -> None:
-    frame = pd.DataFrame([("s", cutoff + step, cutoff, 1.0) for cutoff in cutoffs for step in range(1, horizon + 1)])
-    frame.columns = pd.Index(["unique_id", "ds", "cutoff", "M"])
-    shuffled = frame.iloc[data.draw(st.permutations(range(len(frame))))]
-    rows = read_backtest(parquet(tmp_path, shuffled)).models["M"]
-    # Time points that no row of the file has are unknown to it, so the oracle counts those that some row has.
-    points = set(frame["ds"]) | set(frame["cutoff"])
-    assert rows["horizon"].tolist() == [
-        sum(c < point <= d for point in points) for d, c in zip(shuffled["ds"], shuffled["cutoff"], strict=True)
-    ]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_forecasts_that_are_no_finite_number_are_skipped_and_counted(tmp_path: Path, value: float) -> None:
-    content = read_backtest(csv(tmp_path, FRAME.assign(Naive=[1.0, value, 2.0, 3.0])))
-    assert content.skipped == 1
-    assert content.models["Naive"]["predicted"].tolist() == [1.0, 2.0, 3.0]
-
-
-def test_an_interval_with_one_bound_has_none(tmp_path: Path) -> None:
-    rows = read_backtest(csv(tmp_path, FRAME.assign(**{"Naive-lo-90": [np.nan, 0.5, 1.5, 1.5]}))).models["Naive"]
-    assert rows[["lower", "upper"]].isna().sum().tolist() == [1, 1]
+def read(path: Path) -> pd.DataFrame:
+    with named(path):
+        return read_table(path, KEYS).frame
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda f: f.drop(columns=["ds", "cutoff"]), "columns ds, cutoff are missing; found unique_id, y, Naive"),
-        (lambda f: f.drop(columns="Naive-hi-90"), "Naive-lo-90 has no counterpart"),
-        (lambda f: f.drop(columns="Naive-lo-90"), "Naive-hi-90 has no counterpart"),
-        (lambda f: f.drop(columns="Naive"), "intervals of Naive, but neither Naive nor Naive-median"),
-        (lambda f: f[["unique_id", "ds", "cutoff", "y"]], "no column with forecasts"),
-        (lambda f: f.assign(**{"Naive-lo-97.5": 0.0, "Naive-hi-97.5": 9.0}), "level 97.5 of column Naive-lo-97.5 would be stored rounded"),
-        (lambda f: f.assign(**{"Naive-lo-100": 0.0, "Naive-hi-100": 9.0}), "level of column Naive-lo-100 is not between 0 and 100"),
-        (lambda f: f.assign(**{"Naive-lo-90.0": 0.0}), "Naive-lo-90 and Naive-lo-90.0 are the same bound"),
-        (lambda f: pd.concat([f, f.head(1)]), "unique_id a, ds 2024-01-02 00:00:00, cutoff 2024-01-01 00:00:00 occurs more than once"),
-        (lambda f: f.assign(cutoff="2024-01-03"), "occurs more than once"),
-        (lambda f: f.drop(index=2).assign(cutoff="2024-01-03"), "unique_id a: ds 2024-01-02 00:00:00 is not after its cutoff 2024-01-03"),
-        (lambda f: f.assign(y=["1", "two", "3", "4"]), "column y holds 'two', which is not a number"),
-        (lambda f: f.assign(Naive=["1", "2", "x", "4"]), "column Naive holds 'x', which is not a number"),
-        (lambda f: f.assign(y=[1.0, np.inf, 2.0, 3.0]), "column y is infinite in row 2"),
-        (lambda f: f.assign(unique_id=["a", None, "a", "a"]), "column unique_id has no value in row 2"),
-        (lambda f: f.assign(ds=["soon", "later", "later", "never"]), "column ds holds neither ISO 8601 dates nor integers"),
-        (lambda f: f.assign(ds=[1, 2, 2, 3]), "one holds integers and the other dates"),
-        (lambda f: f.assign(ds=20240101, cutoff=20231231), "ds 20240101 is no number of days since 1970-01-01"),
-        (lambda f: f.assign(Naive=np.nan), "no forecast in the file is a finite number"),
-        (lambda f: f.assign(**{"M" * 101: 1.0}), "is longer than 100 characters; rename its columns"),
-        (lambda f: f.head(0), "columns but no rows"),
-    ],
+    ("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)]
 )
-def test_what_is_wrong_is_named(tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], words: str) -> None:
-    path = csv(tmp_path, change(FRAME))
-    with pytest.raises(BacktestFileError) as caught:
-        read_backtest(path)
-    assert words in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("kind", [".csv", ".tsv", ".txt"])
+def test_text_is_the_same_in_every_format(tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], kind: str) -> None:
+    path = tmp_path / f"backtest{kind}{suffix}"
+    separator = "\t" if kind == ".tsv" else ","
+    path.write_bytes(compress(FRAME.to_csv(index=False, sep=separator).encode()))
+    pd.testing.assert_frame_equal(read(path), FRAME, check_dtype=False)
+    assert read_table(path, KEYS).notes == ()
+
+
+@pytest.mark.parametrize("name", ["backtest.csv.zip", "backtest.zip"])
+def test_a_zip_archive_of_one_file_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("folder/mine.csv", FRAME.to_csv(index=False))
+    pd.testing.assert_frame_equal(read(path), FRAME, check_dtype=False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "backtest.csv"
+    frame = FRAME.assign(unique_id=["ä", "é", "商店", "ß"])
+    path.write_bytes(frame.to_csv(index=False, sep=";").encode(encoding))
+    pd.testing.assert_frame_equal(read(path), frame, check_dtype=False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(
+    values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5),
+    separator=st.sampled_from([";", "\t", "|"]),
+)
+def test_decimal_commas_are_the_numbers_that_they_are(tmp_path: Path, values: list[float], separator: str) -> None:
+    path = tmp_path / "backtest.csv"
+    rows = [separator.join((f"s{place}", "2024-01-02", "2024-01-01", repr(value).replace(".", ","))) for place, value in enumerate(values)]
+    path.write_text("\n".join([separator.join((*KEYS, "Naive")), *rows]), encoding="utf-8")
+    assert [float(text) for text in read(path)["Naive"]] == values
+
+
+def test_what_was_found_out_about_the_format_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "backtest.csv"
+    path.write_text("unique_id;ds;cutoff;Naive\na;2024-01-02;2024-01-01;1,5\n", encoding="utf-8")
+    assert read_table(path, KEYS).notes == ("columns are separated by ';'", "decimals stand after ','")
+
+
+def test_headers_in_upper_case_are_found_and_a_lower_case_one_goes_first(tmp_path: Path) -> None:
+    path = tmp_path / "backtest.csv"
+    path.write_text("UNIQUE_ID,Ds,CUTOFF,Y,y,NAIVE\na,2,1,9,5,6\n", encoding="utf-8")
+    assert list(read(path).columns) == ["unique_id", "ds", "cutoff", "Y", "y", "NAIVE"]
+
+
+@pytest.mark.parametrize("levels", [["unique_id"], ["unique_id", "ds"], ["unique_id", "ds", "cutoff"]])
+def test_levels_of_the_index_of_parquet_are_columns(tmp_path: Path, levels: list[str]) -> None:
+    path = tmp_path / "indexed.parquet"
+    FRAME.set_index(levels).to_parquet(path)
+    pd.testing.assert_frame_equal(read(path)[list(FRAME.columns)], FRAME, check_dtype=False)
+
+
+def test_an_index_of_parquet_without_a_name_is_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "indexed.parquet"
+    FRAME.set_axis([3, 1, 4, 5]).to_parquet(path)
+    assert list(read(path).columns) == list(FRAME.columns)
+    # Without pandas' own words about it, the index is a column like others, which is left by its name.
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).replace_schema_metadata(None), path)
+    assert list(read(path).columns) == [*FRAME.columns, "__index_level_0__"]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("empty.csv", b"", "the file is empty"),
+        ("empty.csv.gz", gzip.compress(b""), "the file is empty"),
+        ("short.csv", b"unique_id,ds,cutoff,M\n", "the file has columns but no rows"),
         ("frame.xlsx", b"PK", "the format .xlsx is not known; use .csv or .parquet"),
+        ("frame.xlsx.gz", b"PK", "the format .xlsx is not known"),
+        ("frame.parquet.gz", b"PK", "the format .parquet is not known"),
         ("frame", b"a", "the format (no extension) is not known"),
         ("broken.parquet", b"nonsense", "cannot be read"),
-        ("binary.csv", b"unique_id,ds\n\xff\xfe,1\n", "cannot be read"),
+        ("broken.csv.gz", b"nonsense", "cannot be read: Not a gzipped file"),
+        ("cut.csv.gz", gzip.compress(b"unique_id,ds,cutoff,M\n" * 99)[:-9], "cannot be read: Compressed file ended"),
+        ("cut.csv.zst", zstd(b"unique_id,ds,cutoff,M\n" * 99)[:-9], "cannot be read"),
+        ("cut.csv.xz", b"nonsense", "cannot be read"),
+        ("cut.csv.bz2", b"nonsense", "cannot be read"),
+        ("cut.csv.zip", b"nonsense", "cannot be read: File is not a zip file"),
+        ("binary.csv", b"unique_id,ds\n\xff\xfe,1\n", "cannot be read: it is no UTF-8 text"),
+        (
+            "ragged.csv",
+            b"unique_id,ds,cutoff,M\na,2,1,1\na,2,1,1,1,1\n",
+            "cannot be read: Error tokenizing data. C error: Expected 4 fields in line 3",
+        ),
         ("repeated.csv", b"unique_id,ds,cutoff,M,M\na,2,1,1,1\n", "columns M occur more than once"),
+        ("cases.csv", b"unique_id,DS,Ds,cutoff,M\na,2,1,1,1\n", "columns ds occur more than once"),
+        ("missing.csv", b"a;b\n1;2\n", "the columns unique_id, ds, cutoff are missing; found a;b"),
+        ("nul.csv", b"unique_id,ds,cutoff,M\na,2,1,1\nb\0c,2,1,1\n", "line 3 holds a NUL character, in 'b\\x00c'; a database stores none"),
+        (
+            "mixed.csv",
+            b"unique_id;ds;cutoff;M\na;2;1;1,5\nb;2;1;1.500\n",
+            "the column M holds 1.500 in row 2, but the file has decimal commas",
+        ),
     ],
 )
-def test_a_file_that_is_no_frame_is_named(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BacktestFileError) as caught:
-        read_backtest(path)
+        read(path)
     assert words in str(caught.value)
+    assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_archive_of_two_files_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "")
+        archive.writestr("b.csv", "")
+    with pytest.raises(BacktestFileError, match=r"two\.zip: the archive holds 2 files; it must be one"):
+        read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BacktestFileError, match=r"absent\.csv: cannot be read: No such file"):
-        read_backtest(tmp_path / "absent.csv")
+        read(tmp_path / "absent.csv")
