@@ -11,6 +11,7 @@ import typer
 from rich.table import Column
 
 from dagster_project.terminal import new_table, out
+from dagster_project.words import counted
 
 if TYPE_CHECKING:
     from dagster_project.demo.backtest_import import Backtest, ImportSummary
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def show_backtest(backtest: "Backtest") -> None:
     """What each column of a file is taken for, and what of its rows is not imported."""
-    out.print(f"{backtest.file.path.name}: {backtest.rows:,} rows", markup=False, soft_wrap=True)
+    out.print(f"{backtest.file.path.name}: {counted(backtest.rows, 'row')}", markup=False, soft_wrap=True)
     table = new_table("column", "taken for", justify="left")
     table.columns[0] = Column("column", overflow="fold")
     for column, meaning in _meanings(backtest):
