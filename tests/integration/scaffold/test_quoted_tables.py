@@ -18,7 +18,7 @@ from tests.databases import run, wait_for_earlier_transactions
 
 SOURCE = """
 create schema "Sales";
-create table "User" (id bigint primary key, "fullName" text);
+create table "User" (id bigint primary key, "shownAs" text);
 create table "OrderItem" ("A" bigint references "User", "B" integer, note text, primary key ("A", "B"));
 create table "Sales"."OrderItem" ("Id" uuid primary key default gen_random_uuid(), n integer) partition by hash ("Id");
 create table "Sales"."OrderItem.0" partition of "Sales"."OrderItem" for values with (modulus 2, remainder 0);
@@ -28,7 +28,7 @@ insert into "OrderItem" select n, n % 3, 'note' from generate_series(1, 9) as n;
 insert into "Sales"."OrderItem" (n) select generate_series(1, 9);
 """
 CHANGES = """
-update "User" set "fullName" = 'someone else' where id = 2;
+update "User" set "shownAs" = 'someone else' where id = 2;
 delete from "OrderItem" where "A" = 3;
 insert into "OrderItem" values (5, 7, 'new'), (6, 8, 'new');
 delete from "Sales"."OrderItem" where n = 4;
@@ -93,7 +93,7 @@ def test_another_source_name_means_other_rows(pair: Pair) -> None:
     """The same entry of the contract now reads a table that was not written to since the last sync."""
     run(
         pair.source_url,
-        """create table "Person" (id bigint primary key, "fullName" text); insert into "Person" values (2, 'P'), (77, 'Q')""",
+        """create table "Person" (id bigint primary key, "shownAs" text); insert into "Person" values (2, 'P'), (77, 'Q')""",
     )
     pair.sync()
     tables = {**pair.contract.tables, "user": pair.contract.tables["user"].model_copy(update={"source_name": "Person"})}
