@@ -117,11 +117,8 @@ def show_system(system: "SystemStatus") -> None:
     if system.tables:
         out.print(table)
     for one in system.standing:
-        out.print(
-            f"[red]{one.table} stands still[/] since {one.since:%Y-%m-%d %H:%M:%S} UTC, for {words.duration(one.seconds)}: "
-            + one.reason.replace("[", r"\["),
-            soft_wrap=True,
-        )
+        if one.line:
+            out.print(f"[red]{one.table}[/]", one.line.replace("[", r"\["), soft_wrap=True)
 
 
 def show_leaders(leaders: "list[Leader]") -> None:

@@ -6,7 +6,7 @@ Belongs here: reading the operational tables, and asking each source where it is
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg2
@@ -16,7 +16,7 @@ from psycopg2.extras import NamedTupleCursor
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import first_line, from_driver
-from dagster_project.ingestion.watermark import read_standing
+from dagster_project.ingestion.watermark import read_standing, standing_lines
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 
 _SOURCE_TIMEOUT_SECONDS = 3
@@ -117,12 +117,21 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class StandingStatus:
-    """A table that stands still: since when, for how long in seconds, and why in words."""
+    """A table that stands still.
+
+    Attributes:
+        table: Its name.
+        since: When a sync first left it behind.
+        failing: The failing tables that it is tied to, itself among them or not.
+        reason: What it fails for; None if only tables that it is tied to do.
+        line: What a person must know of a table that fails, in words; None of one that is only tied to such.
+    """
 
     table: str
     since: datetime
-    seconds: float
-    reason: str
+    failing: tuple[str, ...]
+    reason: str | None
+    line: str | None
 
 
 @dataclass(frozen=True)
@@ -205,8 +214,8 @@ def _system_status(databases: Databases, contract: SystemContract) -> SystemStat
 def _standing(databases: Databases, system: str) -> tuple[StandingStatus, ...]:
     with _asking(databases, WAREHOUSE) as cursor:
         standing = read_standing(cursor, system)
-    now = datetime.now(UTC)
-    return tuple(StandingStatus(table, one.since, (now - one.since).total_seconds(), one.told) for table, one in standing.items())
+    lines = standing_lines(standing)
+    return tuple(StandingStatus(table, one.since, one.failing, one.reason, lines.get(table)) for table, one in standing.items())
 
 
 def _rows(databases: Databases, database: str, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.watermark import StandingSince, read_standing
+from dagster_project.ingestion.watermark import StandingSince, read_standing, standing_lines
 from dagster_project.resources.warehouse import Warehouse
 
 CHECK = "stands_at_last_snapshot"
@@ -37,9 +37,10 @@ def standing_checks(contract: SystemContract) -> dg.AssetChecksDefinition:
         selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
         for asset in selected:
             yield _result(asset, standing.get(asset.path[1]))
-        lines = [_line(contract.system, standing, table) for _, table in (asset.path for asset in selected) if table in standing]
-        if told := [line for line in lines if line]:
-            raise dg.Failure("\n".join(told), allow_retries=False)
+        selected_tables = {asset.path[1] for asset in selected}
+        lines = [f"{contract.system}.{table} {line}" for table, line in standing_lines(standing).items() if table in selected_tables]
+        if lines:
+            raise dg.Failure("\n".join(lines), allow_retries=False)
 
     return check
 
@@ -52,13 +53,3 @@ def _result(asset: dg.AssetKey, standing: StandingSince | None) -> dg.AssetCheck
         description=standing.told if standing else None,
         metadata={"stands_since": f"{standing.since:%Y-%m-%d %H:%M:%S} UTC"} if standing else {},
     )
-
-
-def _line(system: str, standing: dict[str, StandingSince], table: str) -> str | None:
-    """What a person must know of a table that fails; None of one that only stands still with another."""
-    one = standing[table]
-    if one.reason is None:
-        return None
-    tied = [name for name, other in standing.items() if table in other.failing and other.reason is None]
-    together = f", and with it {', '.join(tied)}" if tied else ""
-    return f"{system}.{table} stands still since {one.since:%Y-%m-%d %H:%M:%S} UTC{together}: {one.reason}"

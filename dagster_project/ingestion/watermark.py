@@ -131,6 +131,18 @@ class StandingSince:
         return self.reason or f"foreign keys tie it to {', '.join(self.failing)}, which cannot be synced"
 
 
+def standing_lines(standing: Mapping[str, StandingSince]) -> dict[str, str]:
+    """By table that fails, what a person must know of it: since when, what stands still with it, and why."""
+    tied = {table: [name for name, one in standing.items() if table in one.failing and one.reason is None] for table in standing}
+    return {
+        table: f"stands still since {one.since:%Y-%m-%d %H:%M:%S} UTC"
+        + (f", and with it {', '.join(tied[table])}" if tied[table] else "")
+        + f": {one.reason}"
+        for table, one in standing.items()
+        if one.reason is not None
+    }
+
+
 @dataclass(frozen=True)
 class Lag:
     """How far raw was behind its source when a batch was committed: age of the snapshot, and transactions begun since."""

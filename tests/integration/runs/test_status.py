@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -96,3 +96,24 @@ def test_interrupted_first_sync_shows_what_is_there(databases: Databases) -> Non
         ("experiments", True, None),
         ("runs", True, None),
     }
+
+
+def test_table_that_stands_still_is_told_with_its_reason_until_it_is_synced(databases: Databases) -> None:
+    sync_of(databases)
+    source = databases.url(SYSTEM)
+    run(source, "alter table users rename column username to login")
+    sync_of(databases)
+    (status,) = system_statuses(databases)
+    ((since,),) = run(databases.url("warehouse"), "select stands_since from ops.standing_tables where table_name = 'users'")
+    (told,) = (one for one in status.standing if one.line)
+    tied = [one.table for one in status.standing if one.reason is None]
+    assert (told.table, told.since, told.failing) == ("users", since, ("users",))
+    assert "experiments" in tied
+    assert "tags" not in tied
+    assert told.line == (
+        f"stands still since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, and with it {', '.join(tied)}: the source {SYSTEM} has no column "
+        "users.username: dropped or renamed; restore it there, or change its contract"
+    )
+    run(source, "alter table users rename column login to username")
+    sync_of(databases)
+    assert system_statuses(databases)[0].standing == ()
