@@ -110,10 +110,9 @@ def test_table_that_stands_still_is_told_with_its_reason_until_it_is_synced(data
     assert (told.table, told.since, told.failing) == ("users", since, ("users",))
     assert "experiments" in tied
     assert "tags" not in tied
-    assert told.line == (
-        f"stands still since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, and with it {', '.join(tied)}: the source {SYSTEM} has no column "
-        "users.username: dropped or renamed; restore it there, or change its contract"
-    )
+    why = f"the source {SYSTEM} has no column users.username: dropped or renamed; restore it there, or change its contract"
+    since_when = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    assert told.line == f"stands still since {since_when}, and with it {', '.join(tied)}: {why}"
     run(source, "alter table users rename column login to username")
     sync_of(databases)
     assert system_statuses(databases)[0].standing == ()
