@@ -79,7 +79,7 @@ def test_summary_marts_look_up_the_metrics_that_they_show(house: House) -> None:
     compiled = {entry.node.name: cast("CompiledNode", entry.node).compiled_code for entry in results}
     for mart in ("experiment_summary", "model_performance"):
         # As a large history is planned, of which this is a small part.
-        plan = "\n".join(line for (line,) in house.warehouse(f"set enable_seqscan = off; explain {compiled[mart]}"))
+        plan = "".join(f"{line}\n" for (line,) in house.warehouse(f"set enable_seqscan = off; explain {compiled[mart]}"))
         assert "Incremental Sort" in plan
         assert len(re.findall("Index Scan using metrics_declared_.*\n.*Index Cond: .* = .* = .* = .*\n(?!.*Filter)", plan)) == 1
 
