@@ -108,7 +108,7 @@ def test_an_index_of_parquet_without_a_name_is_no_column(tmp_path: Path) -> None
     ("name", "content", "words"),
     [
         ("empty.csv", b"", "the file is empty"),
-        ("empty.csv.gz", gzip.compress(b""), "the file is empty"),
+        ("empty.csv.gz", gzip.compress(b"", mtime=0), "the file is empty"),
         ("short.csv", b"unique_id,ds,cutoff,M\n", "the file has columns but no rows"),
         ("frame.xlsx", b"PK", "the format .xlsx is not known; use .csv or .parquet"),
         ("frame.xlsx.gz", b"PK", "the format .xlsx is not known"),
