@@ -43,7 +43,7 @@ class CheckResult:
         description: What is expected.
         expectation_type: As Great Expectations names it.
         column: The column that it is about, if there is exactly one.
-        severity: Whether a failure blocks.
+        severity: Whether a failure blocks; a warning where there is no such table yet.
         is_success: Whether the data is as expected; False too when that could not be found out.
         evaluated_rows: Rows looked at; None for expectations about the table as a whole.
         failing_rows: Rows that break the expectation; None when that could not be found out.
@@ -166,7 +166,8 @@ def _result(
         description=expectation.description,
         expectation_type=expectation.type,
         column=expectation.column,
-        severity=expectation.severity,
+        # What is not there holds up nothing else, and nothing is built on it either.
+        severity=Severity.WARNING if evaluated_rows is None else expectation.severity,
         is_success=bool(verdict.success),
         evaluated_rows=evaluated_rows if expectation.meta.level == "row" else None,
         failing_rows=failing_rows,

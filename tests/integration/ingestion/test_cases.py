@@ -152,8 +152,9 @@ def in_japan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
         pytest.skip("this machine cannot make a locale: Debian's package `locales` is missing")
     locales = Path(tempfile.mkdtemp(prefix="locales-"))
     subprocess.run([localedef, "-i", "ja_JP", "-f", "UTF-8", str(locales / "ja_JP.UTF-8")], capture_output=True, check=True)
-    # The server is another user.
-    locales.chmod(0o755)
+    # The server is another user, and what made the files may have kept them to itself.
+    for path in (locales, *locales.rglob("*")):
+        path.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCPATH", str(locales))
         server = EmbeddedServer(Path(tmp_path_factory.mktemp("japan")) / "data", {"fsync": "off", "wal_level": "logical"})
