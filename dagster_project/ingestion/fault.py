@@ -4,17 +4,19 @@ Belongs here: finding the row and the column once more, after a failure and befo
 table (`sync`). Rows are copied in no order, so the copy is repeated in the order of the key up to the row that fails.
 """
 
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
+from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.catalog import SourceTable, source_table
-from dagster_project.ingestion.cursors import leaving_nothing
+from dagster_project.ingestion.catalog import source_table
+from dagster_project.ingestion.cursors import leaving_nothing, one_row
 from dagster_project.ingestion.errors import StatementFailed, is_of_a_value
 from dagster_project.ingestion.reading import columns_as_raw
 from dagster_project.ingestion.relay import Relay
@@ -52,15 +54,15 @@ def locate(failed: StatementFailed, contract: SystemContract, table: str, source
     """
     if failed.row is None or not is_of_a_value(failed.cause):
         return Fault()
-    described = source.tables[table]
-    if not contract.tables[table].key:
-        return Fault(failed.column)
-    again = _copy_again(contract, table, source, writing)
-    if again is None or again.row is None:
-        return Fault(failed.column)
-    with suppress(StatementFailed):
-        return Fault(again.column or _column(contract, table, described, source, again.row), _key(contract, table, source, again.row))
-    return Fault(again.column)
+    again = _copy_again(contract, table, source, writing) if contract.tables[table].key else None
+    if again is not None and again.row is not None:
+        # What a view computes may fail before its rows are in any order, and whatever is asked of it.
+        with suppress(StatementFailed, psycopg2.Error):
+            key = _key(contract, table, source, again.row)
+            column = again.column or _column(contract, table, source, _is_row(contract, table, source, key))
+            if column:
+                return Fault(column, ", ".join(f"{name} = {value}" for name, value in key.items()))
+    return Fault(failed.column or (_column(contract, table, source, sql.SQL("true")) if failed.is_at_source else None))
 
 
 def _copy_again(contract: SystemContract, table: str, source: SourceSnapshot, writing: Cursor) -> StatementFailed | None:
@@ -79,30 +81,46 @@ def _copy_again(contract: SystemContract, table: str, source: SourceSnapshot, wr
     return None
 
 
-def _column(contract: SystemContract, table: str, described: SourceTable, source: SourceSnapshot, row: int) -> str | None:
-    """The first column of a row that the source cannot send."""
-    for column in contract.tables[table].columns:
-        row_alone = _in_order(contract, table, row)
-        query = sql.SQL("copy (select {} from {}) to stdout (format binary)").format(columns_as_raw(described, [column]), row_alone)
-        try:
-            with source.reading() as reading:
-                reading.copy_expert(query, BytesIO())
-        except (StatementFailed, psycopg2.Error):
-            return column
-    return None
+def _column(contract: SystemContract, table: str, source: SourceSnapshot, condition: sql.Composable) -> str | None:
+    """The one column that the source cannot send of the rows under a condition; None if it is not one alone."""
+    failing = [column for column in contract.tables[table].columns if not _can_be_read(contract, table, source, column, condition)]
+    return failing[0] if len(failing) == 1 else None
 
 
-def _key(contract: SystemContract, table: str, source: SourceSnapshot, row: int) -> str:
+def _can_be_read(contract: SystemContract, table: str, source: SourceSnapshot, column: str, condition: sql.Composable) -> bool:
+    query = sql.SQL("copy (select {} from {} as source where {}) to stdout (format binary)").format(
+        columns_as_raw(source.tables[table], [column]), source_table(contract, table), condition
+    )
+    try:
+        with Path(os.devnull).open("wb") as nowhere, source.reading() as reading:
+            reading.copy_expert(query, nowhere)
+    except (StatementFailed, psycopg2.Error):
+        # The driver does not say which cursor a COPY belongs to.
+        return False
+    return True
+
+
+def _key(contract: SystemContract, table: str, source: SourceSnapshot, row: int) -> dict[str, str]:
+    """The key of the row at a place in the order of keys, from 1, as texts by column."""
     key = contract.tables[table].key
     texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("source", column)) for column in key)
+    order = sql.SQL(", ").join(sql.Identifier("source", column) for column in key)
+    query = sql.SQL("select {} from {} as source order by {} offset {} limit 1")
     with source.reading() as reading:
-        reading.execute(sql.SQL("select {} from {}").format(texts, _in_order(contract, table, row)))
-        values = reading.fetchall()[0]
-    return ", ".join(f"{column} = {value}" for column, value in zip(key, values, strict=True))
+        reading.execute(query.format(texts, source_table(contract, table), order, sql.Literal(row - 1)))
+        return dict(zip(key, one_row(reading), strict=True))
 
 
-def _in_order(contract: SystemContract, table: str, row: int | None = None) -> sql.Composable:
-    """The source's rows in the order of the key, or the one at a place, from 1; values are read after sorting, one row at a time."""
+def _is_row(contract: SystemContract, table: str, source: SourceSnapshot, key: Mapping[str, str]) -> sql.Composable:
+    """The condition of the row with a key."""
+    types = source.tables[table].columns
+    return sql.SQL(" and ").join(
+        sql.SQL("{} = {}::{}").format(sql.Identifier("source", column), sql.Literal(value), sql.SQL(types[column].source_type))
+        for column, value in key.items()
+    )
+
+
+def _in_order(contract: SystemContract, table: str) -> sql.Composable:
+    """The source's rows in the order of the key; values are read after sorting, one row at a time."""
     key = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
-    part = sql.SQL("offset 0" if row is None else f"offset {row - 1} limit 1")
-    return sql.SQL("(select * from {} order by {} {}) as source").format(source_table(contract, table), key, part)
+    return sql.SQL("(select * from {} order by {} offset 0) as source").format(source_table(contract, table), key)

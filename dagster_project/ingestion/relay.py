@@ -84,7 +84,8 @@ class Relay:
                 # A source that fails ends the stream early: what looks like malformed data is its error.
                 failed = sending.exception() if stream.has_ended else None
                 if isinstance(failed, psycopg2.Error):
-                    raise StatementFailed(failed, is_at_source=True, row=row_being_copied(error)) from failed
+                    # Without a single row the warehouse has not come to count them.
+                    raise StatementFailed(failed, is_at_source=True, row=row_being_copied(error) or 1) from failed
                 if not sending.done():
                     # It shall not go on reading rows that nobody takes: they may be many.
                     self.source.connection.cancel()
