@@ -218,7 +218,8 @@ def read_catalog(cursor: Cursor, schemas: Sequence[str]) -> Catalog:
     cursor.execute("select datname, shobj_description(oid, 'pg_database') from pg_catalog.pg_database where datname = current_database()")
     database, comment = one_row(cursor)
     names = {oid: sql.Identifier(schema, name).as_string(cursor) for oid, schema, name, *_ in relations}
-    hiding = hiding_rows(cursor, names.values())
+    # What the role may not read cannot be looked up by its name either.
+    hiding = hiding_rows(cursor, [names[oid] for oid, _, _, _, _, is_readable, *_ in relations if is_readable])
     found = (
         Relation(
             *(schema, name, kind, about, is_readable, extension, has_heirs, names[oid] in hiding),

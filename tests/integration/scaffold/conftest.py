@@ -21,7 +21,10 @@ from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 from tests.databases import run
 
-_COPIED = ("dagster_project", "dbt_project", "expectations", "migrations", "tests", "alembic.ini", "dagster.yaml", "pyproject.toml")
+_COPIED = (
+    *("dagster_project", "dbt_project", "expectations", "migrations", "tests", "docs", "benchmarks"),
+    *("alembic.ini", "dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
+)
 _COMMAND = "from dagster_project.cli import main; main()"
 _DBT = f"import sys; sys.argv[0] = {DBT_EXECUTABLE!r}; from dbt.cli.main import cli; cli()"
 

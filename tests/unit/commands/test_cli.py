@@ -30,7 +30,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from dagster_project import cli, results
-from dagster_project.commands import runs
+from dagster_project.commands import runs, setup
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.runs import RunReport
 from dagster_project.demo.backtest_columns import UndecidedColumnsError
@@ -162,7 +162,7 @@ def test_a_terminal_is_asked_which_columns_are_models(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     read: list[Backtest] = []
     monkeypatch.setattr(cli, "show_backtest", read.append)
-    monkeypatch.setattr(cli.setup, "find_databases", lambda: (_ for _ in ()).throw(RunmartError("nothing was written")))
+    monkeypatch.setattr(setup, "find_databases", lambda: (_ for _ in ()).throw(RunmartError("nothing was written")))
     with pytest.raises(RunmartError, match="nothing was written"):
         cli.import_(CASES / "import_exogenous.csv", "mine")
     assert tuple(read[0].models) == models
@@ -171,7 +171,7 @@ def test_a_terminal_is_asked_which_columns_are_models(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("as_json", [False, True])
 def test_without_a_terminal_an_import_asks_nothing_and_reads_no_setting(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("\n") if as_json else io.StringIO("\n"))
-    monkeypatch.setattr(cli.setup, "find_databases", lambda: pytest.fail("a database was asked for"))
+    monkeypatch.setattr(setup, "find_databases", lambda: pytest.fail("a database was asked for"))
     with pytest.raises(UndecidedColumnsError, match="the column price may be a forecast or not"):
         cli.import_(CASES / "import_exogenous.csv", "mine", as_json=as_json)
 
