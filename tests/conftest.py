@@ -4,6 +4,7 @@ Belongs here: servers and databases. Does not belong here: rows of any system (e
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from migrations.run import upgrade
 # Tests may lose their server's last writes in a crash of the machine, and they empty many small tables, for each of which the server looks
 # through all shared memory; nothing else differs from the real thing.
 _TEST_SERVER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """A command closes what it writes to others for the rest of its process; of tests, for the rest of the test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

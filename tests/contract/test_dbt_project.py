@@ -288,7 +288,5 @@ def selected_columns(code: str) -> dict[str, str]:
     # A json column is read through a macro that takes its name.
     call = r"""\{\{ json_or_null\((?:'(.+?)'|"(.+?)")\) \}\}"""
     plain_code = re.sub(call, lambda found: (found[1] or found[2]).replace('\\"', '"'), renamed)
-        r"""\{\{ json_or_null\((?:'(.+?)'|"(.+?)")\) \}\}""", lambda call: (call[1] or call[2]).replace('\\"', '"'), renamed
-    )
     pairs = re.findall(r"^        (?:\"([^\"]+)\"|(\w+))(?: as (\w+))?,?$", plain_code, re.MULTILINE)
     return {quoted or plain: name or quoted or plain for quoted, plain, name in pairs}
