@@ -22,7 +22,7 @@ from migrations.run import upgrade
 from tests.databases import run
 
 _COPIED = (
-    *("dagster_project", "dbt_project", "expectations", "migrations", "tests", "docs", "benchmarks"),
+    *("dagster_project", "dbt_project", "expectations", "migrations", "tests", "docs", "benchmarks", "dbt_runmart"),
     *("alembic.ini", "dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
 )
 _COMMAND = "from dagster_project.cli import main; main()"
