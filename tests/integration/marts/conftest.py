@@ -19,6 +19,7 @@ from psycopg2.extras import Json, execute_values
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
+from dagster_project.resources.dbt import refresh_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
@@ -150,6 +151,8 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
         environment.delenv("RUNMART_PUBLISH", raising=False)
+        # As the platform refreshes: without a list of all relations first.
+        environment.setenv("DBT_POPULATE_CACHE", refresh_environment()["DBT_POPULATE_CACHE"])
         house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
         house.sync()
         result = house.dbt("build")
