@@ -4,18 +4,18 @@ Belongs here: asking, and what came of it. Does not belong here: what else the s
 """
 
 import itertools
-import multiprocessing
 import random
 import threading
 import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing.synchronize import Event
+from functools import partial
 
 import psycopg2
 
 from benchmarks.dashboards import FRESHNESS, QUERIES
+from tests.beside import Crowd
 
 
 @dataclass
@@ -41,46 +41,24 @@ class Answers:
         return dict(Counter(self.errors))
 
 
-class Analysts:
-    """So many analysts, in a process of their own; work for `tests.beside`."""
+def analysts(url: str, number: int, pause_seconds: float) -> Crowd[Answers]:
+    """So many analysts, for `tests.beside`: who they log in as, and how long each waits between two queries on average."""
+    return Crowd(number, partial(_ask, url, pause_seconds), Answers())
 
-    def __init__(self, url: str, number: int, pause_seconds: float) -> None:
-        """Who they log in as, and how long each waits between two queries on average."""
-        self._url = url
-        self._number = number
-        self._pause = pause_seconds
-        self._found = multiprocessing.get_context("fork").SimpleQueue()
 
-    def __call__(self, stopped: Event) -> None:
-        """Ask until told to end."""
-        answers, must_end = Answers(), threading.Event()
-        threads = [threading.Thread(target=self._ask, args=(number, must_end, answers)) for number in range(self._number)]
-        for thread in threads:
-            thread.start()
-        stopped.wait()
-        must_end.set()
-        for thread in threads:
-            thread.join()
-        self._found.put(answers)
-
-    def answers(self) -> Answers:
-        """What they were told; to be asked for once, when they have ended."""
-        found: Answers = self._found.get()
-        return found
-
-    def _ask(self, number: int, must_end: threading.Event, answers: Answers) -> None:
-        pauses = random.Random(number)  # noqa: S311
-        queries = itertools.islice(itertools.cycle(QUERIES.values()), number % len(QUERIES), None)
-        try:
-            with closing(psycopg2.connect(self._url)) as connection, connection.cursor() as cursor:
-                connection.autocommit = True
-                while not must_end.wait(pauses.uniform(0, 2 * self._pause)):
-                    asked = time.monotonic()
-                    cursor.execute(next(queries))
-                    cursor.fetchall()
-                    answers.answered.append((asked, time.monotonic() - asked))
-                cursor.execute(FRESHNESS)
-                ((refresh,),) = cursor.fetchall()
-                answers.last_refresh.append(refresh)
-        except psycopg2.Error as error:
-            answers.errors.append(str(error))
+def _ask(url: str, pause_seconds: float, number: int, must_end: threading.Event, answers: Answers) -> None:
+    pauses = random.Random(number)  # noqa: S311
+    queries = itertools.islice(itertools.cycle(QUERIES.values()), number % len(QUERIES), None)
+    try:
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not must_end.wait(pauses.uniform(0, 2 * pause_seconds)):
+                asked = time.monotonic()
+                cursor.execute(next(queries))
+                cursor.fetchall()
+                answers.answered.append((asked, time.monotonic() - asked))
+            cursor.execute(FRESHNESS)
+            ((refresh,),) = cursor.fetchall()
+            answers.last_refresh.append(refresh)
+    except psycopg2.Error as error:
+        answers.errors.append(str(error))

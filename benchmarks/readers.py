@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.analysts import Analysts, Answers
+from benchmarks.analysts import Answers, analysts
 from benchmarks.dashboards import FRESHNESS, QUERIES
 from benchmarks.grid import Grid
 from benchmarks.servers import execute
@@ -94,9 +94,9 @@ def _measure(platform: _Platform, connections: int, pause: float, refreshes: int
     warehouse_url = platform.run("url", "warehouse")
     for query in QUERIES.values():
         execute(analyst_url, query)
-    analysts, parts, published = Analysts(analyst_url, connections, pause), [], []
+    crowd, parts, published = analysts(analyst_url, connections, pause), [], []
     logged_in = f"select 1 from pg_stat_activity where usename = 'runmart_analyst' having count(*) = {connections}"
-    with beside(analysts):
+    with beside(crowd):
         until(lambda: bool(execute(warehouse_url, logged_in)), seconds=60, pause=0.2)
         began = time.monotonic()
         time.sleep(QUIET_SECONDS)
@@ -108,7 +108,7 @@ def _measure(platform: _Platform, connections: int, pause: float, refreshes: int
                 platform.run(command)
                 parts.append(_Part(command, began, time.monotonic()))
             published += [refresh for (refresh,) in execute(warehouse_url, FRESHNESS)]
-    return analysts.answers(), parts, published
+    return crowd.seen(), parts, published
 
 
 def _waits(answers: Answers, parts: Sequence[_Part], *names: str) -> Waits:

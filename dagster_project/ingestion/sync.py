@@ -239,15 +239,15 @@ class _Sync:
             self.failures[table] = error if isinstance(error, SyncError) else self._told(table, error, cursor)
 
     def _told(self, table: str, error: StatementFailed | psycopg2.Error, cursor: Cursor | None) -> SyncError:
+        place = f"the warehouse, table {self.contract.raw_schema}.{table}"
         if not isinstance(error, StatementFailed):
-            return from_driver(error, f"the warehouse, table {self.contract.raw_schema}.{table}")
+            return from_driver(error, place)
         if cursor is not None:
             fault = locate(error, self.contract, table, self.source, cursor)
         else:
             with self.warehouse, self.warehouse.cursor() as locating:
                 fault = locate(error, self.contract, table, self.source, locating)
-        place = source_of(self.contract, table) if error.is_at_source else f"the warehouse, table {self.contract.raw_schema}.{table}"
-        return from_driver(error.cause, f"{place}{fault}")
+        return from_driver(error.cause, f"{source_of(self.contract, table) if error.is_at_source else place}{fault}")
 
     def _note_standing(self, cursor: Cursor) -> tuple[StandingTable, ...]:
         standing = standing_tables(self.contract, self.failures)

@@ -1,19 +1,18 @@
 """Fifty readers loop over joined marts while marts are refreshed again and again, some refreshes failing their checks."""
 
-import multiprocessing
 import threading
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing.synchronize import Event
+from functools import partial
 
 import psycopg2
 import pytest
 
-from benchmarks.analysts import Analysts
+from benchmarks.analysts import analysts
 from benchmarks.dashboards import FRESHNESS, QUERIES
-from tests.beside import beside
+from tests.beside import Crowd, beside
 from tests.databases import run
 from tests.integration.marts.conftest import House
 from tests.integration.marts.rebuilds import refresh
@@ -50,47 +49,27 @@ class Readings:
     seen: Counter[tuple[tuple[object, ...], ...]] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
-    def read(self, url: str, must_end: threading.Event) -> None:
-        """Read until told to end."""
-        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
-            cursor.execute("set role runmart_analyst; set lock_timeout = '100ms'")
-            is_prepared = False
-            while not must_end.wait(0.3):
-                try:
-                    if not is_prepared:
-                        cursor.execute(PREPARE)
-                        is_prepared = True
-                    cursor.execute("execute joined")
-                    self.seen[tuple(cursor.fetchall())] += 1
-                except psycopg2.Error as error:
-                    self.errors[str(error)] += 1
+
+def read(url: str, _number: int, must_end: threading.Event, readings: Readings) -> None:
+    """Read until told to end."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("set role runmart_analyst; set lock_timeout = '100ms'")
+        is_prepared = False
+        while not must_end.wait(0.3):
+            try:
+                if not is_prepared:
+                    cursor.execute(PREPARE)
+                    is_prepared = True
+                cursor.execute("execute joined")
+                readings.seen[tuple(cursor.fetchall())] += 1
+            except psycopg2.Error as error:
+                readings.errors[str(error)] += 1
 
 
-class Readers:
-    """Readers for `beside`: a process of their own, because they would slow dbt down in this one."""
-
-    def __init__(self, url: str, number: int) -> None:
-        self._url = url
-        self._number = number
-        self._found = multiprocessing.get_context("fork").SimpleQueue()
-
-    def __call__(self, stopped: Event) -> None:
-        """Read until told to end."""
-        readings, must_end = Readings(), threading.Event()
-        threads = [threading.Thread(target=readings.read, args=(self._url, must_end)) for _ in range(self._number)]
-        for thread in threads:
-            thread.start()
-        stopped.wait()
-        must_end.set()
-        for thread in threads:
-            thread.join()
-        self._found.put(readings)
-
-    def readings(self) -> Readings:
-        """What they have seen."""
-        found: Readings = self._found.get()
-        return found
+def readers(url: str, number: int) -> Crowd[Readings]:
+    """So many readers, for `beside`."""
+    return Crowd(number, partial(read, url), Readings())
 
 
 def test_readers_never_notice_a_refresh(house: House) -> None:
@@ -110,8 +89,8 @@ def test_readers_never_notice_a_refresh(house: House) -> None:
     fill("state 0")
     house.build()
     published = {house.warehouse("select max(refresh_id) from analytics.refreshes")[0][0]: "state 0"}
-    readers = Readers(house.warehouse_url, READERS)
-    with beside(readers):
+    crowd = readers(house.warehouse_url, READERS)
+    with beside(crowd):
         for number in range(1, REFRESHES + 1):
             fill(f"state {number}")
             if number % FAILS_EVERY == 0:
@@ -121,7 +100,7 @@ def test_readers_never_notice_a_refresh(house: House) -> None:
             else:
                 refresh(house)
                 published[house.warehouse("select max(refresh_id) from analytics.refreshes")[0][0]] = f"state {number}"
-    readings = readers.readings()
+    readings = crowd.seen()
     assert not readings.errors
     one_state = {((state, state, state, state, refresh_id),) for refresh_id, state in published.items()}
     assert {rows for rows in readings.seen if rows not in one_state} == set()
@@ -140,8 +119,8 @@ def test_two_hundred_analysts_are_served_while_a_refresh_is_published(house: Hou
     url = house.warehouse_url.replace("postgres@", "runmart_analyst@")
     for query in QUERIES.values():
         run(url, query)
-    analysts = Analysts(url, ANALYSTS, pause_seconds=1)
-    with beside(analysts):
+    crowd = analysts(url, ANALYSTS, pause_seconds=1)
+    with beside(crowd):
         until(
             lambda: house.warehouse("select count(*) from pg_stat_activity where usename = 'runmart_analyst'") == [(ANALYSTS,)], seconds=60
         )
@@ -150,7 +129,7 @@ def test_two_hundred_analysts_are_served_while_a_refresh_is_published(house: Hou
         house.fill({"experiments": [{**experiment, "experiment_name": "second"}]})
         refresh(house)
         ((published,),) = house.warehouse(FRESHNESS)
-    answers = analysts.answers()
+    answers = crowd.seen()
     assert answers.errors == []
     assert answers.last_refresh == [published] * ANALYSTS
     assert len(answers.answered) > ANALYSTS
@@ -163,7 +142,7 @@ def test_other_ways_to_publish_would_be_noticed(house: House, statement: str) ->
     (view,) = house.warehouse("select pg_get_viewdef('analytics.mv_experiment_summary'::regclass)")[0]
     with closing(psycopg2.connect(house.warehouse_url)) as publisher, publisher.cursor() as cursor:
         cursor.execute(statement.format(view=view))
-        reader = Readers(house.warehouse_url, number=1)
+        reader = readers(house.warehouse_url, number=1)
         with beside(reader):
             until(
                 lambda: (
@@ -175,4 +154,4 @@ def test_other_ways_to_publish_would_be_noticed(house: House, statement: str) ->
                 )
             )
         publisher.rollback()
-    assert any("lock timeout" in error for error in reader.readings().errors)
+    assert any("lock timeout" in error for error in reader.seen().errors)
