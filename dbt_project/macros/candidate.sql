@@ -1,7 +1,6 @@
 {#
-    A mart is configured in schema `analytics`, where analysts read it. Until it is published, its refresh lives in `analytics_next`: the rows
-    of the groups that were recomputed in `<mart>__changes`, and the mart as it will be, the candidate, as a view of the name of the mart.
-    Everything in this project that refers to a mart, tests included, means that candidate.
+    Candidates: what the project means by a mart, see `dagster_project/marts/postgres/candidates.py`. Everything in this project that refers to
+    a mart, tests included, means that.
 #}
 
 {% macro candidate_of(relation) %}
@@ -19,14 +18,25 @@
     {% do return(candidate.incorporate(path={'schema': 'analytics'})) %}
 {% endmacro %}
 
-{% macro mart_of_candidate(candidate) %}
-    {% do return(graph.nodes['model.' ~ project_name ~ '.' ~ candidate.identifier]) %}
-{% endmacro %}
-
 {% macro ref() %}
     {% do return(candidate_of(builtins.ref(*varargs, **kwargs))) %}
 {% endmacro %}
 
 {% macro postgres__get_columns_in_relation(relation) %}
     {% do return(dbt.postgres__get_columns_in_relation(candidate_of(relation))) %}
+{% endmacro %}
+
+{% macro is_in_touched_group(mart, relation) -%}
+    {%- set known = refresh_under_way()['relations'][mart.identifier] -%}
+    exists (
+        select 1 from analytics_next.{{ adapter.quote(known['groups']) }} as touched
+        where {% for column in known['grouped_by'] %}touched.{{ adapter.quote(column) }} = {{ relation }}.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}{% endfor %}
+    )
+{%- endmacro %}
+
+{% macro drop_if_there(relation) %}
+    {% set name = relation.schema ~ '.' ~ relation.identifier %}
+    {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
+        {% do run_query('drop ' ~ row['kind'] ~ ' ' ~ relation ~ ' cascade') %}
+    {% endfor %}
 {% endmacro %}

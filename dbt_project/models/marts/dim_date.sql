@@ -1,15 +1,33 @@
-{{ mart(touched='calendar_years', grouped_by=['year_number'], indexes=[{'columns': ['date_day'], 'unique': true}]) }}
+with mentioned as (
 
-with years as (
+    select {{ utc_date('first_run_started_at') }} as mentioned_on from {{ ref('experiment_summary') }}
+    union all
+    select {{ utc_date('last_run_started_at') }} as mentioned_on from {{ ref('experiment_summary') }}
+    union all
+    select {{ utc_date('first_target_at') }} as mentioned_on from {{ ref('forecast_accuracy') }}
+    where rollup_level = 'model'
+    union all
+    select {{ utc_date('last_target_at') }} as mentioned_on from {{ ref('forecast_accuracy') }}
+    where rollup_level = 'model'
+    union all
+    select {{ utc_date('valid_from') }} as mentioned_on from {{ ref('registry_timeline') }}
+    union all
+    select {{ utc_date(refresh_started_at()) }} as mentioned_on
 
-    select * from {{ ref('int_calendar_years') }}
-    where {{ is_touched('calendar_years', 'year_number') }}
+),
+
+bounds as (
+
+    select
+        cast(date_trunc('year', min(mentioned_on)) as date) as first_day,
+        cast(date_trunc('year', max(mentioned_on)) + interval '1 year' - interval '1 day' as date) as last_day
+    from mentioned
 
 ),
 
 days as (
 
-    {{ dates('years.first_day', 'years.last_day', 'years') }}
+    {{ dates('bounds.first_day', 'bounds.last_day', 'bounds') }}
 
 ),
 
@@ -30,7 +48,7 @@ final as (
         cast(date_trunc('month', date_day) as date) as month_starts_on,
         cast(date_trunc('quarter', date_day) as date) as quarter_starts_on,
         cast(date_trunc('year', date_day) as date) as year_starts_on,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from days
 
 )

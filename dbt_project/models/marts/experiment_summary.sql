@@ -1,16 +1,12 @@
-{{ mart(touched='forecast_tracking__experiments', grouped_by=['experiment_id']) }}
-
 with experiments as (
 
     select * from {{ ref('stg_forecast_tracking__experiments') }}
-    where {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
 
 ),
 
 runs as (
 
     select * from {{ ref('stg_forecast_tracking__runs') }}
-    where {{ is_touched('forecast_tracking__experiments', 'experiment_id') }}
 
 ),
 
@@ -21,13 +17,12 @@ executions as (
         duration_seconds,
         {{ is_zombie() }} as is_zombie
     from {{ ref('int_forecast_tracking__executions') }}
-    where {{ is_touched('forecast_tracking__experiments', 'source_group_id', key='experiment_id') }}
 
 ),
 
 models as (
 
-    {{ touched_rows('model_performance', 'forecast_tracking__experiments', 'experiment_id') }}
+    select * from {{ ref('model_performance') }}
 
 ),
 
@@ -149,7 +144,7 @@ final as (
         best_models.best_model_is_deleted,
         {{- wide_columns('statistics') }},
         experiments.created_at,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from experiments
     left join run_totals on experiments.experiment_id = run_totals.experiment_id
     left join model_totals on experiments.experiment_id = model_totals.experiment_id

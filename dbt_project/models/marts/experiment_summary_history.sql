@@ -1,5 +1,3 @@
-{{ history(of='experiment_summary', grouped_by=['experiment_id']) }}
-
 with published as (
 
     select * from {{ ref('experiment_summary') }}

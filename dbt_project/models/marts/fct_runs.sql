@@ -1,8 +1,6 @@
-{{ mart(touched='executions', grouped_by=['system_name', 'execution_id'], indexes=[{'columns': ['status']}, {'columns': ['execution_key'], 'unique': true}]) }}
-
 with executions as (
 
-    {{ touched_executions_of(var('systems')) }}
+    {{ executions_of(var('systems')) }}
 
 ),
 
@@ -26,7 +24,7 @@ final as (
         started_at,
         ended_at,
         {{ utc_date('started_at') }} as started_on,
-        {{ refresh_columns(var('systems')) }}
+        {{ refresh_columns() }}
     from executions
 
 )

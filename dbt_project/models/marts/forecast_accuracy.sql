@@ -1,5 +1,3 @@
-{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id'], indexes=[{'columns': ['rollup_level']}]) }}
-
 with points as (
 
     select
@@ -45,7 +43,7 @@ final as (
 
     select
         rolled_up.*,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from rolled_up
 
 )

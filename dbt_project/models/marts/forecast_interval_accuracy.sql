@@ -1,5 +1,3 @@
-{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id']) }}
-
 with intervals as (
 
     select * from {{ ref('int_forecast_intervals_scored') }}
@@ -27,7 +25,7 @@ final as (
 
     select
         rolled_up.*,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from rolled_up
 
 )

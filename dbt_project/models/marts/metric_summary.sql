@@ -1,9 +1,6 @@
-{{ mart(touched='forecast_tracking__measured_runs', grouped_by=['run_id']) }}
-
 with metrics as (
 
     select * from {{ ref('int_metrics_classified') }}
-    where {{ is_touched('forecast_tracking__measured_runs', 'run_id') }}
     {{ computed_once() }}
 
 ),
@@ -32,7 +29,7 @@ final as (
         {{ metric_statistic('best_step') }} as best_step,
         {{ metric_statistic('last_step') }} as last_step,
         max(measured_at) as last_measured_at,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from metrics
     group by run_id, model_id, metric_name, split, metric_direction
 

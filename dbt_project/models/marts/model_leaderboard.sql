@@ -1,5 +1,3 @@
-{{ mart(touched='forecast_tracking__forecasts', grouped_by=['experiment_id']) }}
-
 with points as (
 
     select * from {{ ref('int_forecast_points_scored') }}
@@ -8,7 +6,25 @@ with points as (
 
 models as (
 
-    {{ touched_rows('model_performance', 'forecast_tracking__forecasts', 'experiment_id') }}
+    select * from {{ ref('stg_forecast_tracking__models') }}
+
+),
+
+runs as (
+
+    select * from {{ ref('stg_forecast_tracking__runs') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_forecast_tracking__experiments') }}
+
+),
+
+registered as (
+
+    select * from {{ ref('int_models_registered') }}
 
 ),
 
@@ -140,10 +156,10 @@ final as (
     select
         measured.experiment_id,
         measured.model_id,
-        models.experiment_name,
+        experiments.experiment_name,
         models.model_name,
         models.model_type,
-        models.registry_stage,
+        registered.registry_stage,
         measured.is_compared,
         case
             when measured.is_compared
@@ -165,9 +181,12 @@ final as (
         measured.rmsse,
         measured.baseline_model_id,
         1 - {{ ratio('measured.mae', 'measured.baseline_mae') }} as skill,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from measured
     inner join models on measured.model_id = models.model_id
+    left join runs on models.run_id = runs.run_id
+    left join experiments on runs.experiment_id = experiments.experiment_id
+    left join registered on measured.model_id = registered.model_id
 
 )
 

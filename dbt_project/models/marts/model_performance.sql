@@ -1,9 +1,6 @@
-{{ mart(touched='forecast_tracking__models', grouped_by=['model_id'], indexes=[{'columns': ['experiment_id']}]) }}
-
 with models as (
 
     select * from {{ ref('stg_forecast_tracking__models') }}
-    where {{ is_touched('forecast_tracking__models', 'model_id') }}
 
 ),
 
@@ -19,27 +16,9 @@ experiments as (
 
 ),
 
-registry as (
-
-    select * from {{ ref('stg_forecast_tracking__model_registry') }}
-    where {{ is_touched('forecast_tracking__models', 'model_id') }}
-
-),
-
--- The entry that says most of a model: its highest stage, and there the newest.
 registered as (
 
-    select
-        *,
-        count(*) over (partition by model_id) as registry_entries,
-        row_number() over (
-            partition by model_id
-            order by
-                case current_stage when 'production' then 1 when 'staging' then 2 when 'archived' then 3 else 4 end,
-                coalesce(stage_changed_at, created_at) desc,
-                registry_id desc
-        ) as position_by_stage
-    from registry
+    select * from {{ ref('int_models_registered') }}
 
 ),
 
@@ -71,15 +50,15 @@ final as (
         {{- largest_metric_columns('statistics') }},
         {{- wide_columns('statistics') }},
         registered.registered_model_name,
-        registered.model_version as registered_version,
-        registered.current_stage as registry_stage,
+        registered.registered_version,
+        registered.registry_stage,
         coalesce(registered.registry_entries, 0) as registry_entries,
         models.created_at,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from models
     left join runs on models.run_id = runs.run_id
     left join experiments on runs.experiment_id = experiments.experiment_id
-    left join registered on models.model_id = registered.model_id and registered.position_by_stage = 1
+    left join registered on models.model_id = registered.model_id
     left join statistics on models.model_id = statistics.model_id
 
 )

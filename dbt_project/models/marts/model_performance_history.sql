@@ -1,5 +1,3 @@
-{{ history(of='model_performance', grouped_by=['model_id']) }}
-
 with published as (
 
     select * from {{ ref('model_performance') }}

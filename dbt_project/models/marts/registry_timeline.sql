@@ -1,9 +1,6 @@
-{{ mart(touched='forecast_tracking__registry_entries', grouped_by=['registry_id']) }}
-
 with registry as (
 
     select * from {{ ref('stg_forecast_tracking__model_registry') }}
-    where {{ is_touched('forecast_tracking__registry_entries', 'registry_id') }}
 
 ),
 
@@ -57,7 +54,7 @@ final as (
         registry.approved_at,
         registry.deployment_target,
         registry.deployed_at,
-        {{ refresh_columns(['forecast_tracking']) }}
+        {{ refresh_columns() }}
     from stages
     inner join registry on stages.registry_id = registry.registry_id
 

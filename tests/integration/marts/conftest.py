@@ -5,6 +5,7 @@ mean, and what is expected of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +20,11 @@ from psycopg2.extras import Json, execute_values
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
+from dagster_project.marts.definition import definition
+from dagster_project.marts.engine import NothingPublished
+from dagster_project.marts.lineage import read_project
+from dagster_project.marts.plan import Plan, make_plan
+from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.resources.dbt import refresh_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
@@ -48,6 +54,7 @@ class House:
     warehouse_url: str
     server_url: str
     work: Path
+    plan: Plan = field(init=False)
     _runner: dbtRunner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +63,7 @@ class House:
         parsed = self.dbt("parse")
         assert isinstance(parsed.result, Manifest), parsed.exception
         self._runner = dbtRunner(manifest=parsed.result)
+        self.plan = make_plan(read_project(parsed.result.writable_manifest().to_dict(omit_none=False)), load_contracts())
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
@@ -119,18 +127,50 @@ class House:
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
 
-    def try_build(self, *models: str, flags: Sequence[str] = ()) -> dbtRunnerResult:
-        """Build these models and what they read, without unit tests, which the first build has run; without names, the whole project.
+    @contextmanager
+    def engine(self) -> Iterator[PostgresEngine]:
+        """The engine of the warehouse."""
+        connection = psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")
+        try:
+            yield PostgresEngine(connection, self.plan, definition())
+        finally:
+            connection.close()
 
-        A data test takes part if all that it reads is among them.
+    def try_build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> str:
+        """Refresh these marts and what they read, without unit tests, which the first build has run; without names, all.
+
+        Args:
+            marts: Their names. A data test takes part if all that it reads is among them.
+            flags: Further ones for `dbt build`; `--full-refresh` recomputes everything.
+            publish: Whether to publish them if nothing fails.
+
+        Returns:
+            What went wrong; empty if they are published.
         """
-        part = ["--indirect-selection", "cautious", "--select", *(f"+{model}" for model in models)] if models else []
-        return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
+        part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts)] if marts else []
+        with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
+            begun = engine.begin(full="--full-refresh" in flags)
+            environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
+            result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
+            engine.end(compiled(result))
+            if not result.success:
+                return messages(result)
+            try:
+                if publish:
+                    engine.publish(marts)
+            except (NothingPublished, psycopg2.Error) as error:
+                return str(error)
+        return ""
 
-    def build(self, *models: str, flags: Sequence[str] = ()) -> None:
+    def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> None:
         """As `try_build`; it must succeed."""
-        result = self.try_build(*models, flags=flags)
-        assert result.success, messages(result)
+        assert self.try_build(*marts, flags=flags, publish=publish) == ""
+
+
+def compiled(result: dbtRunnerResult) -> dict[str, str]:
+    """By model that was built, the SQL by which it was."""
+    results = getattr(result.result, "results", None) or []
+    return {entry.node.name: entry.node.compiled_code for entry in results if entry.node.resource_type == "model" and entry.status == "success"}
 
 
 def messages(result: dbtRunnerResult) -> str:
@@ -155,6 +195,7 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         environment.setenv("DBT_POPULATE_CACHE", refresh_environment()["DBT_POPULATE_CACHE"])
         house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
         house.sync()
-        result = house.dbt("build")
+        house.build()
+        result = house.dbt("test", "--select", "test_type:unit")
         assert result.success, messages(result)
         yield house

@@ -3,9 +3,7 @@
 Belongs here: what tests of refreshes share. Does not belong here: what changes in the source (`histories`).
 """
 
-import pytest
-
-from tests.integration.marts.conftest import House, messages
+from tests.integration.marts.conftest import House
 
 MARTS = (
     *(
@@ -19,13 +17,11 @@ MARTS = (
     ),
     *("model_performance", "registry_timeline"),
 )
-BUILD = ("build", "--exclude-resource-type", "unit_test", "test")
 
 
 def refresh(house: House, *flags: str) -> None:
     """Build without tests, and publish; it must succeed."""
-    result = house.dbt(*BUILD, *flags)
-    assert result.success, messages(result)
+    house.build(flags=["--exclude-resource-type", "test", *flags])
 
 
 def columns_of(house: House, mart: str, but: tuple[str, ...] = ()) -> str:
@@ -48,11 +44,9 @@ def _differences(house: House, mart: str) -> list[tuple[str, str]]:
     )
 
 
-def differences_from_rebuild(house: House, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, str]]]:
+def differences_from_rebuild(house: House) -> dict[str, list[tuple[str, str]]]:
     """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    refresh(house, "--full-refresh")
-    monkeypatch.delenv("RUNMART_PUBLISH")
+    house.build(flags=["--exclude-resource-type", "test", "--full-refresh"], publish=False)
     return {mart: found for mart in MARTS if (found := _differences(house, mart))}
 
 

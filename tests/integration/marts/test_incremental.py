@@ -16,7 +16,7 @@ REFRESHES = 4
 HISTORIES = int(os.environ.get("RUNMART_TEST_HISTORIES", "40"))
 
 
-def check_histories(house: House, monkeypatch: pytest.MonkeyPatch, seeds: list[int]) -> None:
+def check_histories(house: House, seeds: list[int]) -> None:
     """Let histories change side by side and refresh in every way; hold each published refresh against a full rebuild."""
     histories = [History(number, seed) for number, seed in enumerate(seeds, start=1)]
     chance = random.Random(seeds[0])  # noqa: S311
@@ -28,16 +28,14 @@ def check_histories(house: House, monkeypatch: pytest.MonkeyPatch, seeds: list[i
         # What a refresh that was not published, or only in part, has done must not be taken for done.
         match chance.choice(["", "", "unpublished", "part"]):
             case "unpublished":
-                monkeypatch.setenv("RUNMART_PUBLISH", "later")
-                refresh(house)
-                monkeypatch.delenv("RUNMART_PUBLISH")
+                house.build(flags=["--exclude-resource-type", "test"], publish=False)
                 house.fill(together(histories))
             case "part":
-                refresh(house, "--select", "+fct_runs", "+metric_summary")
+                house.build("fct_runs", "metric_summary", flags=["--exclude-resource-type", "test"])
                 house.fill(together(histories))
         refresh(house)
         assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
-        assert differences_from_rebuild(house, monkeypatch) == {}
+        assert differences_from_rebuild(house) == {}
 
 
 def test_zombie_that_only_a_part_has_published_reaches_the_other_marts(house: House) -> None:
@@ -55,6 +53,6 @@ def test_zombie_that_only_a_part_has_published_reaches_the_other_marts(house: Ho
 
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_incremental_refreshes_equal_a_full_rebuild(house: House, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_incremental_refreshes_equal_a_full_rebuild(house: House, seed: int) -> None:
     refresh(house)
-    check_histories(house, monkeypatch, [seed + number for number in range(HISTORIES)])
+    check_histories(house, [seed + number for number in range(HISTORIES)])

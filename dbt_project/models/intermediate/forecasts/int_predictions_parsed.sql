@@ -49,8 +49,7 @@ parsed as (
     inner join runs on models.run_id = runs.run_id
     left join experiments on runs.experiment_id = experiments.experiment_id
     where
-        {{ is_touched('forecast_tracking__forecasts', 'runs.experiment_id') }}
-        and runs.deleted_at is null
+        runs.deleted_at is null
         and experiments.deleted_at is null
 
 ),

@@ -1,0 +1,165 @@
+"""How a changed row of a raw table leads to the groups of a mart, derived from the foreign keys that a contract declares.
+
+Belongs here: which foreign keys are followed, and in which order. Does not belong here: which tables stand behind a mart (`lineage`), and
+the SQL that follows the keys (`postgres.touching`, `postgres.narrowing`).
+
+A group is a row of one raw table. A row *belongs* to a group if foreign keys lead up from it to the group's row, over rows of other tables
+or at once. A row that belongs to no group may be *seen* by rows that do: they, or rows above them, refer to it. What is left hangs beside:
+it shares a row above with rows that belong to a group, such as the tags of a run where groups are the run's models.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from dagster_project.components.contract import ForeignKey, SystemContract
+from dagster_project.errors import RunmartError
+
+
+class NoWayToGroup(RunmartError):
+    """A table behind a mart cannot be connected with its groups; the message says what to declare."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One foreign key: rows of `child` refer to rows of `parent`."""
+
+    child: str
+    key: ForeignKey
+
+    @property
+    def parent(self) -> str:
+        """The table that is referred to."""
+        return self.key.parent
+
+    def __str__(self) -> str:
+        return f"{self.child}({', '.join(self.key.columns)}) -> {self.parent}"
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Which foreign keys lead from changed rows to the groups.
+
+    Attributes:
+        group: The table whose rows are the groups.
+        upward: From rows that belong to a group to those above them; all hops into a table stand before those out of it.
+        downward: From rows that are seen to the rows that see them; all hops to a table stand before those from it.
+        sideways: From rows beside to the rows above that they share; all hops into a table stand before those out of it.
+        within: From rows to rows of the same table, which see each other.
+    """
+
+    group: str
+    upward: tuple[Hop, ...]
+    downward: tuple[Hop, ...]
+    sideways: tuple[Hop, ...]
+    within: tuple[Hop, ...]
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """All of them."""
+        return (*self.sideways, *self.downward, *self.within, *self.upward)
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """Tables whose rows belong to groups, that of the groups included."""
+        return frozenset({self.group, *(hop.child for hop in self.upward)})
+
+    def without(self, hop: Hop) -> "Influence":
+        """The same with one hop less, which is wrong: for tests that must notice it."""
+        left = [tuple(each for each in hops if each != hop) for hops in (self.upward, self.downward, self.sideways, self.within)]
+        return Influence(self.group, *left)
+
+
+def influence(
+    contract: SystemContract, group: str, behind: Collection[str], is_compared: Callable[[str], bool] = lambda *_: True
+) -> Influence:
+    """Derive the ways from tables to groups.
+
+    Args:
+        contract: Of the system.
+        group: The table whose rows are the groups.
+        behind: The tables behind the mart.
+        is_compared: Whether SQL behind the mart compares a column of that name with another one. A key that leads back, to the same table
+            or out of the group's, is followed only then: most such keys are shown and not followed.
+
+    Raises:
+        NoWayToGroup: A table is not connected, or tables refer to each other in a circle.
+    """
+    tables = {group, *behind}
+    keys = [Hop(child, key) for child in contract.tables if child in tables for key in contract.tables[child].references]
+    hops = [hop for hop in keys if hop.parent in tables and hop.child != hop.parent]
+    distance = _distances(group, hops)
+    back = [hop for hop in hops if _leads_back(hop, distance, hops)]
+    forth = [hop for hop in hops if hop not in back]
+    seen = _reached(distance, {(hop.child, hop.parent) for hop in forth}) - distance.keys()
+    beside = _reached(seen, {(hop.parent, hop.child) for hop in forth}) - seen - distance.keys()
+    for table in sorted(tables - distance.keys() - seen - beside):
+        raise NoWayToGroup(
+            f"no foreign key leads from {contract.system}.{table} to {contract.system}.{group}, over whatever tables; declare the one that "
+            "does in the contract"
+        )
+    order = _in_order(contract.system, forth)
+    return Influence(
+        group,
+        upward=_sorted(order, (hop for hop in forth if hop.child in distance and hop.parent in distance)),
+        downward=(
+            *_sorted(reversed(order), (hop for hop in forth if hop.parent in seen and hop.child not in beside)),
+            *(hop for hop in back if _is_followed(hop, is_compared)),
+        ),
+        sideways=_sorted(order, (hop for hop in forth if hop.child in beside)),
+        within=tuple(hop for hop in keys if hop.child == hop.parent and _is_followed(hop, is_compared)),
+    )
+
+
+def _distances(group: str, hops: Iterable[Hop]) -> dict[str, int]:
+    """How many hops lead up from each table to the group, at least; tables from which none do are left out."""
+    distance = {group: 0}
+    for number in range(1, len({hop.child for hop in hops}) + 1):
+        nearer = {table for table, far in distance.items() if far == number - 1}
+        distance |= {hop.child: number for hop in hops if hop.parent in nearer and hop.child not in distance}
+    return distance
+
+
+def _leads_back(hop: Hop, distance: dict[str, int], hops: Iterable[Hop]) -> bool:
+    """Whether the rows that it refers to belong to groups over rows of its own table, as the best of the models of a run does."""
+    if hop.child not in distance or distance.get(hop.parent, 0) <= distance[hop.child]:
+        return False
+    upward = {(each.child, each.parent) for each in hops if each.child in distance and each.parent in distance}
+    return hop.child in _reached({hop.parent}, upward)
+
+
+def _is_followed(hop: Hop, is_compared: Callable[[str], bool]) -> bool:
+    return any(is_compared(column) for column in hop.key.columns)
+
+
+def _reached(tables: Iterable[str], steps: Collection[tuple[str, str]]) -> set[str]:
+    """The tables, and those that steps lead to from them."""
+    reached: set[str] = set()
+    arrived = {*tables}
+    while arrived:
+        reached |= arrived
+        arrived = {end for begin, end in steps if begin in arrived} - reached
+    return reached
+
+
+def _in_order(system: str, hops: Iterable[Hop]) -> list[str]:
+    """Tables, those that refer to others before these."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for hop in hops:
+        sorter.add(hop.parent, hop.child)
+    try:
+        return [*sorter.static_order()]
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise NoWayToGroup(
+            f"tables of {system} refer to each other in a circle, so that nothing says which of them a row belongs to: {circle}; take one "
+            "of these foreign keys out of the contract"
+        ) from error
+
+
+def _sorted(order: Iterable[str], hops: Iterable[Hop]) -> tuple[Hop, ...]:
+    """Hops by their beginning: the child, or the parent where the order begins with parents."""
+    places = [*order]
+    found = [*hops]
+    is_from_child = all(places.index(hop.child) < places.index(hop.parent) for hop in found)
+    return tuple(sorted(found, key=lambda hop: places.index(hop.child if is_from_child else hop.parent)))

@@ -1,0 +1,187 @@
+"""How the marts of a project are refreshed: which of them share their groups, and where what an engine makes for them lives.
+
+Belongs here: what follows from the project and the contracts alone. Does not belong here: what a single refresh has to do (`refreshes`), and
+SQL (`postgres`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.marts.influence import Influence, NoWayToGroup, influence
+from dagster_project.marts.lineage import Group, MartDeclarationError, Model, Project, Table
+
+CANDIDATES = "analytics_next"
+PUBLISHED = "analytics"
+# A model that is materialized so is a table of one refresh, which several marts read.
+STEP = "step"
+MART, HISTORY, VIEW = "mart", "mart_history", "mart_view"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Marts whose groups are rows of one raw table and are touched together, and the steps that they read.
+
+    Attributes:
+        name: The first of its marts, and the system of the groups if that mart has groups of several.
+        group: What the groups are.
+        influence: How changed rows lead to them.
+        rules: Models that name further rows to be treated as changed.
+        models: The marts and the steps.
+    """
+
+    name: str
+    group: Group
+    influence: Influence
+    rules: tuple[Model, ...]
+    models: tuple[str, ...]
+
+    @property
+    def touched(self) -> str:
+        """The table of the keys of its touched groups, in the schema of candidates."""
+        return f"{self.name}__keys"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How marts are refreshed.
+
+    Attributes:
+        project: The models.
+        contracts: By system.
+        families: In no order that matters; a mart with groups of several systems is in several.
+    """
+
+    project: Project
+    contracts: Mapping[str, SystemContract]
+    families: tuple[Family, ...]
+
+    @property
+    def marts(self) -> list[Model]:
+        """Tables that are published, by name."""
+        return self.project.of_kind(MART)
+
+    @property
+    def whole(self) -> list[Model]:
+        """Marts that are recomputed whole each time."""
+        return [mart for mart in self.marts if mart.is_whole]
+
+    def families_of(self, model: str) -> list[Family]:
+        """The families that a mart or a step is in."""
+        return [family for family in self.families if model in family.models]
+
+    def group_columns(self, mart: str) -> tuple[str, ...]:
+        """The columns of a mart that name its groups; none if it is recomputed whole."""
+        return next((tuple(self.columns_of(family)) for family in self.families_of(mart)), ())
+
+    def touched_of(self, mart: str) -> str:
+        """The table of touched groups by the columns of a mart, in the schema of candidates."""
+        families = self.families_of(mart)
+        return families[0].touched if len(families) == 1 and not families[0].group.columns else f"{mart}__groups"
+
+    def relation_of(self, model: str) -> tuple[str, str]:
+        """Schema and name of what the project means by a model: of a mart its candidate."""
+        schema = self.project.models[model].schema
+        return CANDIDATES if schema == PUBLISHED else schema, model
+
+    def referring_column(self, mart: str, family: Family) -> str | None:
+        """The column of a mart that names a group of a family: its own, or one that a test of relationships holds against a mart with it."""
+        group = [*self.columns_of(family)]
+        if len(group) != 1 or family.group.columns:
+            return None
+        if mart in family.models:
+            return group[0]
+        same = {name for other in self.families if other.group == family.group for name in other.models}
+        references = self.project.models[mart].references.items()
+        return next((column for column, (parent, field) in references if parent in same and field == group[0]), None)
+
+    def columns_of(self, family: Family) -> Mapping[str, str]:
+        """The columns that name a group in marts, each with the SQL that makes it of the group's key."""
+        key = self.contracts[family.group.system].tables[family.group.table].key
+        return family.group.columns or {column: f'"{column}"' for column in key}
+
+
+def make_plan(project: Project, contracts: Mapping[str, SystemContract]) -> Plan:
+    """Plan the refreshes of all marts of a project.
+
+    Raises:
+        MartDeclarationError: A mart does not say what must be known; names the mart, the table and what to declare.
+    """
+    shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
+    shares = [share.with_steps(project) for share in shares]
+    families = [_family(share, project, contracts) for share in _merged(shares, project)]
+    return Plan(project, contracts, tuple(_named(families)))
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Models that are recomputed by the same groups."""
+
+    group: Group
+    models: frozenset[str]
+
+    def with_steps(self, project: Project) -> "_Share":
+        """With the steps behind its marts, as far as these are not behind other marts that they read."""
+        return _Share(self.group, self.models.union(*(_steps_behind(project, name) for name in self.models)))
+
+    def rules(self, project: Project) -> frozenset[str]:
+        """Names of the rules that any of its models asks for."""
+        return frozenset(rule for name in self.models for rule in project.models[name].touched_by)
+
+    def behind(self, project: Project) -> frozenset[Table]:
+        """The raw tables of its system behind any of its models."""
+        tables = frozenset[Table]().union(*(project.behind(name) for name in self.models))
+        return frozenset(table for table in tables if table[0] == self.group.system)
+
+
+def _steps_behind(project: Project, name: str) -> frozenset[str]:
+    models = [project.models[parent] for parent in project.models[name].models if project.models[parent].kind != MART]
+    own = frozenset(model.name for model in models if model.kind == STEP)
+    return own.union(*(_steps_behind(project, model.name) for model in models))
+
+
+def _merged(shares: Iterable[_Share], project: Project) -> list[_Share]:
+    """Shares that have a step in common, or the same groups touched by the same tables and rules, as one."""
+    merged: list[_Share] = []
+    for share in shares:
+        same = [other for other in merged if _are_one(share, other, project)]
+        together = _Share(share.group, share.models.union(*(other.models for other in same)))
+        merged = [*(other for other in merged if other not in same), together]
+    return merged
+
+
+def _are_one(share: _Share, other: _Share, project: Project) -> bool:
+    common = sorted(name for name in share.models & other.models if project.models[name].kind == STEP)
+    if common and share.group != other.group:
+        raise MartDeclarationError(
+            f"step {common[0]} is read by marts of different groups, {', '.join(sorted(share.models | other.models))}; let each group have "
+            "a step of its own"
+        )
+    is_same = share.group == other.group and share.rules(project) == other.rules(project)
+    return bool(common) or (is_same and share.behind(project) == other.behind(project))
+
+
+def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContract]) -> Family:
+    marts = sorted(name for name in share.models if project.models[name].kind == MART)
+    group = share.group
+    if group.system not in contracts or group.table not in contracts[group.system].tables:
+        raise MartDeclarationError(f"mart {marts[0]} has rows of {group.system}.{group.table} as its groups, which no contract declares")
+    try:
+        ways = influence(
+            contracts[group.system],
+            group.table,
+            {table for _, table in share.behind(project)},
+            is_compared=lambda column: any(project.compares(mart, column) for mart in marts),
+        )
+    except NoWayToGroup as error:
+        raise MartDeclarationError(f"mart {marts[0]}: {error}") from error
+    rules = tuple(project.models[name] for name in sorted(share.rules(project)))
+    return Family(marts[0], group, ways, rules, tuple(sorted(share.models)))
+
+
+def _named(families: Sequence[Family]) -> Iterator[Family]:
+    """Families of one mart are told apart by their systems."""
+    often = Counter(family.name for family in families)
+    for family in families:
+        yield family if often[family.name] == 1 else replace(family, name=f"{family.name}__{family.group.system}")

@@ -1,0 +1,36 @@
+"""Candidates: marts as they will be, before anyone sees them.
+
+Belongs here: the names of what a candidate is made of, and its SQL. Does not belong here: what fills it (dbt), and how it is published.
+
+A mart is configured in the schema where analysts read it. Until it is published, its refresh lives in another: the rows of the groups that
+were recomputed in `<mart>__changes`, and the mart as it will be in a view of the mart's own name. Whatever refers to the mart in the dbt
+project, tests included, means that view.
+"""
+
+from dagster_project.marts.plan import CANDIDATES, PUBLISHED, Plan
+from dagster_project.marts.postgres.names import columns, quoted, relation
+
+
+def changes_of(mart: str) -> str:
+    """The table with the recomputed rows of a mart, in the schema of candidates."""
+    return f"{mart}__changes"
+
+
+def candidate_query(plan: Plan, mart: str) -> str:
+    """The mart as it will be: published rows of all groups that are left alone, and the recomputed ones."""
+    listed = columns(plan.project.models[mart].columns)
+    recomputed = f"select {listed}\nfrom {relation(CANDIDATES, changes_of(mart))}"
+    if plan.project.models[mart].is_whole:
+        return recomputed
+    published = f"select {listed}\nfrom {relation(PUBLISHED, mart)} as published"
+    return f"{recomputed}\nunion all\n{published}\nwhere not {is_in_touched_group(plan, mart, 'published')}"
+
+
+def is_in_touched_group(plan: Plan, mart: str, of: str) -> str:
+    """Whether a row of a mart belongs to a touched group."""
+    return f"exists (select from {relation(CANDIDATES, plan.touched_of(mart))} as touched where {is_group_of(plan, mart, of)})"
+
+
+def is_group_of(plan: Plan, mart: str, of: str) -> str:
+    """Whether a touched group is that of a row."""
+    return " and ".join(f"touched.{quoted(column)} = {of}.{quoted(column)}" for column in plan.group_columns(mart))

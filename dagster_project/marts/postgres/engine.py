@@ -1,0 +1,290 @@
+"""The engine on PostgreSQL.
+
+Belongs here: the order of steps, and their transactions. Does not belong here: the statements of each (`touching`, `narrowing`,
+`publishing`, `histories`) and what is remembered between them (`state`).
+
+A refresh writes nothing that analysts read until it publishes. One that is killed, or fails its checks, leaves nothing to repair: the next one
+finds the same batches to do, and later ones.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.ingestion.cursors import one_row
+from dagster_project.marts.engine import Begun, NothingPublished
+from dagster_project.marts.lineage import Model
+from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Family, Plan
+from dagster_project.marts.postgres import state
+from dagster_project.marts.postgres.candidates import candidate_query, changes_of
+from dagster_project.marts.postgres.names import columns, quoted, relation
+from dagster_project.marts.postgres.narrowing import Narrowing, Relation
+from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
+from dagster_project.marts.postgres.touching import Touching
+
+# Marks, in SQL that is kept, when the refresh started.
+STARTED_AT = "{refresh_started_at}"
+
+# What small queries on indexes need, where raw tables may be large and touched groups are few.
+_PREFER_INDEXES = (
+    "set local enable_sort = off; set local enable_incremental_sort = off; set local random_page_cost = 0.1; set local seq_page_cost = 0.1"
+)
+# Nothing that a refresh builds must survive a crash before it is published.
+_COMMIT_LAZILY = "set local synchronous_commit = off"
+_HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
+
+_UNSOUND = """
+select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
+from (
+    select asset_key, string_agg(expectation, ', ' order by expectation) as expectations
+    from (
+        select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
+        from quality.validation_results
+        where asset_key not like 'analytics/%'
+        order by asset_key, expectation, validated_at desc
+    ) as latest
+    where severity = 'critical' and not is_success
+    group by asset_key
+) as failing
+"""
+
+
+class PostgresEngine:
+    """Keeps marts in the warehouse that raw is in; see `marts.engine.Engine`."""
+
+    def __init__(self, connection: Connection, plan: Plan, definition: str, history_days: int | None = None) -> None:
+        """Take a warehouse.
+
+        Args:
+            connection: To the warehouse, as the role that transforms.
+            plan: How its marts are refreshed.
+            definition: Digest of the project that the plan is of.
+            history_days: How long versions are kept that have ended; None for ever.
+        """
+        self._connection = connection
+        self._plan = plan
+        self._definition = definition
+        self._history_days = history_days
+
+    def begin(self, *, full: bool, left_out: Collection[str] = ()) -> Begun:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(f"{_COMMIT_LAZILY}; {_PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
+            work = state.work_since_last(cursor, self._definition)
+            kept = state.kept_sql(cursor, self._definition)
+            is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
+            if not is_full:
+                before = state.under_way(cursor)
+                if before is None or before.is_full or not self._is_prepared(cursor, kept):
+                    self._prepare(cursor, kept)
+                self._touch(cursor, work)
+            state.write_begun(
+                cursor,
+                work,
+                definition=self._definition,
+                is_full=is_full,
+                is_forced=full,
+                left_out=list(left_out),
+                relations={} if is_full else self._relations(kept),
+            )
+        return Begun(work.now, is_full, work.batches)
+
+    def end(self, built: Mapping[str, str]) -> bool:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            refresh = self._under_way(cursor)
+            if refresh.is_full:
+                state.keep_sql(cursor, self._definition, {model: _marked(query, refresh) for model, query in built.items()})
+            return state.write_built(cursor, built.keys())
+
+    def publish(self, marts: Collection[str] = ()) -> int:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(_HOLD_PUBLICATIONS)
+            refresh = self._under_way(cursor)
+            wanted = [
+                model
+                for model in self._plan.project.of_kind(MART, HISTORY, VIEW)
+                if model.name not in refresh.left_out and (not marts or model.name in marts)
+            ]
+            self._require_fit(cursor, refresh, wanted)
+            is_complete = len(wanted) == len(self._plan.project.of_kind(MART, HISTORY, VIEW))
+            try:
+                refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
+            except ShapeChanged as error:
+                raise NothingPublished(str(error)) from error
+        return refresh_id
+
+    def _under_way(self, cursor: Cursor) -> state.UnderWay:
+        refresh = state.under_way(cursor)
+        if refresh is None or refresh.definition != self._definition:
+            raise NothingPublished("the project has changed since the last refresh was begun, or none was. Run `runmart refresh` again.")
+        return refresh
+
+    def _require_fit(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model]) -> None:
+        """Refuse candidates that were not all built by this refresh, or not from one state of raw, and raw that failed its last check."""
+        needed = {step.name for model in wanted for step in self._plan.project.read_by(model.name) if step.kind in (STEP, MART)}
+        missing = sorted(needed.difference(refresh.built))
+        if missing:
+            raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
+        if not refresh.is_whole:
+            raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
+        cursor.execute(_UNSOUND)
+        (complaint,) = one_row(cursor)
+        if complaint:
+            raise NothingPublished(complaint)
+
+    def _publish(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model], *, is_complete: bool) -> int:
+        marts, histories, views = ([model for model in wanted if model.kind == kind] for kind in (MART, HISTORY, VIEW))
+        known = shapes(cursor, [model.name for model in self._plan.project.of_kind(MART, HISTORY, VIEW)])
+        publishing = Publishing(self._plan, refresh.is_full, refresh.is_forced, known)
+        cursor.execute("select clock_timestamp()")
+        (published_at,) = one_row(cursor)
+        values = {"published_at": published_at, "days": self._history_days}
+        written = {}
+        _execute(cursor, (statement for model in (*marts, *histories) for statement in publishing.shape(model)))
+        for mart in marts:
+            history = history_of(self._plan, mart.name)
+            cursor.execute(publishing.write(mart, history if history and (PUBLISHED, history.name) in known else None), values)
+            written[mart.name] = dict(zip(("inserted", "deleted"), one_row(cursor), strict=True))
+            if (PUBLISHED, mart.name) not in known:
+                cursor.execute(f"analyze {relation(PUBLISHED, mart.name)}")
+        _execute(cursor, (statement for history in histories for statement in publishing.keep(history, self._history_days)), values)
+        for view in views:
+            _execute(cursor, publishing.view(cursor, view))
+        _execute(cursor, (statement for model in (*marts, *histories, *views) for statement in publishing.describe(model)))
+        next_due_at = self._next_due_at(cursor, refresh) if is_complete else None
+        return state.record_refresh(
+            cursor, refresh, published_at=published_at, is_complete=is_complete, next_due_at=next_due_at, written=written
+        )
+
+    def _is_built(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
+        """Whether the last full refresh has left everything that incremental ones go on from."""
+        names = [relation(*self._plan.relation_of(name)) for name in self._plan.project.models]
+        names += [relation(PUBLISHED, model.name) for model in self._plan.project.of_kind(MART, HISTORY, VIEW)]
+        names += [relation(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
+        return {*self._plan.project.models} <= {*kept} and _are_there(cursor, names)
+
+    def _is_prepared(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
+        views = (name for views in self._views(kept).values() for name, _ in views.values())
+        return _are_there(cursor, [relation(CANDIDATES, name) for name in (*self._touched_tables(), *views)])
+
+    def _prepare(self, cursor: Cursor, kept: Mapping[str, str]) -> None:
+        """Make what incremental refreshes need and full ones do not: tables of touched groups, and views on them."""
+        for family in self._plan.families:
+            contract = self._plan.contracts[family.group.system]
+            key = columns(contract.tables[family.group.table].key)
+            raw = relation(contract.raw_schema, family.group.table)
+            self._make_table(cursor, family.touched, f"select {key}, null::bigint as batch_id from {raw} where false")
+        for mart in self._marts_with_groups_of_their_own():
+            self._make_table(cursor, self._plan.touched_of(mart.name), f"{self._groups_of(mart)}\nlimit 0")
+        for views in self._views(kept).values():
+            for name, query in views.values():
+                cursor.execute(f"drop view if exists {relation(CANDIDATES, name)} cascade")
+                cursor.execute(f"create view {relation(CANDIDATES, name)} as {query}")
+        for mart in self._plan.marts:
+            cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {candidate_query(self._plan, mart.name)}")
+
+    def _make_table(self, cursor: Cursor, name: str, query: str) -> None:
+        cursor.execute(f"drop table if exists {relation(CANDIDATES, name)} cascade")
+        cursor.execute(f"create table {relation(CANDIDATES, name)} as\n{query}")
+
+    def _views(self, kept: Mapping[str, str]) -> dict[str, dict[Relation, tuple[str, str]]]:
+        """By family, the views that its models read instead of what they name."""
+        return {family.name: Narrowing(self._plan, family).views(kept) for family in self._plan.families}
+
+    def _touched_tables(self) -> list[str]:
+        own = (self._plan.touched_of(mart.name) for mart in self._marts_with_groups_of_their_own())
+        return [*(family.touched for family in self._plan.families), *own]
+
+    def _marts_with_groups_of_their_own(self) -> list[Model]:
+        """Marts whose columns name groups otherwise than the raw table does."""
+        shared = {family.touched for family in self._plan.families}
+        return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
+
+    def _groups_of(self, mart: Model) -> str:
+        """A query of touched groups by the columns of a mart."""
+        return "\nunion all\n".join(
+            f"select {', '.join(f'{made} as {quoted(name)}' for name, made in self._plan.columns_of(family).items())}, batch_id\n"
+            f"from {relation(CANDIDATES, family.touched)}"
+            for family in self._plan.families_of(mart.name)
+        )
+
+    def _touch(self, cursor: Cursor, work: state.Work) -> None:
+        """Compute the touched groups, and empty what their rows will be put into."""
+        steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
+        self._empty(cursor, [*steps, *((CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts)])
+        self._empty(cursor, [(CANDIDATES, name) for name in self._touched_tables()])
+        for family in self._plan.families:
+            query = self._touching(family, work).query()
+            cursor.execute(f"insert into {relation(CANDIDATES, family.touched)}\n{query}")
+            cursor.execute(f"analyze {relation(CANDIDATES, family.touched)}")
+        for mart in self._marts_with_groups_of_their_own():
+            groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
+            cursor.execute(f"insert into {groups}\n{self._groups_of(mart)}; analyze {groups}")
+
+    def _touching(self, family: Family, work: state.Work) -> Touching:
+        contract = self._plan.contracts[family.group.system]
+        rules = []
+        for rule in family.rules:
+            if rule.touches is not None and work.seen_at is not None:
+                key = columns(contract.tables[rule.touches[1]].key)
+                is_due = f"due_at >= {_utc(work.seen_at)} and due_at < {_utc(work.now)}"
+                query = f"select {key}, null::bigint as batch_id\nfrom {relation(*self._plan.relation_of(rule.name))}\nwhere {is_due}"
+                rules.append((rule.touches[1], query))
+        return Touching(contract, family.influence, work.seen[family.group.system], tuple(rules))
+
+    def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
+        """Delete all rows; truncating small tables takes longer."""
+        names = [relation(*each) for each in relations]
+        cursor.execute("select name from unnest(%s) as name inner join pg_class on oid = to_regclass(name) where relpages > 100", (names,))
+        large = {name for (name,) in cursor.fetchall()}
+        for name in names:
+            cursor.execute(f"truncate {name}" if name in large else f"delete from {name}")
+
+    def _relations(self, kept: Mapping[str, str]) -> dict[str, Any]:
+        """What dbt's materializations and tests have to know, by model: see `dbt_project/macros/refresh.sql`."""
+        views = self._views(kept)
+        known: dict[str, Any] = {}
+        for family in self._plan.families:
+            for name in family.models:
+                reads = known.setdefault(name, {"reads": {}})["reads"]
+                reads |= {".".join(of): view for of, (view, _) in views[family.name].items()}
+        for mart in self._plan.marts:
+            if not mart.is_whole:
+                known[mart.name] |= {"groups": self._plan.touched_of(mart.name), "grouped_by": self._plan.group_columns(mart.name)}
+        return known
+
+    def _next_due_at(self, cursor: Cursor, refresh: state.UnderWay) -> datetime | None:
+        """When a mart will be out of date by the passing of time alone."""
+        rules = {rule for mart in self._plan.marts for rule in mart.touched_by if rule not in refresh.left_out}
+        due = []
+        for rule in sorted(rules):
+            cursor.execute(
+                f"select min(due_at) at time zone 'UTC' from {relation(*self._plan.relation_of(rule))} where due_at >= {_utc(refresh.started_at)}"
+            )
+            due.append(one_row(cursor)[0])
+        return min((moment for moment in due if moment), default=None)
+
+
+def _are_there(cursor: Cursor, names: Sequence[str]) -> bool:
+    cursor.execute("select coalesce(bool_and(to_regclass(name) is not null), true) from unnest(%s) as name", (list(names),))
+    return bool(one_row(cursor)[0])
+
+
+def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, object] | None = None) -> None:
+    for statement in statements:
+        cursor.execute(statement, values)
+
+
+def _utc(moment: datetime) -> str:
+    """A moment as a constant without time zone, in UTC."""
+    return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def _marked(query: str, refresh: state.UnderWay) -> str:
+    """SQL with a mark where it names the moment at which the refresh started."""
+    return query.replace(f"{refresh.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}", STARTED_AT)
