@@ -14,24 +14,28 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
 from dagster_project.components.left_alone import left_alone
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
-from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
-from dagster_project.resources.dbt import Dbt, ensure_manifest
+from dagster_project.marts.definition import definition
+from dagster_project.marts.engine import Engine, NothingPublished
+from dagster_project.marts.postgres.engine import PostgresEngine
+from dagster_project.marts.refreshes import last_refresh, nothing_new
+from dagster_project.resources.dbt import Dbt, built_models, ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouse
+from dagster_project.settings import Settings
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
 _ROLE = "runmart_transform"
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
 
-# A build that a sync has overtaken is repeated so often; each time there is less to do.
-_MAX_REPEATS = 2
+# A build that a sync has overtaken is repeated; each time there is less to do.
+_MAX_BUILDS = 3
 
-# Names, for `dbt_project/macros/publish.sql`, the marts that a build leaves out.
-_LEFT_OUT = "RUNMART_LEFT_OUT"
+# Names, for `dbt_project/macros/refresh.sql`, the refresh that a build belongs to.
+_REFRESH = "RUNMART_REFRESH"
 
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
@@ -143,7 +147,7 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
     _require_sound(context, context.selected_asset_keys - left_out, "nothing was built")
-    build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if config.full else [])]
+    build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
         yield from dbt.cli(build, context=context).stream()
@@ -157,24 +161,44 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         yield from unchanged
         return
     yield from map(left_alone, _in_order(context, left_out))
-    with _left_out_of_publication(left_out):
-        yield from dbt.cli(build, context=context).stream()
-        _repeat_if_overtaken(context, dbt, warehouse, build)
+    for attempt in range(_MAX_BUILDS):
+        with _begun(warehouse, config, left_out):
+            invocation = dbt.cli(build, context=context)
+            # What a build has found that is repeated, its repetition finds again.
+            yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
+        with _engine(warehouse) as engine:
+            if engine.end(built_models(invocation.get_artifact("run_results.json"))):
+                return
+        context.log.info("a sync was committed while the marts were built: building what it touched")
+    raise dg.Failure(f"syncs were committed during each of {_MAX_BUILDS} builds; refresh again when none is running")
+
+
+@contextmanager
+def _engine(warehouse: Warehouse) -> Iterator[Engine]:
+    with warehouse.connection(_ROLE) as connection:
+        yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
+
+
+@contextmanager
+def _begun(warehouse: Warehouse, config: RefreshConfig, left_out: Iterable[dg.AssetKey]) -> Iterator[None]:
+    """Begin a refresh, and tell the dbt commands within which it is."""
+    with _engine(warehouse) as engine:
+        begun = engine.begin(full=config.full, left_out=[model.path[-1] for model in left_out])
+    os.environ[_REFRESH] = begun.started_at.isoformat()
+    try:
+        yield
+    finally:
+        del os.environ[_REFRESH]
+
+
+def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:
+    invocation.wait()
+    return ()
 
 
 def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
     """Models as Dagster wants them: what is upstream first."""
     return [key for key in TopologicalSorter(context.assets_def.asset_deps).static_order() if key in models]
-
-
-@contextmanager
-def _left_out_of_publication(models: Iterable[dg.AssetKey]) -> Iterator[None]:
-    """Tell the dbt commands within which marts they do not build."""
-    os.environ[_LEFT_OUT] = " ".join(model.path[-1] for model in models)
-    try:
-        yield
-    finally:
-        del os.environ[_LEFT_OUT]
 
 
 def _unchanged(
@@ -200,17 +224,6 @@ def _unchanged(
     return [*models, *checks]
 
 
-def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
-    """Build again what a sync has touched that was committed meanwhile: some marts may have read it and others not."""
-    for _ in range(_MAX_REPEATS):
-        with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-            if not was_overtaken(cursor):
-                return
-        context.log.info("a sync was committed while the marts were built: building what it touched")
-        dbt.cli(build, context=context).wait()
-    raise dg.Failure(f"syncs were committed during each of {_MAX_REPEATS + 1} builds; refresh again when none is running")
-
-
 _MARTS = sorted(key for key in transformation.keys if key.path[0] == "analytics")
 PUBLICATION = dg.AssetKey(["analytics", "publication"])
 
@@ -226,13 +239,14 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
 def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
     _require_sound(context, [PUBLICATION], "nothing was published")
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-        must_publish = is_unpublished(cursor)
+    with _engine(warehouse) as engine:
+        must_publish = not engine.is_published()
         if must_publish:
             try:
-                publish(cursor)
+                engine.publish()
             except NothingPublished as error:
-                raise dg.Failure(str(error), allow_retries=False) from error
+                raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
+    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
         published = last_refresh(cursor)
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)

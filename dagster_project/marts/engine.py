@@ -52,6 +52,9 @@ class Engine(Protocol):
             Whether candidates fit together: no sync was committed while they were built.
         """
 
+    def is_published(self) -> bool:
+        """Whether all that the refresh under way has built is visible; also where none is."""
+
     def publish(self, marts: Collection[str] = ()) -> int:
         """Make candidates visible at once, and keep histories; gives the refresh.
 

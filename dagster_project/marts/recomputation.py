@@ -3,7 +3,7 @@
 Belongs here: the SQL by which a full refresh makes a mart, and temporary stand-ins of the relations in it. Does not belong here: which rows
 are given (`explanation`).
 
-The SQL is that of the full refresh that last built the relation (`analytics_next.built`). Each relation in it is replaced by its stand-in:
+The SQL is that of the full refresh that last built the relation (`ops.built_models`). Each relation in it is replaced by its stand-in:
 a raw table by the given rows, or by an empty table if none are given; a model by what its own SQL makes of these.
 """
 
@@ -22,20 +22,12 @@ Relation = tuple[str, str]
 
 _IDENTIFIER_BYTES = 63
 _STARTED_AT = "{refresh_started_at}"
-_CHANGES = "__changes"
 
 # A relation as dbt prints it: "database"."schema"."name".
 _RELATION = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 
-_HAS_KEPT = "select count(*) = 1 from pg_attribute where attrelid = to_regclass('analytics_next.built') and attname = 'sql'"
-
-# The columns after the first stand in the order of `_Definition`. The SQL of a mart is kept with its changes, not with its candidate.
-_KEPT = """
-select built.relation, built.sql, built.definition, coalesce(class.relkind = 'r', false)
-from analytics_next.built as built
-left join pg_class as class on class.oid = to_regclass(built.relation)
-where not exists (select from analytics_next.built as changes where changes.relation = built.relation || '__changes')
-"""
+# The columns after the first two stand in the order of `_Definition`.
+_KEPT = "select schema_name, name, sql, definition, kind in ('mart', 'step') from ops.built_models"
 
 # The columns stand in the order of `Publication`.
 _PUBLICATION = """
@@ -78,7 +70,7 @@ class Publication:
 class _Definition:
     """How a relation is made: its SQL, the digest of its project, and whether it is a table."""
 
-    sql: str | None
+    sql: str
     project: str
     is_table: bool
 
@@ -130,7 +122,7 @@ class Recomputation:
                 f"the project has changed since analytics.{self.mart} was published by refresh {self.publication.refresh_id}, and "
                 "the SQL of that refresh is not kept; run `runmart refresh`"
             )
-        return (definition.sql or "").replace(_STARTED_AT, self.publication.started_at)
+        return definition.sql.replace(_STARTED_AT, self.publication.started_at)
 
     def row(self, columns: Sequence[str], grain: Sequence[str], shown: sql.Identifier) -> dict[str, str | None] | None:
         """The row of the mart as text by column; None if the given rows make no such row.
@@ -157,14 +149,14 @@ class Recomputation:
 
     def _definition(self, relation: Relation) -> _Definition:
         definition = self._definitions.get(relation)
-        if definition is None or definition.sql is None:
+        if definition is None:
             raise ExplanationError(f"no SQL is kept of {'.'.join(relation)}; run `runmart refresh --full`")
         return definition
 
     def _last_publication(self) -> Publication:
         """That of the mart; a view on marts is published with these."""
         definition = self._definition(self.target)
-        marts = [self.target] if definition.is_table else _relations(definition.sql or "")
+        marts = [self.target] if definition.is_table else _relations(definition.sql)
         self.cursor.execute(_PUBLICATION, ([name for _, name in marts],))
         row = self.cursor.fetchone()
         if row is None:
@@ -205,16 +197,9 @@ class Recomputation:
 
 
 def _kept_definitions(cursor: Cursor) -> dict[Relation, _Definition]:
-    """How relations are made; a mart stands under the name of its candidate. None in a warehouse from before this was kept."""
-    cursor.execute(_HAS_KEPT)
-    if one_row(cursor) == (False,):
-        return {}
+    """How relations are made; a mart stands under the name of its candidate."""
     cursor.execute(_KEPT)
-    definitions = {}
-    for relation, *definition in cursor.fetchall():
-        schema, _, name = relation.removesuffix(_CHANGES).partition(".")
-        definitions[schema, name] = _Definition(*definition)
-    return definitions
+    return {(schema, name): _Definition(*definition) for schema, name, *definition in cursor.fetchall()}
 
 
 def _relations(text: str) -> list[Relation]:

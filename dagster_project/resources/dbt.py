@@ -4,10 +4,12 @@ Belongs here: where the project is, the environment that `dbt_project/profiles.y
 resource. Does not belong here: which models are assets (`defs.transformation`).
 """
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,17 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging import version
 from sqlalchemy import make_url
 
+from dagster_project.components.contract import load_contracts
 from dagster_project.errors import RunmartError
-from dagster_project.marts.refreshes import project_files
+from dagster_project.marts.definition import definition
+from dagster_project.marts.lineage import read_project
+from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import DBT_PROJECT, Settings
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+# The digest of the project that the manifest is of.
+_PARSED = MANIFEST.with_name("parsed")
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
 
 
@@ -30,8 +37,8 @@ class DbtParseError(RunmartError):
     """The dbt project is invalid; the message is dbt's own."""
 
 
-def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict[str, str]:
-    """The variables that `profiles.yml` and macros read, for a libpq URL and the days for which histories are kept."""
+def dbt_environment(warehouse_url: str) -> dict[str, str]:
+    """The variables that `profiles.yml` reads, for a libpq URL."""
     url = make_url(warehouse_url)
     host = url.query.get("host", url.host) or "localhost"
     return {
@@ -40,39 +47,48 @@ def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict
         "RUNMART_DBT_USER": url.username or "",
         "RUNMART_DBT_PASSWORD": str(url.password or ""),
         "RUNMART_DBT_NAME": url.database or "",
-        "RUNMART_HISTORY_DAYS": str(history_days or ""),
+        # A refresh asks the database for what it has to know; a list of all relations costs as much as a small one.
+        "DBT_POPULATE_CACHE": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
 
-def refresh_environment() -> dict[str, str]:
-    """The variables for a dbt that only refreshes: what the project is made of, and not to list all relations before it begins.
-
-    Refreshes ask the database what they have built; the list costs as much as a small refresh.
-    """
-    return {"RUNMART_PROJECT_FILES": project_files(), "DBT_POPULATE_CACHE": "false"}
-
-
 def ensure_manifest() -> Path:
-    """The manifest of the project as it stands; parses the project (no database, no network) if a file is newer than it.
+    """The manifest of the project as it stands; parses the project (no database, no network) if it has changed since.
 
     Raises:
         DbtParseError: The project does not parse.
     """
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in _project_files()):
+    current = definition()
+    if not MANIFEST.exists() or not _PARSED.exists() or _PARSED.read_text(encoding="utf-8") != current:
         command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
-        # A parse from dbt's cache may leave the file as it is.
-        MANIFEST.touch()
+        _PARSED.write_text(current, encoding="utf-8")
     return MANIFEST
 
 
-def _project_files() -> Iterator[Path]:
-    yield DBT_PROJECT / "dbt_project.yml"
-    for folder in ("models", "macros", "tests", "seeds"):
-        yield from (path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
+@cache
+def load_plan() -> Plan:
+    """How the marts of the project are refreshed.
+
+    Raises:
+        DbtParseError: The project does not parse.
+        MartDeclarationError: A mart does not say what must be known of it.
+    """
+    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return make_plan(read_project(manifest), load_contracts())
+
+
+def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:
+    """By model that dbt has built, the SQL by which it was.
+
+    Args:
+        run_results: `run_results.json` of the build.
+    """
+    results = (result for result in run_results["results"] if result["unique_id"].startswith("model.") and result["status"] == "success")
+    return {result["unique_id"].rpartition(".")[2]: result["compiled_code"] for result in results}
 
 
 class Dbt(DbtCliResource):
@@ -95,5 +111,4 @@ class Dbt(DbtCliResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Point dbt at the warehouse."""
         super().setup_for_execution(context)
-        history_days = Settings.from_environment().history_days
-        os.environ.update({**dbt_environment(self.warehouse.url(), history_days), **refresh_environment(), "RUNMART_PUBLISH": "later"})
+        os.environ.update(dbt_environment(self.warehouse.url()))

@@ -25,7 +25,7 @@ def environment(databases: Databases) -> dict[str, str]:
         "DAGSTER_HOME": str(state),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "GX_ANALYTICS_ENABLED": "false",
-        **dbt_environment(databases.url(WAREHOUSE), databases.settings.history_days),
+        **dbt_environment(databases.url(WAREHOUSE)),
     }
 
 

@@ -97,8 +97,17 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             refresh = self._under_way(cursor)
             if refresh.is_full:
-                state.keep_sql(cursor, self._definition, {model: _marked(query, refresh) for model, query in built.items()})
+                models = (self._plan.project.models[name] for name in built)
+                kept = [
+                    state.Built(*self._plan.relation_of(model.name), model.kind, _marked(built[model.name], refresh)) for model in models
+                ]
+                state.keep_built(cursor, self._definition, kept)
             return state.write_built(cursor, built.keys())
+
+    def is_published(self) -> bool:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            return state.is_published(cursor)
 
     def publish(self, marts: Collection[str] = ()) -> int:
         """See `Engine`."""

@@ -113,19 +113,26 @@ def under_way(cursor: Cursor) -> UnderWay | None:
     return UnderWay(*row) if row else None
 
 
-def keep_sql(cursor: Cursor, definition: str, queries: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Built:
+    """A model that a full refresh has built: where it stands, how it is materialized, and by which SQL."""
+
+    schema: str
+    name: str
+    kind: str
+    sql: str
+
+
+def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None:
     """Keep the SQL of a full refresh, in place of that of earlier ones."""
     cursor.execute("delete from ops.built_models")
-    execute_values(
-        cursor,
-        "insert into ops.built_models (model, definition, sql) values %s",
-        [(model, definition, sql) for model, sql in queries.items()],
-    )
+    rows = [(model.schema, model.name, model.kind, definition, model.sql) for model in models]
+    execute_values(cursor, "insert into ops.built_models (schema_name, name, kind, definition, sql) values %s", rows)
 
 
 def kept_sql(cursor: Cursor, definition: str) -> dict[str, str]:
     """By model, the SQL that a full refresh of the project with this digest has kept; empty if none has."""
-    cursor.execute("select model, sql from ops.built_models where definition = %s", (definition,))
+    cursor.execute("select name, sql from ops.built_models where definition = %s", (definition,))
     return dict(cursor.fetchall())
 
 
@@ -154,3 +161,12 @@ def record_refresh(
         ),
     )
     return int(one_row(cursor)[0])
+
+
+def is_published(cursor: Cursor) -> bool:
+    """Whether the refresh that was begun last has been published in full."""
+    cursor.execute(
+        "select not exists (select from ops.refresh_under_way as candidate where not exists ("
+        "select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at))"
+    )
+    return bool(one_row(cursor)[0])

@@ -44,7 +44,21 @@ def upgrade() -> None:
     }.items():
         op.execute(f"comment on column ops.refresh_under_way.{column} is '{comment}'")
     op.execute("comment on table ops.refresh_under_way is 'What the refresh that was begun last has to do; one row'")
-    op.execute("create table ops.built_models (model text primary key, definition text not null, sql text not null)")
+    op.execute(
+        """
+        create table ops.built_models (
+            schema_name text,
+            name text,
+            kind text not null,
+            definition text not null,
+            sql text not null,
+            primary key (schema_name, name)
+        )
+        """
+    )
+    op.execute("comment on column ops.built_models.schema_name is 'Where it stands; of a mart its candidate'")
+    op.execute("comment on column ops.built_models.kind is 'How dbt materializes it'")
+    op.execute("comment on column ops.built_models.definition is 'Digest of the project that it is of'")
     op.execute("comment on table ops.built_models is 'The SQL by which the last full refresh made each model'")
     op.execute("grant select, insert, update, delete on ops.refresh_under_way, ops.built_models to runmart_transform")
     op.execute("alter table ops.refreshes drop column project_files")

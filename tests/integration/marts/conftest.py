@@ -170,7 +170,9 @@ class House:
 def compiled(result: dbtRunnerResult) -> dict[str, str]:
     """By model that was built, the SQL by which it was."""
     results = getattr(result.result, "results", None) or []
-    return {entry.node.name: entry.node.compiled_code for entry in results if entry.node.resource_type == "model" and entry.status == "success"}
+    return {
+        entry.node.name: entry.node.compiled_code for entry in results if entry.node.resource_type == "model" and entry.status == "success"
+    }
 
 
 def messages(result: dbtRunnerResult) -> str:

@@ -4,7 +4,6 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
