@@ -12,6 +12,8 @@ from dagster_project.marts.refreshes import NothingPublished, publish
 from tests.integration.marts.conftest import House, messages
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
+# What data tests find is the matter of few tests here; to all others they would only take time.
+NO_TESTS = ("--exclude-resource-type", "test")
 TOTAL = "select experiment_id, total_runs from analytics.experiment_summary order by 1"
 
 
@@ -44,7 +46,7 @@ def rows(runs: int, **experiment: object) -> dict[str, list[dict[str, Any]]]:
 def published_once(house: House) -> House:
     """A house that keeps a warehouse in which one run is published."""
     house.fill(rows(1))
-    house.build(*PART)
+    house.build(*PART, flags=NO_TESTS)
     house.keep()
     return house
 
@@ -61,7 +63,7 @@ def test_what_users_built_survives_builds(published: House) -> None:
     published.warehouse("create view work.old as select * from analytics.mv_experiment_summary")
     for runs in (2, 3):
         published.fill(rows(runs))
-        published.build(*PART)
+        published.build(*PART, flags=NO_TESTS)
         assert published.warehouse("select * from work.mine") == [(1, runs)]
         assert published.warehouse("select total_runs from work.old") == [(runs,)]
 
@@ -75,7 +77,7 @@ def test_open_readers_neither_block_nor_see_a_publish(published: House) -> None:
             cursor.execute("select total_runs from analytics.mv_experiment_summary")
             assert cursor.fetchall() == [(1,)]
             published.fill(rows(2))
-            published.build(*PART)
+            published.build(*PART, flags=NO_TESTS)
             cursor.execute("select total_runs from analytics.experiment_summary")
             assert cursor.fetchall() == [(1,)]
             reader.commit()
@@ -119,7 +121,7 @@ def test_readers_notice_nothing_of_a_publish_under_way(published: House) -> None
     holder = psycopg2.connect(published.warehouse_url)
     with ThreadPoolExecutor() as pool, closing(holder), holder.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(7)")
-        publish = pool.submit(published.build, *PART)
+        publish = pool.submit(published.build, *PART, flags=NO_TESTS)
         while not published.warehouse("select 1 from pg_locks where locktype = 'advisory' and objid = 7 and not granted"):
             assert not publish.done(), publish.result()
         for _ in range(10):
@@ -144,7 +146,7 @@ def test_reader_who_never_ends_makes_a_changed_view_fail_and_nobody_wait(publish
         result = published.try_build(*PART)
         assert "canceling statement due to lock timeout" in messages(result)
         assert published.warehouse(TOTAL) == [(1, 1)]
-    published.build(*PART)
+    published.build(*PART, flags=NO_TESTS)
     assert published.warehouse("select total_runs from analytics.mv_experiment_summary") == [(2,)]
 
 
@@ -159,7 +161,7 @@ def test_error_halfway_leaves_all_marts_as_they_were(published: House) -> None:
     assert not published.try_build(*PART).success
     assert contents() == before
     published.warehouse("drop schema work cascade")
-    published.build(*PART)
+    published.build(*PART, flags=NO_TESTS)
     assert published.warehouse(TOTAL) == [(1, 2)]
 
 
@@ -188,7 +190,7 @@ def test_raw_table_that_failed_its_last_blocking_check_is_not_published(publishe
     assert "Nothing is published: forecast_tracking/runs fails runs__critical_statuses_are_known." in messages(result)
     assert published.warehouse(TOTAL) == [(1, 1)]
     published.warehouse(verdict.replace("statuses", "critical_statuses"), "critical", True)
-    published.build(*PART)
+    published.build(*PART, flags=NO_TESTS)
     assert published.warehouse(TOTAL) == [(1, 2)]
 
 
@@ -211,7 +213,7 @@ def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: py
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
     for runs, publish_it in ((2, lambda: published.dbt("run-operation", "publish")), (3, lambda: publish_prepared(published))):
         published.fill(rows(runs))
-        published.build()
+        published.build(flags=NO_TESTS)
         assert published.warehouse(TOTAL) == [(1, runs - 1)]
         publish_it()
         assert published.warehouse(TOTAL) == [(1, runs)]
@@ -227,7 +229,7 @@ def test_publication_of_a_build_that_failed_is_not_there(published: House, monke
     """Nor is that of an earlier one."""
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
     published.fill(rows(2))
-    published.build()
+    published.build(flags=NO_TESTS)
     published.fill(rows(3))
     published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 3")
     assert not published.try_build().success
@@ -240,7 +242,7 @@ def test_candidates_of_two_refreshes_are_not_published_together(published: House
     """The others would show an earlier state, and be taken for up to date from then on."""
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build("fct_runs")
+    published.build("fct_runs", flags=NO_TESTS)
     assert "the last refresh has not built dim_date, experiment_summary, " in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
@@ -248,13 +250,13 @@ def test_candidates_of_two_refreshes_are_not_published_together(published: House
 def test_testing_alone_is_no_refresh(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates that are only tested after a sync must not be published as if they had read it."""
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build()
+    published.build(flags=NO_TESTS)
     before = published.warehouse("select * from analytics_next.refresh")
     published.fill(rows(2))
     assert published.dbt("build", "--select", "resource_type:test").success
     assert published.warehouse("select * from analytics_next.refresh") == before
     assert published.dbt("run-operation", "publish").success
-    published.build()
+    published.build(flags=NO_TESTS)
     assert published.dbt("run-operation", "publish").success
     assert published.warehouse(TOTAL) == [(1, 2)]
 
@@ -262,7 +264,7 @@ def test_testing_alone_is_no_refresh(published: House, monkeypatch: pytest.Monke
 def test_part_of_the_marts_can_be_published(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(*PART)
+    published.build(*PART, flags=NO_TESTS)
     assert published.dbt("run-operation", "publish", "--args", "{marts: [fct_runs]}").success
     assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
     assert published.warehouse(TOTAL) == [(1, 1)]
@@ -281,7 +283,7 @@ def test_departed_column_stops_everything_until_it_is_accepted(published: House)
     assert not result.success
     # experiment_summary comes before model_performance: had each mart a transaction of its own, it would show two runs.
     assert published.warehouse(TOTAL) == [(1, 1)]
-    published.build(*PART, flags=["--full-refresh"])
+    published.build(*PART, flags=[*NO_TESTS, "--full-refresh"])
     assert published.warehouse(TOTAL) == [(1, 2)]
     assert (
         published.warehouse("select 1 from information_schema.columns where column_name = 'departed' and table_schema = 'analytics'") == []
@@ -290,7 +292,7 @@ def test_departed_column_stops_everything_until_it_is_accepted(published: House)
 
 def test_new_column_is_added(published: House) -> None:
     published.warehouse("alter table analytics.experiment_summary drop column killed_runs cascade")
-    published.build(*PART, flags=["--full-refresh"])
+    published.build(*PART, flags=[*NO_TESTS, "--full-refresh"])
     assert published.warehouse("select killed_runs from analytics.experiment_summary") == [(0,)]
 
 
@@ -305,11 +307,11 @@ def test_rows_name_the_refresh_that_last_changed_them(published: House) -> None:
     before = published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs")
     published.fill(rows(2))
     batch = published.warehouse("select max(batch_id) from ops.batches")[0][0]
-    published.build(*PART)
+    published.build(*PART, flags=NO_TESTS)
     after = published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs order by execution_id")
     started_at = published.warehouse("select started_at from analytics.refreshes order by refresh_id desc limit 1")[0][0]
     assert after == [*before, (batch, started_at)]
-    published.build(*PART, flags=["--full-refresh"])
+    published.build(*PART, flags=[*NO_TESTS, "--full-refresh"])
     assert published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs order by execution_id") == after
 
 
@@ -317,7 +319,7 @@ def test_sync_during_a_build_is_not_published(published: House, monkeypatch: pyt
     """Marts that were built before and after a sync would not fit together."""
     published.fill(rows(2))
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build()
+    published.build(flags=NO_TESTS)
     published.warehouse("update analytics_next.refresh set is_whole = false")
     assert "a sync wrote new rows while the marts were built" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
