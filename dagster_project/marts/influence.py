@@ -98,15 +98,17 @@ def influence(
             f"no foreign key leads from {contract.system}.{table} to {contract.system}.{group}, over whatever tables; declare the one that "
             "does in the contract"
         )
-    order = _in_order(contract.system, forth)
+    place = {table: number for number, table in enumerate(_in_order(contract.system, forth))}
+    children_first = sorted(forth, key=lambda hop: place[hop.child])
+    parents_first = sorted(forth, key=lambda hop: -place[hop.parent])
     return Influence(
         group,
-        upward=_sorted(order, (hop for hop in forth if hop.child in distance and hop.parent in distance)),
+        upward=tuple(hop for hop in children_first if hop.child in distance and hop.parent in distance),
         downward=(
-            *_sorted(reversed(order), (hop for hop in forth if hop.parent in seen and hop.child not in beside)),
+            *(hop for hop in parents_first if hop.parent in seen and hop.child not in beside),
             *(hop for hop in back if _is_followed(hop, is_compared)),
         ),
-        sideways=_sorted(order, (hop for hop in forth if hop.child in beside)),
+        sideways=tuple(hop for hop in children_first if hop.child in beside),
         within=tuple(hop for hop in keys if hop.child == hop.parent and _is_followed(hop, is_compared)),
     )
 
@@ -155,11 +157,3 @@ def _in_order(system: str, hops: Iterable[Hop]) -> list[str]:
             f"tables of {system} refer to each other in a circle, so that nothing says which of them a row belongs to: {circle}; take one "
             "of these foreign keys out of the contract"
         ) from error
-
-
-def _sorted(order: Iterable[str], hops: Iterable[Hop]) -> tuple[Hop, ...]:
-    """Hops by their beginning: the child, or the parent where the order begins with parents."""
-    places = [*order]
-    found = [*hops]
-    is_from_child = all(places.index(hop.child) < places.index(hop.parent) for hop in found)
-    return tuple(sorted(found, key=lambda hop: places.index(hop.child if is_from_child else hop.parent)))

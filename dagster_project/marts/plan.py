@@ -1,7 +1,7 @@
 """How the marts of a project are refreshed: which of them share their groups, and where what an engine makes for them lives.
 
-Belongs here: what follows from the project and the contracts alone. Does not belong here: what a single refresh has to do (`refreshes`), and
-SQL (`postgres`).
+Belongs here: what follows from the project and the contracts alone. Does not belong here: what a single refresh has to do, and SQL
+(`postgres`).
 """
 
 from collections import Counter
@@ -86,7 +86,7 @@ class Plan:
         return CANDIDATES if schema == PUBLISHED else schema, model
 
     def referring_column(self, mart: str, family: Family) -> str | None:
-        """The column of a mart that names a group of a family: its own, or one that a test of relationships holds against a mart with it."""
+        """The column of a mart that names a group of a family: its own, or one that a test holds against that of another mart."""
         group = [*self.columns_of(family)]
         if len(group) != 1 or family.group.columns:
             return None

@@ -28,10 +28,14 @@
 
 {% macro is_in_touched_group(mart, relation) -%}
     {%- set known = refresh_under_way()['relations'][mart.identifier] -%}
+    {%- if not known['grouped_by'] -%}
+    true
+    {%- else -%}
     exists (
         select 1 from analytics_next.{{ adapter.quote(known['groups']) }} as touched
         where {% for column in known['grouped_by'] %}touched.{{ adapter.quote(column) }} = {{ relation }}.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}{% endfor %}
     )
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro drop_if_there(relation) %}

@@ -63,7 +63,7 @@ where
 
 {% macro reads_recomputed_rows(relation) %}
     {% set is_read_whole = not execute or relation.schema != 'analytics_next' or config.get('severity', 'error') | lower != 'error' %}
-    {% do return(not is_read_whole and 'groups' in refresh_under_way()['relations'].get(relation.identifier, {})) %}
+    {% do return(not is_read_whole and 'grouped_by' in refresh_under_way()['relations'].get(relation.identifier, {})) %}
 {% endmacro %}
 
 {% macro rows_like_recomputed(relation, column) -%}

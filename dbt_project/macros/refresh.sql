@@ -4,11 +4,11 @@
 
 {% macro read_refresh() %}
     {% do graph.update({'refresh': none}) %}
-    {% if not is_building() %}{% do return('') %}{% endif %}
+    {% if not execute %}{% do return('') %}{% endif %}
     {% set started_at = env_var('RUNMART_REFRESH', '') %}
     {% if not started_at %}
         {# What incremental refreshes take for granted is replaced, so the next one must be full. #}
-        {% do run_query('begin; delete from ops.built_models; commit') %}
+        {% if is_building() %}{% do run_query('begin; delete from ops.built_models; commit') %}{% endif %}
         {% do return('') %}
     {% endif %}
     {% set rows = run_query(
@@ -29,7 +29,7 @@
 {% macro is_building() %}
     {% set models = [] %}
     {% for unique_id in selected_resources or [] if unique_id.startswith('model.' ~ project_name ~ '.') %}{% do models.append(unique_id) %}{% endfor %}
-    {% do return(execute and flags.WHICH in ['build', 'run'] and models | length > 0) %}
+    {% do return(flags.WHICH in ['build', 'run'] and models | length > 0) %}
 {% endmacro %}
 
 {% macro say_how_to_publish(results) %}

@@ -3,8 +3,8 @@
 Belongs here: the order of steps, and their transactions. Does not belong here: the statements of each (`touching`, `narrowing`,
 `publishing`, `histories`) and what is remembered between them (`state`).
 
-A refresh writes nothing that analysts read until it publishes. One that is killed, or fails its checks, leaves nothing to repair: the next one
-finds the same batches to do, and later ones.
+A refresh writes nothing that analysts read until it publishes. One that is killed, or fails its checks, leaves nothing to repair: the next
+one finds the same batches to do, and later ones.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ from dagster_project.marts.postgres.touching import Touching
 STARTED_AT = "{refresh_started_at}"
 
 # What small queries on indexes need, where raw tables may be large and touched groups are few.
-_PREFER_INDEXES = (
+PREFER_INDEXES = (
     "set local enable_sort = off; set local enable_incremental_sort = off; set local random_page_cost = 0.1; set local seq_page_cost = 0.1"
 )
 # Nothing that a refresh builds must survive a crash before it is published.
@@ -72,7 +72,7 @@ class PostgresEngine:
     def begin(self, *, full: bool, left_out: Collection[str] = ()) -> Begun:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(f"{_COMMIT_LAZILY}; {_PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
+            cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
             work = state.work_since_last(cursor, self._definition)
             kept = state.kept_sql(cursor, self._definition)
             is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
@@ -114,13 +114,12 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(_HOLD_PUBLICATIONS)
             refresh = self._under_way(cursor)
-            wanted = [
-                model
-                for model in self._plan.project.of_kind(MART, HISTORY, VIEW)
-                if model.name not in refresh.left_out and (not marts or model.name in marts)
-            ]
+            known = self._plan.project.of_kind(MART, HISTORY, VIEW)
+            for name in {*marts} - {model.name for model in known}:
+                raise NothingPublished(f"there is no mart {name}; name models of dbt_project/models/marts")
+            wanted = [model for model in known if model.name not in refresh.left_out and (not marts or model.name in marts)]
             self._require_fit(cursor, refresh, wanted)
-            is_complete = len(wanted) == len(self._plan.project.of_kind(MART, HISTORY, VIEW))
+            is_complete = len(wanted) == len(known)
             try:
                 refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
             except ShapeChanged as error:
@@ -263,8 +262,10 @@ class PostgresEngine:
                 reads = known.setdefault(name, {"reads": {}})["reads"]
                 reads |= {".".join(of): view for of, (view, _) in views[family.name].items()}
         for mart in self._plan.marts:
+            entry = known.setdefault(mart.name, {"reads": {}})
+            entry["grouped_by"] = self._plan.group_columns(mart.name)
             if not mart.is_whole:
-                known[mart.name] |= {"groups": self._plan.touched_of(mart.name), "grouped_by": self._plan.group_columns(mart.name)}
+                entry["groups"] = self._plan.touched_of(mart.name)
         return known
 
     def _next_due_at(self, cursor: Cursor, refresh: state.UnderWay) -> datetime | None:
@@ -272,9 +273,8 @@ class PostgresEngine:
         rules = {rule for mart in self._plan.marts for rule in mart.touched_by if rule not in refresh.left_out}
         due = []
         for rule in sorted(rules):
-            cursor.execute(
-                f"select min(due_at) at time zone 'UTC' from {relation(*self._plan.relation_of(rule))} where due_at >= {_utc(refresh.started_at)}"
-            )
+            due_at = f"due_at >= {_utc(refresh.started_at)}"
+            cursor.execute(f"select min(due_at) at time zone 'UTC' from {relation(*self._plan.relation_of(rule))} where {due_at}")
             due.append(one_row(cursor)[0])
         return min((moment for moment in due if moment), default=None)
 

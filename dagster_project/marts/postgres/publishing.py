@@ -95,8 +95,9 @@ class Publishing:
         departed = published.departed(candidate)
         if departed and not self.is_forced:
             raise ShapeChanged(
-                f"Mart {model.name} is not published: its candidate no longer has {', '.join(departed)} as published. Restore the column, or "
-                f"accept the change with `runmart refresh --full`, which drops it from analytics.{model.name} unless a view of a user needs it."
+                f"mart {model.name} is not published: its candidate no longer has {', '.join(departed)} as published. Restore the column, "
+                f"or accept the change with `runmart refresh --full`, which drops it from analytics.{model.name} unless a view of a user "
+                "needs it."
             )
         arrived = [name for name in candidate.columns if name not in published.columns or name in departed]
         if departed or arrived:
@@ -124,23 +125,20 @@ class Publishing:
         """
         listed = [*self.known[CANDIDATES, model.name].columns]
         compared = [name for name in listed if name not in OF_THE_REFRESH]
-        mart, batch = _published(model), quoted("source_batch_id")
+        mart, changes, batch = _published(model), relation(CANDIDATES, changes_of(model.name)), quoted("source_batch_id")
         is_recomputed = "true" if self.is_full or model.is_whole else is_in_touched_group(self.plan, model.name, "published")
         has_groups = not model.is_whole and not self.is_full
         written = ", ".join(
             f"coalesce(touched.batch_id, recomputed.{batch})" if name == "source_batch_id" and has_groups else f"recomputed.{quoted(name)}"
             for name in listed
         )
-        touched = (
-            f"left join {relation(CANDIDATES, self.plan.touched_of(model.name))} as touched on {is_group_of(self.plan, model.name, 'recomputed')}\n"
-            if has_groups
-            else ""
-        )
+        touched = f"left join {relation(CANDIDATES, self.plan.touched_of(model.name))} as touched on " if has_groups else ""
+        touched += f"{is_group_of(self.plan, model.name, 'recomputed')}\n" if has_groups else ""
         # Materialized, so that rows are printed once, and the planner does not look up the statistics of every column.
         parts = {
             "published as materialized": f"select published.ctid as _place, row{row(compared, 'published')}::text as _image\n"
             f"from {mart} as published\nwhere {is_recomputed}",
-            "recomputed as materialized": f"select *, row{row(compared)}::text as _image\nfrom {relation(CANDIDATES, changes_of(model.name))}",
+            "recomputed as materialized": f"select *, row{row(compared)}::text as _image\nfrom {changes}",
             "deleted as": f"delete from {mart}\nwhere ctid in (\nselect _place from published\n"
             "where not exists (select from recomputed where recomputed._image = published._image)\n)\nreturning *",
         }

@@ -1,7 +1,7 @@
 """What the engine remembers between its steps: the refresh under way, and the SQL of the last full one.
 
-Belongs here: reading and writing `ops.refresh_under_way`, `ops.built_models` and `ops.refreshes`. Does not belong here: what follows from them
-(`engine`).
+Belongs here: reading and writing `ops.refresh_under_way`, `ops.built_models` and `ops.refreshes`. Does not belong here: what follows from
+them (`engine`).
 """
 
 import json

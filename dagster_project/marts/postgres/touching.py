@@ -31,7 +31,7 @@ class Touching:
     rules: Sequence[tuple[str, str]] = ()
 
     def query(self) -> str:
-        """A query of the keys of touched groups, each once, and of the last batch that touched them (`batch_id`; null if time alone did)."""
+        """A query of touched groups: their keys, each once, and the last batch that touched them, null if time alone did."""
         group = self.influence.group
         key = self.contract.tables[group].key
         definitions = ",\n\n".join(f"{quoted(table)} as (\n\n{query}\n\n)" for table, query in self._steps().items())
@@ -68,7 +68,7 @@ class Touching:
         """Keys of the rows that changed rows refer to, and have referred to, and of those that rows touched otherwise refer to."""
         key, child = hop.key.columns, self._raw(hop.child)
         parts = [
-            _values_in_batches(child, key, self.seen),
+            values_in_batches(child, key, self.seen),
             f"select {columns(key, 'entry')}, changed._batch_id as batch_id\nfrom {child} as changed\n"
             "cross join lateral jsonb_array_elements(changed._moved_from) as moved (keys)\n"
             f"cross join lateral jsonb_populate_record(null::{child}, moved.keys) as entry\n"
@@ -97,13 +97,15 @@ class Touching:
         """Keys of the rows that refer to touched ones."""
         parent_key = self.contract.tables[hop.parent].key
         touched = touched or quoted(hop.parent)
-        referred = f"{touched} as parent"
-        if {*hop.key.parent_columns} != {*parent_key}:
-            referred = f"{self._raw(hop.parent)} as parent\ninner join {touched} as touched on {row(parent_key, 'parent')} = {row(parent_key, 'touched')}"
-        batch = "parent.batch_id" if referred.startswith(touched) else "touched.batch_id"
+        if {*hop.key.parent_columns} == {*parent_key}:
+            parents = touched
+        else:
+            is_touched = f"{row(parent_key, 'raw')} = {row(parent_key, 'touched')}"
+            joined = f"{self._raw(hop.parent)} as raw\ninner join {touched} as touched on {is_touched}"
+            parents = f"(\nselect raw.*, touched.batch_id\nfrom {joined}\n)"
         return (
-            f"select {columns(self.contract.tables[hop.child].key, 'child')}, {batch}\nfrom {self._raw(hop.child)} as child\n"
-            f"inner join {referred} on {row(hop.key.columns, 'child')} = {row(hop.key.parent_columns, 'parent')}\n"
+            f"select {columns(self.contract.tables[hop.child].key, 'child')}, parent.batch_id\nfrom {self._raw(hop.child)} as child\n"
+            f"inner join {parents} as parent on {row(hop.key.columns, 'child')} = {row(hop.key.parent_columns, 'parent')}\n"
             "where child._deleted_at is null"
         )
 
@@ -135,7 +137,7 @@ def _union(queries: Sequence[str]) -> str:
     return "\n\nunion all\n\n".join(queries)
 
 
-def _values_in_batches(child: str, key: Sequence[str], seen: int) -> str:
+def values_in_batches(child: str, key: Sequence[str], seen: int) -> str:
     """The values of a foreign key in rows of later batches, and the batch: one step of an index from each to the next.
 
     Many changed rows share few parents; where each has a parent of its own, steps cost more than reading the rows, but recomputing as many

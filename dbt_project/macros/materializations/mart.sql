@@ -16,19 +16,19 @@
         {% do run_query('analyze ' ~ changes) %}
     {% else %}
         {# That the columns are those of the contract was asserted when the table was made, for the same definition. #}
-        {% set known = refresh_under_way()['relations'].get(model.name, {}) %}
+        {% set grouped_by = refresh_under_way()['relations'][model.name]['grouped_by'] %}
         {% call statement('main') -%}
             insert into {{ changes }} ({{ columns }})
             select {{ columns }} from (
             {{ narrowed(sql) }}
             ) as recomputed
-            {% if known %}where {{ is_in_touched_group(candidate, 'recomputed') }}{% endif %}
+            where {{ is_in_touched_group(candidate, 'recomputed') }}
         {%- endcall %}
         {#
             The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. Columns that name
             no group keep those of the last full refresh: gathering them costs more than they can save.
         #}
-        {% do run_query('analyze ' ~ changes ~ (' (' ~ known['grouped_by'] | map('tojson') | join(', ') ~ ')' if known else '')) %}
+        {% do run_query('analyze ' ~ changes ~ (' (' ~ grouped_by | map('tojson') | join(', ') ~ ')' if grouped_by else '')) %}
     {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -18,6 +18,7 @@ from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 from psycopg2.extras import Json, execute_values
 
+from benchmarks.warm_marts import built
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.marts.definition import definition
@@ -25,7 +26,6 @@ from dagster_project.marts.engine import NothingPublished
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
-from dagster_project.resources.dbt import refresh_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
@@ -128,11 +128,11 @@ class House:
         )
 
     @contextmanager
-    def engine(self) -> Iterator[PostgresEngine]:
-        """The engine of the warehouse."""
+    def engine(self, history_days: int | None = None) -> Iterator[PostgresEngine]:
+        """The engine of the warehouse; it keeps ended versions for so many days, or for ever."""
         connection = psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")
         try:
-            yield PostgresEngine(connection, self.plan, definition())
+            yield PostgresEngine(connection, self.plan, definition(), history_days)
         finally:
             connection.close()
 
@@ -152,7 +152,7 @@ class House:
             begun = engine.begin(full="--full-refresh" in flags)
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
             result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
-            engine.end(compiled(result))
+            engine.end(built(result.result))
             if not result.success:
                 return messages(result)
             try:
@@ -165,14 +165,6 @@ class House:
     def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> None:
         """As `try_build`; it must succeed."""
         assert self.try_build(*marts, flags=flags, publish=publish) == ""
-
-
-def compiled(result: dbtRunnerResult) -> dict[str, str]:
-    """By model that was built, the SQL by which it was."""
-    results = getattr(result.result, "results", None) or []
-    return {
-        entry.node.name: entry.node.compiled_code for entry in results if entry.node.resource_type == "model" and entry.status == "success"
-    }
 
 
 def messages(result: dbtRunnerResult) -> str:
@@ -192,9 +184,8 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         parts = parse_dsn(server.url(WAREHOUSE))
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
-        environment.delenv("RUNMART_PUBLISH", raising=False)
         # As the platform refreshes: without a list of all relations first.
-        environment.setenv("DBT_POPULATE_CACHE", refresh_environment()["DBT_POPULATE_CACHE"])
+        environment.setenv("DBT_POPULATE_CACHE", "false")
         house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
         house.sync()
         house.build()

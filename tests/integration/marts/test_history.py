@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.integration.marts.conftest import House, messages
+from tests.integration.marts.conftest import House
 from tests.integration.marts.histories import History, together
-from tests.integration.marts.rebuilds import BUILD, columns_of, refresh
+from tests.integration.marts.rebuilds import columns_of, refresh
 
 MARTS = ("experiment_summary", "model_performance")
 REFRESHES = 4
@@ -62,7 +62,7 @@ def test_restated_number_names_the_batch_that_restated_it(house: House) -> None:
     assert house.warehouse(restated, first) == [(1, first), (2, second)]
 
 
-def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(house: House) -> None:
     history = History(1, seed=7)
     house.fill(together([history]))
     refresh(house)
@@ -78,12 +78,9 @@ def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(hous
     )
     ended = "select count(*) > 0 from analytics.experiment_summary_history where valid_to is not null"
     assert house.warehouse(ended) == [(True,)]
-    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "a month")
-    refused = house.dbt(*BUILD)
-    assert not refused.success
-    assert "RUNMART_HISTORY_DAYS is 'a month'" in messages(refused)
-    assert house.warehouse(ended) == [(True,)]
-    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "30")
     refresh(house)
+    assert house.warehouse(ended) == [(True,)]
+    with house.engine(history_days=30) as engine:
+        engine.publish()
     assert house.warehouse(ended) == [(False,)]
     assert said(house, "experiment_summary", "experiment_summary_history") == said(house, "experiment_summary")

@@ -1,0 +1,113 @@
+"""Which foreign keys lead from changed rows to the groups of a mart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagster_project.components.contract import SystemContract
+from dagster_project.marts.influence import NoWayToGroup, influence
+
+
+def contract(**foreign_keys: dict[str, str]) -> SystemContract:
+    """A system of tables with these foreign keys, `column: table`, each to the key of the other table."""
+    tables = {
+        name: {
+            "description": name,
+            "key": ["id"],
+            "columns": ["id", *keys],
+            "foreign_keys": {column: f"{parent}.id" for column, parent in keys.items()},
+        }
+        for name, keys in foreign_keys.items()
+    }
+    freshness = {"warn_after_hours": 1, "error_after_hours": 2}
+    return SystemContract.model_validate({"system": "shop", "description": "A shop.", "freshness": freshness, "tables": tables})
+
+
+SHOP = contract(
+    countries={},
+    customers={"country_id": "countries", "recommended_by": "customers"},
+    orders={"customer_id": "customers"},
+    lines={"order_id": "orders", "product_id": "products"},
+    products={},
+    notes={"customer_id": "customers"},
+    suppliers={},
+)
+
+
+def shown(hops: object) -> list[str]:
+    return [str(hop) for hop in hops]  # type: ignore[attr-defined]
+
+
+def test_rows_that_belong_to_a_group_lead_up_to_it() -> None:
+    ways = influence(SHOP, "customers", {"lines", "orders"}, lambda _: False)
+    assert shown(ways.upward) == ["lines(order_id) -> orders", "orders(customer_id) -> customers"]
+    assert (ways.downward, ways.sideways, ways.within) == ((), (), ())
+    assert ways.owned == {"customers", "orders", "lines"}
+
+
+def test_rows_that_are_seen_lead_down_and_then_up() -> None:
+    ways = influence(SHOP, "orders", {"countries", "customers", "lines", "products"}, lambda _: False)
+    assert shown(ways.upward) == ["lines(order_id) -> orders"]
+    assert shown(ways.downward)[0] == "customers(country_id) -> countries"
+    assert set(shown(ways.downward)[1:]) == {"orders(customer_id) -> customers", "lines(product_id) -> products"}
+
+
+def test_rows_beside_lead_up_to_a_row_that_they_share() -> None:
+    ways = influence(SHOP, "orders", {"customers", "notes"}, lambda _: False)
+    assert shown(ways.sideways) == ["notes(customer_id) -> customers"]
+    assert shown(ways.downward) == ["orders(customer_id) -> customers"]
+
+
+def test_group_needs_not_be_read_itself() -> None:
+    assert shown(influence(SHOP, "orders", {"lines"}).upward) == ["lines(order_id) -> orders"]
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_rows_of_one_table_see_each_other_where_sql_compares_their_key(is_compared: bool) -> None:
+    ways = influence(SHOP, "customers", {"customers"}, lambda column: is_compared and column == "recommended_by")
+    assert shown(ways.within) == (["customers(recommended_by) -> customers"] if is_compared else [])
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_key_that_leads_back_is_looked_up_where_sql_compares_it(is_compared: bool) -> None:
+    teams = contract(teams={"owner_id": "people"}, people={"team_id": "teams"})
+    ways = influence(teams, "teams", {"people"}, lambda _: is_compared)
+    assert shown(ways.upward) == ["people(team_id) -> teams"]
+    assert shown(ways.downward) == (["teams(owner_id) -> people"] if is_compared else [])
+
+
+def test_table_without_a_way_is_named() -> None:
+    with pytest.raises(NoWayToGroup, match=r"^no foreign key leads from shop\.suppliers to shop\.orders"):
+        influence(SHOP, "orders", {"lines", "suppliers"})
+
+
+def test_circle_is_named() -> None:
+    round_about = contract(groups={}, a={"group_id": "groups", "b_id": "b"}, b={"group_id": "groups", "a_id": "a"})
+    with pytest.raises(NoWayToGroup, match="refer to each other in a circle"):
+        influence(round_about, "groups", {"a", "b"})
+
+
+@given(st.data())
+def test_table_reaches_the_group_up_then_down_then_up_or_is_named(data: st.DataObject) -> None:
+    """In a system of tables that only refer to earlier ones."""
+    names = [f"t{number}" for number in range(data.draw(st.integers(2, 6)))]
+    parents = {name: data.draw(st.sets(st.sampled_from(names[:number]))) if number else set() for number, name in enumerate(names)}
+    group, behind = data.draw(st.sampled_from(names)), data.draw(st.sets(st.sampled_from(names)))
+    up = {(child, parent) for child in names for parent in parents[child] if {child, parent} <= behind | {group}}
+    down = {(parent, child) for child, parent in up}
+
+    def reached(tables: set[str], steps: set[tuple[str, str]]) -> set[str]:
+        for _ in names:
+            tables = tables | {end for begin, end in steps if begin in tables}
+        return tables
+
+    lost = {table for table in behind if group not in reached(reached(reached({table}, up), down), up)}
+    keys = {name: {f"{parent}_id": parent for parent in parents[name]} for name in names}
+    try:
+        ways = influence(contract(**keys), group, behind)
+    except NoWayToGroup as error:
+        assert any(f"from shop.{table} to" in str(error) for table in lost)
+        return
+    assert lost == set()
+    followed = {(hop.child, hop.parent) for hop in (*ways.sideways, *ways.upward)} | {(hop.parent, hop.child) for hop in ways.downward}
+    assert all(group in reached({table}, followed) for table in behind)
