@@ -71,7 +71,12 @@ class Influence:
 
 
 def influence(
-    contract: SystemContract, group: str, behind: Collection[str], is_compared: Callable[[str], bool] = lambda *_: True
+    contract: SystemContract,
+    group: str,
+    behind: Collection[str],
+    *,
+    is_read: Callable[[Hop], bool] = lambda _: True,
+    is_compared: Callable[[str], bool] = lambda _: True,
 ) -> Influence:
     """Derive the ways from tables to groups.
 
@@ -79,6 +84,7 @@ def influence(
         contract: Of the system.
         group: The table whose rows are the groups.
         behind: The tables behind the mart.
+        is_read: Whether SQL behind the mart makes use of a foreign key. One of which it does not is not followed.
         is_compared: Whether SQL behind the mart compares a column of that name with another one. A key that leads back, to the same table
             or out of the group's, is followed only then: most such keys are shown and not followed.
 
@@ -87,6 +93,7 @@ def influence(
     """
     tables = {group, *behind}
     keys = [Hop(child, key) for child in contract.tables if child in tables for key in contract.tables[child].references]
+    keys = [key for key in keys if is_read(key)]
     hops = [hop for hop in keys if hop.parent in tables and hop.child != hop.parent]
     distance = _distances(group, hops)
     back = [hop for hop in hops if _leads_back(hop, distance, hops)]

@@ -5,11 +5,11 @@ Belongs here: what follows from the project and the contracts alone. Does not be
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dagster_project.components.contract import SystemContract
-from dagster_project.marts.influence import Influence, NoWayToGroup, influence
+from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influence
 from dagster_project.marts.lineage import Group, MartDeclarationError, Model, Project, Table
 
 CANDIDATES = "analytics_next"
@@ -102,15 +102,24 @@ class Plan:
         return family.group.columns or {column: f'"{column}"' for column in key}
 
 
-def make_plan(project: Project, contracts: Mapping[str, SystemContract]) -> Plan:
+# By model, the columns of raw tables that its SQL makes use of.
+Reads = Mapping[str, Mapping[Table, Collection[str]]]
+
+
+def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: Reads | None = None) -> Plan:
     """Plan the refreshes of all marts of a project.
+
+    Args:
+        project: Its models.
+        contracts: By system.
+        reads: What marts and steps are known to read; everything if it is not known.
 
     Raises:
         MartDeclarationError: A mart does not say what must be known; names the mart, the table and what to declare.
     """
     shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
     shares = [share.with_steps(project) for share in shares]
-    families = [_family(share, project, contracts) for share in _merged(shares, project)]
+    families = [_family(share, project, contracts, reads) for share in _merged(shares, project)]
     return Plan(project, contracts, tuple(_named(families)))
 
 
@@ -162,7 +171,7 @@ def _are_one(share: _Share, other: _Share, project: Project) -> bool:
     return bool(common) or (is_same and share.behind(project) == other.behind(project))
 
 
-def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContract]) -> Family:
+def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContract], reads: Reads | None) -> Family:
     marts = sorted(name for name in share.models if project.models[name].kind == MART)
     group = share.group
     if group.system not in contracts or group.table not in contracts[group.system].tables:
@@ -172,12 +181,19 @@ def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContr
             contracts[group.system],
             group.table,
             {table for _, table in share.behind(project)},
+            is_read=lambda hop: reads is None or _is_read(hop, share, project, reads),
             is_compared=lambda column: any(project.compares(mart, column) for mart in marts),
         )
     except NoWayToGroup as error:
         raise MartDeclarationError(f"mart {marts[0]}: {error}") from error
     rules = tuple(project.models[name] for name in sorted(share.rules(project)))
     return Family(marts[0], group, ways, rules, tuple(sorted(share.models)))
+
+
+def _is_read(hop: Hop, share: _Share, project: Project, reads: Reads) -> bool:
+    """Whether any of the models, or a mart that they read, makes use of all columns of a foreign key."""
+    models = {each.name for name in share.models for each in project.read_by(name)}
+    return any({*hop.key.columns} <= {*reads.get(name, {}).get((share.group.system, hop.child), ())} for name in models)
 
 
 def _named(families: Sequence[Family]) -> Iterator[Family]:

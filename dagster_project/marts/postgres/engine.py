@@ -17,13 +17,17 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.ingestion.cursors import one_row
 from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Family, Plan
+from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of
 from dagster_project.marts.postgres.names import columns, quoted, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import Touching
+from dagster_project.marts.usage import columns_used
+
+# What every raw table has besides the columns of its contract.
+BOOKKEEPING = ("_batch_id", "_synced_at", "_deleted_at", "_moved_from")
 
 # Marks, in SQL that is kept, when the refresh started.
 STARTED_AT = "{refresh_started_at}"
@@ -75,6 +79,7 @@ class PostgresEngine:
             cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
             work = state.work_since_last(cursor, self._definition)
             kept = state.kept_sql(cursor, self._definition)
+            self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
             is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
             if not is_full:
                 before = state.under_way(cursor)
@@ -97,12 +102,25 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             refresh = self._under_way(cursor)
             if refresh.is_full:
-                models = (self._plan.project.models[name] for name in built)
-                kept = [
-                    state.Built(*self._plan.relation_of(model.name), model.kind, _marked(built[model.name], refresh)) for model in models
-                ]
-                state.keep_built(cursor, self._definition, kept)
+                state.keep_built(cursor, self._definition, self._kept({name: _marked(query, refresh) for name, query in built.items()}))
             return state.write_built(cursor, built.keys())
+
+    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
+        """What is kept of models that were built."""
+        views = {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
+        raw = {
+            (contract.raw_schema, name): (*table.columns, *BOOKKEEPING)
+            for contract in self._plan.contracts.values()
+            for name, table in contract.tables.items()
+        }
+        systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
+        kept = []
+        for name, query in queries.items():
+            kind = self._plan.project.models[name].kind
+            used = columns_used(query, views, raw) if kind in (MART, STEP) else {}
+            reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items()}
+            kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads))
+        return kept
 
     def is_published(self) -> bool:
         """See `Engine`."""

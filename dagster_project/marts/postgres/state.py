@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dagster_project.ingestion.cursors import one_row
+from dagster_project.marts.lineage import Table
 
 # The columns stand in the order of `UnderWay`.
 _UNDER_WAY = """
@@ -115,25 +116,44 @@ def under_way(cursor: Cursor) -> UnderWay | None:
 
 @dataclass(frozen=True)
 class Built:
-    """A model that a full refresh has built: where it stands, how it is materialized, and by which SQL."""
+    """A model that a full refresh has built.
+
+    Attributes:
+        schema: Where it stands.
+        name: Its name.
+        kind: How it is materialized.
+        sql: How it was made.
+        reads: By raw table, as `<system>.<table>`, the columns that the SQL makes use of.
+    """
 
     schema: str
     name: str
     kind: str
     sql: str
+    reads: Mapping[str, Sequence[str]]
 
 
 def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None:
     """Keep the SQL of a full refresh, in place of that of earlier ones."""
     cursor.execute("delete from ops.built_models")
-    rows = [(model.schema, model.name, model.kind, definition, model.sql) for model in models]
-    execute_values(cursor, "insert into ops.built_models (schema_name, name, kind, definition, sql) values %s", rows)
+    rows = [(model.schema, model.name, model.kind, definition, model.sql, json.dumps(model.reads)) for model in models]
+    execute_values(cursor, "insert into ops.built_models (schema_name, name, kind, definition, sql, reads) values %s", rows)
 
 
 def kept_sql(cursor: Cursor, definition: str) -> dict[str, str]:
     """By model, the SQL that a full refresh of the project with this digest has kept; empty if none has."""
     cursor.execute("select name, sql from ops.built_models where definition = %s", (definition,))
     return dict(cursor.fetchall())
+
+
+def kept_reads(cursor: Cursor, definition: str) -> dict[str, dict[Table, Sequence[str]]]:
+    """By model, the columns of raw tables of which its SQL, see `kept_sql`, makes use."""
+    cursor.execute("select name, reads from ops.built_models where definition = %s", (definition,))
+    found: dict[str, dict[Table, Sequence[str]]] = {}
+    for name, reads in cursor.fetchall():
+        named = ((table.partition("."), columns) for table, columns in reads.items())
+        found[name] = {(system, table): columns for (system, _, table), columns in named}
+    return found
 
 
 def record_refresh(

@@ -52,12 +52,14 @@ def upgrade() -> None:
             kind text not null,
             definition text not null,
             sql text not null,
+            reads jsonb not null,
             primary key (schema_name, name)
         )
         """
     )
     op.execute("comment on column ops.built_models.schema_name is 'Where it stands; of a mart its candidate'")
     op.execute("comment on column ops.built_models.kind is 'How dbt materializes it'")
+    op.execute("comment on column ops.built_models.reads is 'By raw table, the columns that its SQL makes use of'")
     op.execute("comment on column ops.built_models.definition is 'Digest of the project that it is of'")
     op.execute("comment on table ops.built_models is 'The SQL by which the last full refresh made each model'")
     op.execute("grant select, insert, update, delete on ops.refresh_under_way, ops.built_models to runmart_transform")

@@ -1,0 +1,48 @@
+"""Which columns of raw tables SQL makes use of."""
+
+import pytest
+
+from dagster_project.marts.usage import columns_used
+
+RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
+VIEWS = {
+    ("staging", "orders"): 'with source as (select * from "w"."raw_shop"."orders") select id as order_id, customer_id, total, note from source',
+    ("staging", "customers"): 'select * from "w"."raw_shop"."customers"',
+}
+ORDERS, CUSTOMERS = RAW
+
+
+@pytest.mark.parametrize(
+    ("query", "used"),
+    [
+        ('select total from "w"."staging"."orders"', {ORDERS: {"total"}}),
+        ('with o as (select * from "w"."staging"."orders") select order_id from o', {ORDERS: {"id"}}),
+        ('select count(*) as number from "w"."staging"."orders" group by customer_id', {ORDERS: {"customer_id"}}),
+        (
+            'select o.total, c.name from "w"."staging"."orders" as o left join "w"."staging"."customers" as c on o.customer_id = c.id',
+            {ORDERS: {"total", "customer_id"}, CUSTOMERS: {"id", "name"}},
+        ),
+        ('select total from "w"."staging"."orders" where note is null', {ORDERS: {"total", "note"}}),
+        (
+            'select c.name, l.total from "w"."staging"."customers" as c'
+            ' cross join lateral (select max(o.total) as total from "w"."staging"."orders" as o where o.customer_id = c.id) as l',
+            {ORDERS: {"total", "customer_id"}, CUSTOMERS: {"id", "name"}},
+        ),
+        (
+            'select total, row_number() over (partition by customer_id order by total) as place from "w"."staging"."orders"',
+            {ORDERS: {"total", "customer_id"}},
+        ),
+        (
+            'select name from "w"."staging"."customers" where id in (select customer_id from "w"."staging"."orders")',
+            {ORDERS: {"customer_id"}, CUSTOMERS: {"id", "name"}},
+        ),
+        ('select total from "w"."staging"."orders" union all select 0 as total', {ORDERS: {"total"}}),
+        ('select * from "w"."staging"."customers"', {CUSTOMERS: {"id", "name", "country_id"}}),
+    ],
+)
+def test_columns_that_decide_what_a_query_gives_are_used(query: str, used: dict[tuple[str, str], set[str]]) -> None:
+    assert columns_used(query, VIEWS, RAW) == used
+
+
+def test_sql_that_nobody_understands_uses_everything() -> None:
+    assert columns_used("select from where", VIEWS, RAW) == {relation: set(columns) for relation, columns in RAW.items()}
