@@ -4,10 +4,12 @@ Belongs here: starting and ending it. Does not belong here: what it does.
 """
 
 import multiprocessing
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
+from tempfile import TemporaryFile
 from typing import Generic, TypeVar
 
 Seen = TypeVar("Seen")
@@ -40,22 +42,25 @@ class Crowd(Generic[Seen]):
         """
         self._number = number
         self._member = member
-        self._at_first = seen
-        self._at_last = multiprocessing.get_context("fork").SimpleQueue()
+        self._seen = seen
+        # A pipe would hold up a process with much to tell until somebody reads, and that waits for the process.
+        self._told = TemporaryFile()  # noqa: SIM115
 
     def __call__(self, stopped: Event) -> None:
         """Work until told to end."""
         must_end = threading.Event()
-        threads = [threading.Thread(target=self._member, args=(number, must_end, self._at_first)) for number in range(self._number)]
+        threads = [threading.Thread(target=self._member, args=(number, must_end, self._seen)) for number in range(self._number)]
         for thread in threads:
             thread.start()
         stopped.wait()
         must_end.set()
         for thread in threads:
             thread.join()
-        self._at_last.put(self._at_first)
+        pickle.dump(self._seen, self._told)
+        self._told.flush()
 
     def seen(self) -> Seen:
-        """What they have added; to be asked for once, when they have ended."""
-        seen: Seen = self._at_last.get()
+        """What they have added; to be asked for when they have ended."""
+        self._told.seek(0)
+        seen: Seen = pickle.load(self._told)  # noqa: S301
         return seen
