@@ -46,9 +46,10 @@ def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict
 
 
 def refresh_environment() -> dict[str, str]:
-    """The variables for a dbt that only refreshes: what the project is made of, and not to list all relations before it begins.
+    """The variables for a dbt that Runmart starts: what the project is made of, and not to list all relations before it begins.
 
-    Refreshes ask the database what they have built; the list costs as much as a small refresh.
+    By the first, dbt sees that a system has come (`dbt_project/macros/executions.sql`), and a refresh says what built it. Refreshes
+    ask the database what they have built; the list costs as much as a small refresh.
     """
     return {"RUNMART_PROJECT_FILES": project_files(), "DBT_POPULATE_CACHE": "false"}
 
@@ -61,7 +62,8 @@ def ensure_manifest() -> Path:
     """
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in _project_files()):
         command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {**os.environ, **refresh_environment()}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
         # A parse from dbt's cache may leave the file as it is.

@@ -143,7 +143,7 @@
 {% endmacro %}
 
 {% macro definition() %}
-    {% set parts = [dbt_version, var('systems') | tojson, var('zombie_after_hours') | string] %}
+    {% set parts = [dbt_version, var('zombie_after_hours') | string] %}
     {% for node in nodes_of_project() | selectattr('resource_type', 'equalto', 'model') | sort(attribute='unique_id') %}
         {% do parts.extend([node.unique_id, node.raw_code, node.columns.values() | map(attribute='data_type') | join(',')]) %}
     {% endfor %}

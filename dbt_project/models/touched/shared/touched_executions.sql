@@ -1,7 +1,7 @@
 -- Executions of any system whose row in fct_runs may differ.
 with final as (
 
-    {{ names_of_touched_executions(var('systems')) }}
+    {{ names_of_touched_executions(systems_with_executions()) }}
 
 )
 

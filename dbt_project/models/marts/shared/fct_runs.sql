@@ -2,7 +2,7 @@
 
 with executions as (
 
-    {{ touched_executions_of(var('systems')) }}
+    {{ touched_executions_of(systems_with_executions()) }}
 
 ),
 
@@ -26,7 +26,7 @@ final as (
         started_at,
         ended_at,
         {{ utc_date('started_at') }} as started_on,
-        {{ refresh_columns(var('systems')) }}
+        {{ refresh_columns(systems_with_executions()) }}
     from executions
 
 )
