@@ -7,18 +7,6 @@ import pytest
 
 from tests.integration.marts.conftest import House, messages
 
-MARTS = (
-    *(
-        "dim_date",
-        "experiment_summary",
-        "fct_runs",
-        "forecast_accuracy",
-        "forecast_interval_accuracy",
-        "metric_summary",
-        "model_leaderboard",
-    ),
-    *("model_performance", "registry_timeline"),
-)
 BUILD = ("build", "--exclude-resource-type", "unit_test", "test")
 
 
@@ -53,12 +41,12 @@ def differences_from_rebuild(house: House, monkeypatch: pytest.MonkeyPatch) -> d
     monkeypatch.setenv("RUNMART_PUBLISH", "later")
     refresh(house, "--full-refresh")
     monkeypatch.delenv("RUNMART_PUBLISH")
-    return {mart: found for mart in MARTS if (found := _differences(house, mart))}
+    return {mart: found for mart in house.recomputed if (found := _differences(house, mart))}
 
 
 def published(house: House) -> dict[str, str]:
     """Digests of all that analysts see, by mart."""
     return {
         mart: house.warehouse(f"select md5(string_agg(md5(r::text), '' order by md5(r::text))) from analytics.{mart} as r")[0][0]
-        for mart in MARTS
+        for mart in house.recomputed
     }
