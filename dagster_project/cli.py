@@ -281,7 +281,7 @@ def url(
 
 @app.command()
 def env() -> None:
-    """Print the variables that dagster, dbt and alembic need.
+    """Print the variables that dagster and dbt need.
 
     They work by themselves after: eval "$(runmart env)"
     """

@@ -1,4 +1,7 @@
-"""Which rows of raw tables stand behind a row of a mart: the rules that `_marts__models.yml` declares.
+"""Which rows of raw tables stand behind a row of a mart: the rules that the files of models declare.
+
+A mart declares its own as `rows_behind`. What a system brings to a mart of several systems stands with the intermediate model that it
+brings, as `rows_behind_of`, by mart.
 
 Belongs here: reading the rules, and the SQL condition that a rule makes for a column. Does not belong here: asking a database
 (`explanation`). The files are read as YAML and not from dbt's manifest, which takes dbt seconds to write.
@@ -7,6 +10,7 @@ Belongs here: reading the rules, and the SQL condition that a rule makes for a c
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -84,16 +88,32 @@ class MartRules:
 
 def load_rules() -> dict[str, MartRules]:
     """The declared marts by name."""
+    models = DBT_PROJECT / "models"
+    brought = [_meta(model).get("rows_behind_of", {}) for model in _described(models / "intermediate")]
     return {
         model["name"]: MartRules(
             name=model["name"],
             grain=tuple(_grain(model)),
             columns=tuple(column["name"] for column in model["columns"]),
-            rules=tuple(Rule(**rule) for rule in model.get("config", {}).get("meta", {}).get("rows_behind", ())),
+            rules=tuple(
+                Rule(**rule)
+                for rules in (_meta(model).get("rows_behind", ()), *(by_mart.get(model["name"], ()) for by_mart in brought))
+                for rule in rules
+            ),
         )
-        for path in sorted((DBT_PROJECT / "models" / "marts").glob("*__models.yml"))
-        for model in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["models"]
+        for model in _described(models / "marts")
     }
+
+
+def _described(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """What the files of a layer say of its models, one file each."""
+    for path in sorted(folder.rglob("*.yml")):
+        yield from yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["models"]
+
+
+def _meta(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta: Mapping[str, Any] = model.get("config", {}).get("meta", {})
+    return meta
 
 
 def _grain(model: Mapping[str, Any]) -> Iterator[str]:

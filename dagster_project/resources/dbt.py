@@ -28,6 +28,7 @@ from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import DBT_PROJECT, Settings
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+DEFINITION = "RUNMART_DEFINITION"
 # The digest of the project that the manifest is of.
 _PARSED = MANIFEST.with_name("parsed")
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
@@ -38,7 +39,7 @@ class DbtParseError(RunmartError):
 
 
 def dbt_environment(warehouse_url: str) -> dict[str, str]:
-    """The variables that `profiles.yml` reads, for a libpq URL."""
+    """The variables that `profiles.yml` and macros read, for a libpq URL."""
     url = make_url(warehouse_url)
     host = url.query.get("host", url.host) or "localhost"
     return {
@@ -47,6 +48,8 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
         "RUNMART_DBT_USER": url.username or "",
         "RUNMART_DBT_PASSWORD": str(url.password or ""),
         "RUNMART_DBT_NAME": url.database or "",
+        # By this dbt sees that a system has come, see `dbt_project/macros/executions.sql`.
+        DEFINITION: definition(),
         # A refresh asks the database for what it has to know; a list of all relations costs as much as a small one.
         "DBT_POPULATE_CACHE": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -62,7 +65,8 @@ def ensure_manifest() -> Path:
     current = definition()
     if not MANIFEST.exists() or not _PARSED.exists() or _PARSED.read_text(encoding="utf-8") != current:
         command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {**os.environ, DEFINITION: current}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
         _PARSED.write_text(current, encoding="utf-8")

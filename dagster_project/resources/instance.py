@@ -15,7 +15,7 @@ from dagster_project.settings import PROJECT_ROOT
 
 
 def environment(databases: Databases) -> dict[str, str]:
-    """Variables under which `dagster`, `dbt` and `alembic` work on this home; starts the embedded server if a database lives there."""
+    """Variables under which `dagster` and `dbt` work on this home; starts the embedded server if a database lives there."""
     home = databases.settings.home
     state = home / "dagster"
     state.mkdir(parents=True, exist_ok=True)

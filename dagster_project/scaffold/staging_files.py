@@ -1,4 +1,4 @@
-"""The dbt side of a draft: the sources, one staging model per table, and what both say of their columns.
+"""The dbt side of a draft: the sources, and for each table a staging model with a file that describes it.
 
 Belongs here: the text of `models/staging/<system>/`. Does not belong here: rules about names (`names`) and types (`ingestion.catalog`).
 """
@@ -31,12 +31,12 @@ _GROUP_OF_TYPE = {
 def staging_texts(draft: Draft, types: RawTypes) -> dict[str, str]:
     """Text by file name."""
     contract = draft.contract
-    models = {f"stg_{contract.system}__{table}.sql": "\n".join(_model(contract, table, types.of[table])) for table in contract.tables}
-    return {
-        f"_{contract.system}__sources.yml": "\n".join(_sources(draft)),
-        f"_{contract.system}__models.yml": "\n".join(_models(draft, types)),
-        **models,
-    }
+    texts = {f"_{contract.system}__sources.yml": "\n".join(_sources(draft))}
+    for table in contract.tables:
+        model = f"stg_{contract.system}__{table}"
+        texts[f"{model}.sql"] = "\n".join(_sql(contract, table, types.of[table]))
+        texts[f"{model}.yml"] = "\n".join(_properties(draft, table, types.of[table]))
+    return texts
 
 
 def _sources(draft: Draft) -> Iterator[str]:
@@ -66,31 +66,30 @@ def _sources(draft: Draft) -> Iterator[str]:
     yield ""
 
 
-def _models(draft: Draft, types: RawTypes) -> Iterator[str]:
-    contract = draft.contract
+def _properties(draft: Draft, table: str, types: Mapping[str, str]) -> Iterator[str]:
+    contract, declared = draft.contract, draft.contract.tables[table]
+    staged = _staged(contract, table)
     yield "version: 2"
     yield ""
     yield "models:"
-    for table, declared in contract.tables.items():
-        staged = _staged(contract, table)
-        yield f"  - name: stg_{contract.system}__{table}"
-        yield f"    description: {scalar(f'Live rows. {declared.description}')}"
-        if declared.key:
-            yield "    data_tests:"
-            yield "      - keyed_as_raw:"
-            yield "          description: \"{{ doc('keyed_as_raw') }}\""
-            yield "          arguments:"
-            yield f"            raw: source('{contract.system}', '{table}')"
-            yield flow_list("            columns", declared.key)
-        yield "    columns:"
-        for columns in _grouped(contract, table, types.of[table]).values():
-            for column in columns:
-                yield f"      - name: {scalar(staged[column])}"
-                yield f"        description: {scalar(_description(draft, table, column))}"
+    yield f"  - name: stg_{contract.system}__{table}"
+    yield f"    description: {scalar(f'Live rows. {declared.description}')}"
+    if declared.key:
+        yield "    data_tests:"
+        yield "      - keyed_as_raw:"
+        yield "          description: \"{{ doc('keyed_as_raw') }}\""
+        yield "          arguments:"
+        yield f"            raw: source('{contract.system}', '{table}')"
+        yield flow_list("            columns", declared.key)
+    yield "    columns:"
+    for columns in _grouped(contract, table, types).values():
+        for column in columns:
+            yield f"      - name: {scalar(staged[column])}"
+            yield f"        description: {scalar(_description(draft, table, column))}"
     yield ""
 
 
-def _model(contract: SystemContract, table: str, types: Mapping[str, str]) -> Iterator[str]:
+def _sql(contract: SystemContract, table: str, types: Mapping[str, str]) -> Iterator[str]:
     staged = _staged(contract, table)
     groups = _grouped(contract, table, types)
     last = [column for columns in groups.values() for column in columns][-1]

@@ -1,10 +1,45 @@
 {#
-    Executions: what fct_runs holds of every system. Each system brings a model int_<system>__executions of the same columns.
+    Executions: what fct_runs holds of every system. Each system brings, in a folder of its own, a macro <system>__executions that names the
+    relation with its executions, of the same columns.
 #}
 
+{% macro systems_with_executions() %}
+    {# What models there are is not known while they are parsed; what macros there are is. #}
+    {% set systems = [] %}
+    {% for name in context.keys() | sort if name.endswith('__executions') and context[name].macro is defined and context[name].macro.package_name == project_name %}
+        {% do systems.append(name.removesuffix('__executions')) %}
+    {% endfor %}
+    {# dbt keeps what it has parsed, also when another macro comes; but it parses again what has read a variable of the environment that changes. #}
+    {% do env_var('RUNMART_DEFINITION', '') %}
+    {% if execute and model.resource_type == 'model' %}
+        {% for system in systems if system ~ '__executions' not in model.depends_on.nodes | join(' ') %}
+            {% do exceptions.raise_compiler_error(
+                model.name ~ ' was parsed before there was a macro ' ~ system ~ '__executions: run `dbt parse --no-partial-parse`, and this again.'
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {% do return(systems) %}
+{% endmacro %}
+
 {% macro executions_of(systems) -%}
+    {#- Without source_id and source_group_id, which have another type in each system. -#}
     {%- for system in systems %}
-    select * from {{ ref('int_' ~ system ~ '__executions') }}
+    select
+        system_name,
+        execution_id,
+        parent_execution_id,
+        group_id,
+        group_name,
+        execution_kind,
+        execution_name,
+        started_by,
+        status,
+        source_status,
+        is_deleted,
+        duration_seconds,
+        started_at,
+        ended_at
+    from {{ context[system ~ '__executions']() }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

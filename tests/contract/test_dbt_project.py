@@ -15,9 +15,10 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dagster_project.components.contract import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
 from dagster_project.marts.rows_behind import MartRules, load_rules
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
+from tests import further_system
+from tests.pages import headings
 
-PROJECT = PROJECT_ROOT / "dbt_project"
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
 PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
 
@@ -34,7 +35,7 @@ def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The manifest, parsed without a database."""
-    result, path = parse(PROJECT, tmp_path_factory.mktemp("dbt"))
+    result, path = parse(DBT_PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
     parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return parsed
@@ -75,20 +76,35 @@ def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
 
 
 def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
-    promised = {
-        *("experiment_summary", "model_performance", "metric_summary", "model_leaderboard", "forecast_accuracy"),
-        *(
-            "forecast_interval_accuracy",
-            "registry_timeline",
-            "fct_runs",
-            "dim_date",
-            "refreshes",
-            "mv_experiment_summary",
-            "mv_model_performance",
-        ),
-        *("experiment_summary_history", "model_performance_history"),
-    }
-    assert {name for name, model in models.items() if layer(model) == "marts"} == promised
+    promised = headings((PROJECT_ROOT / "docs" / "marts.md").read_text(encoding="utf-8"))[1:]
+    assert sorted(name for name, model in models.items() if layer(model) == "marts") == sorted(promised)
+
+
+def misplaced(models: dict[str, Node]) -> list[str]:
+    """Models in no folder of a system nor of what systems share, and those that are described in another file than one of their own."""
+    folders = {*load_contracts(), "shared"}
+    return [
+        name
+        for name, model in models.items()
+        if Path(model["path"]).parts[1] not in folders
+        or model["patch_path"] != f"runmart://{Path(model['original_file_path']).with_suffix('.yml')}"
+    ]
+
+
+def test_every_model_has_its_folder_and_a_file_of_its_own(models: dict[str, Node]) -> None:
+    assert misplaced(models) == []
+
+
+def test_a_model_without_a_folder_or_a_file_of_its_own_is_seen(models: dict[str, Node]) -> None:
+    moved = {**models["fct_runs"], "path": "marts/fct_runs.sql"}
+    together = {**models["dim_date"], "patch_path": models["fct_runs"]["patch_path"]}
+    assert misplaced({"moved": moved, "together": together, "refreshes": models["refreshes"]}) == ["moved", "together"]
+
+
+def test_unit_tests_stand_with_their_model(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+    tests = manifest["unit_tests"].values()
+    assert tests
+    assert [test["name"] for test in tests if not models[test["model"]]["patch_path"].endswith(test["original_file_path"])] == []
 
 
 def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
@@ -123,8 +139,8 @@ def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
 )
 def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is_said_instead: str) -> None:
     for part in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(PROJECT / part, tmp_path)
-    shutil.copytree(PROJECT / "macros", tmp_path / "macros")
+        shutil.copy(DBT_PROJECT / part, tmp_path)
+    shutil.copytree(DBT_PROJECT / "macros", tmp_path / "macros")
     described = tmp_path / "macros" / "live_rows.yml"
     text = described.read_text(encoding="utf-8")
     assert text.count(said) == 1
@@ -152,7 +168,7 @@ def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
 
 def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> None:
     histories = [model for model in models.values() if model["config"]["materialized"] == "mart_history"]
-    assert len(histories) == 2
+    assert histories
     for history in histories:
         mart = models[history["config"]["history_of"]]
         types = [{name: column["data_type"] for name, column in model["columns"].items()} for model in (mart, history)]
@@ -170,7 +186,7 @@ def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node
 
 
 def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
-    exempt = {"dim_date", "refreshes", "experiment_summary_history", "model_performance_history"}
+    exempt = {"dim_date", "refreshes", *(name for name, model in models.items() if model["config"]["materialized"] == "mart_history")}
     rules = load_rules()
     assert {name for name, model in models.items() if layer(model) == "marts"} == set(rules)
     assert {name for name, mart in rules.items() if not mart.rules} == exempt
@@ -275,6 +291,29 @@ def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str
 def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
     assert {name for name in models if name.endswith("__executions")} | {"touched_executions"} == unites
+    systems = {name.removeprefix("int_").removesuffix("__executions") for name in unites if name.startswith("int_")}
+    assert {f"touched_{system}__executions" for system in systems} <= unites
+    assert {rule.system for rule in load_rules()["fct_runs"].rules} == systems
+
+
+def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where dbt has parsed the project before, if it is told that files have changed, as Runmart tells it."""
+    brought = {f"model.runmart.{prefix}_{further_system.SYSTEM}__executions" for prefix in ("int", "touched")}
+
+    def read_of_brought() -> set[str]:
+        result, path = parse(project, tmp_path / "target")
+        assert result.success, result.exception
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        return brought.intersection(nodes["model.runmart.fct_runs"]["depends_on"]["nodes"])
+
+    project = further_system.copy_project(tmp_path / "project")
+    monkeypatch.setenv("RUNMART_PROJECT_FILES", "before")
+    assert read_of_brought() == set()
+    further_system.bring_executions(project)
+    monkeypatch.setenv("RUNMART_PROJECT_FILES", "after")
+    assert read_of_brought() == brought
+    shutil.rmtree(tmp_path / "target")
+    assert read_of_brought() == brought
 
 
 def test_sql_is_portable(models: dict[str, Node]) -> None:

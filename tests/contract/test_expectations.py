@@ -27,7 +27,7 @@ def test_every_declared_table_has_a_suite() -> None:
 
 
 def test_every_mart_has_a_suite() -> None:
-    marts = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql")}
+    marts = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")}
     assert marts == {suite.table for suite in SUITES.values() if suite.system == MARTS}
 
 

@@ -4,16 +4,19 @@ That it agrees with dbt and with the expectations is held in the files beside th
 """
 
 import re
-from configparser import ConfigParser
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
 from sqlalchemy import MetaData
 
+from dagster_project.cli import DEMO_SYSTEM
 from dagster_project.components.contract import SystemContract, load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.secrets import Decision, Named, judge
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
+from migrations.__main__ import main
 
 CONTRACTS = load_contracts()
 SUITES = load_suites()
@@ -64,14 +67,19 @@ def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
 
 @pytest.mark.parametrize("system", MIGRATED)
 def test_every_database_can_be_migrated_from_a_shell(system: str) -> None:
-    sections = ConfigParser()
-    sections.read(PROJECT_ROOT / "alembic.ini", encoding="utf-8")
-    assert sections.get(system, "version_locations", raw=True) == f"%(here)s/migrations/{system}/versions"
-    assert list((MIGRATIONS_ROOT / system / "versions").glob("*.py"))
+    newest = max(path.name for path in (MIGRATIONS_ROOT / system / "versions").glob("[0-9]*.py")).partition("_")[0]
+    command = [sys.executable, "-m", "migrations", system, "heads"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (f"{newest} (head)\n", "", 0)
+
+
+def test_a_database_without_migrations_is_named_with_the_way_out() -> None:
+    with pytest.raises(SystemExit, match=r"^error: there is no folder of migrations 'warehuse'; did you mean warehouse\?$"):
+        main(["warehuse", "heads"])
 
 
 def test_the_embedded_databases_are_among_those_that_can_be_migrated() -> None:
-    assert {"warehouse", "forecast_tracking"} <= set(MIGRATED) <= {"warehouse", *CONTRACTS}
+    assert {"warehouse", DEMO_SYSTEM} <= set(MIGRATED) <= {"warehouse", *CONTRACTS}
 
 
 @pytest.mark.parametrize("system", CONTRACTS)

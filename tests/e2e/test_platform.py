@@ -11,16 +11,14 @@ from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import raw_assets
+from dagster_project.marts.rows_behind import load_rules
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.warehouse import Sources, Warehouse
 from tests.alerts import receiver
 from tests.e2e.conftest import SYSTEM, Platform
 
-MARTS = [
-    *("dim_date", "experiment_summary", "fct_runs", "forecast_accuracy", "forecast_interval_accuracy", "metric_summary"),
-    *("model_leaderboard", "model_performance", "mv_experiment_summary", "mv_model_performance", "registry_timeline"),
-]
+MARTS = sorted(mart for mart in load_rules() if mart != "refreshes" and not mart.endswith("_history"))
 
 
 @pytest.fixture

@@ -5,20 +5,6 @@ Belongs here: what tests of refreshes share. Does not belong here: what changes 
 
 from tests.integration.marts.conftest import House
 
-MARTS = (
-    *(
-        "dim_date",
-        "experiment_summary",
-        "fct_runs",
-        "forecast_accuracy",
-        "forecast_interval_accuracy",
-        "metric_summary",
-        "model_leaderboard",
-    ),
-    *("model_performance", "registry_timeline"),
-)
-
-
 def refresh(house: House, *flags: str) -> None:
     """Build without tests, and publish; it must succeed."""
     house.build(flags=["--exclude-resource-type", "test", *flags])
@@ -47,12 +33,12 @@ def _differences(house: House, mart: str) -> list[tuple[str, str]]:
 def differences_from_rebuild(house: House) -> dict[str, list[tuple[str, str]]]:
     """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
     house.build(flags=["--exclude-resource-type", "test", "--full-refresh"], publish=False)
-    return {mart: found for mart in MARTS if (found := _differences(house, mart))}
+    return {mart: found for mart in house.recomputed if (found := _differences(house, mart))}
 
 
 def published(house: House) -> dict[str, str]:
     """Digests of all that analysts see, by mart."""
     return {
         mart: house.warehouse(f"select md5(string_agg(md5(r::text), '' order by md5(r::text))) from analytics.{mart} as r")[0][0]
-        for mart in MARTS
+        for mart in house.recomputed
     }

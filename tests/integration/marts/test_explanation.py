@@ -251,10 +251,10 @@ def test_rows_are_described_as_they_stand_in_raw(published: House) -> None:
     assert behind.synced_at == (min(row[2] for row in expected), max(row[2] for row in expected))
     assert explanation.rows_behind == len(expected) + 1
     assert float(explanation.row["test_mae"] or 0) == 16 / 7
-    assert explanation.model == "dbt_project/models/marts/model_performance.sql"
+    assert explanation.model == "dbt_project/models/marts/forecast_tracking/model_performance.sql"
     assert "{refresh_started_at}" not in explanation.sql
     assert "where true" in explanation.sql
-    assert explanation.models_read[-1] == "dbt_project/models/intermediate/int_metrics_classified.sql"
+    assert explanation.models_read[-1] == "dbt_project/models/intermediate/forecast_tracking/int_metrics_classified.sql"
 
 
 def test_newer_rows_are_not_taken_for_what_is_published(published: House) -> None:

@@ -17,11 +17,10 @@ from dagster_project.ingestion.sync import sync
 from dagster_project.quality.metric_ranges import declare, load_metric_ranges
 from dagster_project.quality.validation import warehouse_connection
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import DBT_PROJECT
 from migrations.run import upgrade
 
 CONTRACT = load_contracts()["forecast_tracking"]
-MARTS_YAML = PROJECT_ROOT / "dbt_project" / "models" / "marts" / "_marts__models.yml"
 
 # An hour before, with the same counts: what a check of growth compares with.
 _AN_EARLIER_SYNC = (
@@ -45,7 +44,8 @@ _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "
 
 def candidates() -> Iterator[str]:
     """Statements that make every mart's candidate as its contract says, with rows that break no expectation."""
-    for mart in yaml.safe_load(MARTS_YAML.read_text(encoding="utf-8"))["models"]:
+    for path in sorted((DBT_PROJECT / "models" / "marts").rglob("*.yml")):
+        (mart,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
         types = {column["name"]: column["data_type"] for column in mart["columns"]}
         definitions = ", ".join(f"{column} {kind}" for column, kind in types.items())
         values = (

@@ -23,7 +23,7 @@ from tests.databases import run
 
 _COPIED = (
     *("dagster_project", "dbt_project", "expectations", "migrations", "tests", "docs", "benchmarks", "dbt_runmart"),
-    *("alembic.ini", "dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
+    *("dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
 )
 _COMMAND = "from dagster_project.cli import main; main()"
 _DBT = f"import sys; sys.argv[0] = {DBT_EXECUTABLE!r}; from dbt.cli.main import cli; cli()"

@@ -1,6 +1,6 @@
 with executions as (
 
-    {{ executions_of(var('systems')) }}
+    {{ executions_of(systems_with_executions()) }}
 
 ),
 
