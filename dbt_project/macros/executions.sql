@@ -29,7 +29,7 @@
 
 {% macro new_zombies(system) -%}
     {%- if refresh_under_way()['is_full'] -%}
-    select cast(null as text) as execution_id
+    select cast(null as {{ type_text() }}) as execution_id
     where false
     {%- else -%}
     select execution_id
@@ -37,6 +37,6 @@
     where
         system_name = '{{ system }}'
         and {{ is_zombie() }}
-        and not ({{ is_zombie("cast('" ~ refresh_under_way()['seen_at'] ~ "' as timestamp)") }})
+        and not ({{ is_zombie("cast('" ~ refresh_under_way()['seen_at'] ~ "' as " ~ type_timestamp_ntz() ~ ')') }})
     {%- endif -%}
 {%- endmacro %}

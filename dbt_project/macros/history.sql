@@ -16,7 +16,7 @@
 {% endmacro %}
 
 {% macro begin_history_sql(node) -%}
-    {%- set columns = node.columns.keys() | reject('in', ['valid_from', 'valid_to']) | map('tojson') | join(', ') -%}
+    {%- set columns = get_quoted_csv(node.columns.keys() | reject('in', ['valid_from', 'valid_to'])) -%}
     {{ begin_versions_sql(node, 'analytics.' ~ node.config.get('history_of'), columns) }}
 {%- endmacro %}
 

@@ -222,8 +222,9 @@
 
 {% macro publish_rows_sql(node, candidate, is_full, kept_by) -%}
     {%- set mart = 'analytics.' ~ node.name -%}
-    {%- set columns = candidate.keys() | map('tojson') | join(', ') -%}
-    {%- set compared = candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id']) | map('tojson') | join(', ') -%}
+    {%- set columns = get_quoted_csv(candidate.keys()) -%}
+    {%- set batch = 'recomputed.' ~ adapter.quote('source_batch_id') -%}
+    {%- set compared = get_quoted_csv(candidate.keys() | reject('in', ['refreshed_at', 'source_batch_id'])) -%}
     {# Materialized, so that rows are printed once, and the planner does not look up the statistics of every column. #}
     with published as materialized (
         select published.ctid as _place, row({{ qualified(compared, 'published') }})::text as _image
@@ -244,7 +245,7 @@
         select count(*) as deleted_rows from deleted{{ ' where (select count(*) from ended) >= 0' if kept_by }}
     ), inserted as (
         insert into {{ mart }} ({{ columns }})
-        select {{ qualified(columns, 'recomputed').replace('recomputed."source_batch_id"', 'coalesce(touched.batch_id, recomputed."source_batch_id")') }}
+        select {{ qualified(columns, 'recomputed').replace(batch, 'coalesce(touched.batch_id, ' ~ batch ~ ')') }}
         from recomputed
         cross join gone
         left join {{ groups_of(node) }} as touched on {{ is_group_of(node, 'recomputed') }}

@@ -157,14 +157,14 @@
 {% endmacro %}
 
 {% macro refresh_started_at() -%}
-    cast('{{ refresh_under_way()['started_at'] }}' as timestamp)
+    cast('{{ refresh_under_way()['started_at'] }}' as {{ type_timestamp_ntz() }})
 {%- endmacro %}
 
 {% macro refresh_columns(systems) -%}
     {%- set refresh = refresh_under_way() -%}
     {%- set batches = [] -%}
     {%- for system in systems if system in refresh['batches'] %}{% do batches.append(refresh['batches'][system]) %}{% endfor %}
-        cast('{{ refresh['started_at'] }}+00:00' as timestamp with time zone) as refreshed_at,
+        cast('{{ refresh['started_at'] }}+00:00' as {{ type_timestamp_tz() }}) as refreshed_at,
         cast({{ batches | max if batches else 'null' }} as bigint) as source_batch_id
 {%- endmacro %}
 

@@ -66,7 +66,7 @@
     select * from {{ candidate }} where {{ is_touched(touched, column) }}
     {%- else -%}
     {%- set node = mart_of_candidate(candidate) -%}
-    {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
+    {%- set columns = get_quoted_csv(node.columns.keys()) -%}
     select {{ columns }} from {{ published_of(candidate) }} as published
     where {{ is_touched(touched, 'published.' ~ column) }} and not {{ is_in_touched_group(node, 'published') }}
     union all

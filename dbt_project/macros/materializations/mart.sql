@@ -48,7 +48,7 @@
 {% endmaterialization %}
 
 {% macro candidate_sql(node, changes, is_full) -%}
-    {%- set columns = node.columns.keys() | map('tojson') | join(', ') -%}
+    {%- set columns = get_quoted_csv(node.columns.keys()) -%}
     select {{ columns }} from {{ changes }}
     {%- if not is_full %}
     union all

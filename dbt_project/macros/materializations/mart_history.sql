@@ -15,7 +15,7 @@
         {# Until it has been published in this shape there is nothing to show, and the next refresh looks again. #}
         {% set columns = columns_of_marts([this.identifier]) %}
         {% if columns['analytics'].get(this.identifier) == columns['analytics_next'][this.identifier] %}
-            {% do run_query('create or replace view ' ~ candidate ~ ' as select ' ~ (model.columns.keys() | map('tojson') | join(', ')) ~ ' from ' ~ this) %}
+            {% do run_query('create or replace view ' ~ candidate ~ ' as select ' ~ get_quoted_csv(model.columns.keys()) ~ ' from ' ~ this) %}
             {% do note_built(candidate) %}
         {% endif %}
     {% endif %}

@@ -9,7 +9,7 @@ final as (
 
     select
         'forecast_tracking' as system_name,
-        cast(run_id as text) as execution_id,
+        cast(run_id as {{ type_text() }}) as execution_id,
         run_id as source_id,
         batch_id
     from touched_runs
