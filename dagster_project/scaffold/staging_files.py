@@ -106,10 +106,11 @@ def _sql(contract: SystemContract, table: str, types: Mapping[str, str]) -> Iter
         yield from ("",) * (number > 0)
         yield f"        -- {group}"
         for column in columns:
-            value = quoted(column)
+            name = column if quoted(column) == column else f"adapter.quote({json.dumps(column, ensure_ascii=False)})"
+            value = column if name == column else f"{{{{ {name} }}}}"
             if types.get(column) == "json":
                 # A value that cannot be read as json is null in staging, and a check counts it.
-                value = f"{{{{ json_or_null({json.dumps(value)}) }}}}"
+                value = f"{{{{ json_or_null({json.dumps(column) if name == column else name}) }}}}"
             yield f"        {value if value == staged[column] else f'{value} as {staged[column]}'}{'' if column == last else ','}"
     yield "    from source"
     yield ""

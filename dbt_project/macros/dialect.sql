@@ -7,6 +7,26 @@
     double precision
 {%- endmacro %}
 
+{% macro type_text() %}{{ return(adapter.dispatch('type_text')()) }}{% endmacro %}
+{% macro default__type_text() -%}
+    text
+{%- endmacro %}
+
+{% macro type_timestamp_ntz() %}{{ return(adapter.dispatch('type_timestamp_ntz')()) }}{% endmacro %}
+{% macro default__type_timestamp_ntz() -%}
+    timestamp
+{%- endmacro %}
+
+{% macro type_timestamp_tz() %}{{ return(adapter.dispatch('type_timestamp_tz')()) }}{% endmacro %}
+{% macro default__type_timestamp_tz() -%}
+    timestamp with time zone
+{%- endmacro %}
+
+{% macro mean_of_numerics(total, count) %}{{ return(adapter.dispatch('mean_of_numerics')(total, count)) }}{% endmacro %}
+{% macro default__mean_of_numerics(total, count) -%}
+    {{ total }} / nullif({{ count }}, 0)
+{%- endmacro %}
+
 {% macro json_or_null(column) %}{{ return(adapter.dispatch('json_or_null')(column)) }}{% endmacro %}
 {% macro default__json_or_null(column) -%}
     ops.json_or_null({{ column }})

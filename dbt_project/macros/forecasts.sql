@@ -13,11 +13,15 @@
 {%- endmacro %}
 
 {% macro mean_over_points(value) -%}
-    {{ aggregate_in_order('avg', value, 'unique_id, cutoff_key, horizon, target_at') }}
+    {{ aggregate_in_order('avg', value, order_of_points()) }}
 {%- endmacro %}
 
 {% macro sum_over_points(value) -%}
-    {{ aggregate_in_order('sum', value, 'unique_id, cutoff_key, horizon, target_at') }}
+    {{ aggregate_in_order('sum', value, order_of_points()) }}
+{%- endmacro %}
+
+{% macro order_of_points() -%}
+    unique_id nulls last, cutoff_key nulls last, horizon nulls last, target_at nulls last
 {%- endmacro %}
 
 {% macro interval_errors() -%}

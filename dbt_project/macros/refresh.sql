@@ -47,21 +47,21 @@
 {% macro narrowed(query) %}
     {% set result = namespace(query=query) %}
     {% for name, view in refresh_under_way()['relations'].get(model.name, {}).get('reads', {}).items() %}
-        {% set printed = adapter.quote(target.database) ~ '.' ~ name.split('.') | map('tojson') | join('.') %}
+        {% set printed = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) | string %}
         {% set result.query = result.query.replace(printed, adapter.quote(target.database) ~ '.analytics_next.' ~ adapter.quote(view)) %}
     {% endfor %}
     {% do return(result.query) %}
 {% endmacro %}
 
 {% macro refresh_started_at() -%}
-    cast('{{ refresh_under_way()['started_at'] }}' as timestamp)
+    cast('{{ refresh_under_way()['started_at'] }}' as {{ type_timestamp_ntz() }})
 {%- endmacro %}
 
 {% macro refresh_columns() -%}
     {%- set refresh = refresh_under_way() -%}
     {%- set batches = [] -%}
     {%- for system in systems_behind(model) if system in refresh['batches'] %}{% do batches.append(refresh['batches'][system]) %}{% endfor %}
-        cast('{{ refresh['started_at'] }}+00:00' as timestamp with time zone) as refreshed_at,
+        cast('{{ refresh['started_at'] }}+00:00' as {{ type_timestamp_tz() }}) as refreshed_at,
         cast({{ batches | max if batches else 'null' }} as bigint) as source_batch_id
 {%- endmacro %}
 

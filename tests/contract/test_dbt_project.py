@@ -316,16 +316,10 @@ def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, mo
     assert read_of_brought() == brought
 
 
-def test_sql_is_portable(models: dict[str, Node]) -> None:
-    foreign = re.compile(r"::|distinct on|cast\([^()]* as numeric\)|->>", re.IGNORECASE)
-    assert [name for name, model in models.items() if foreign.search(model["raw_code"])] == []
-
-
 def selected_columns(code: str) -> dict[str, str]:
     """Staged name by source column of the `renamed` CTE."""
     renamed = code.partition("renamed as (")[2].partition("from source")[0]
-    # A json column is read through a macro that takes its name.
-    call = r"""\{\{ json_or_null\((?:'(.+?)'|"(.+?)")\) \}\}"""
-    plain_code = re.sub(call, lambda found: (found[1] or found[2]).replace('\\"', '"'), renamed)
+    # A name that is no plain word is quoted by the adapter, and a json column is read through a macro.
+    plain_code = re.sub(r"""\{\{ (?:json_or_null|adapter\.quote)\((?:adapter\.quote\()?["'](.+?)["']\)+ \}\}""", r'"\1"', renamed)
     pairs = re.findall(r"^        (?:\"([^\"]+)\"|(\w+))(?: as (\w+))?,?$", plain_code, re.MULTILINE)
     return {quoted or plain: name or quoted or plain for quoted, plain, name in pairs}

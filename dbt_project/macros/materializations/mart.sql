@@ -28,7 +28,7 @@
             The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. Columns that name
             no group keep those of the last full refresh: gathering them costs more than they can save.
         #}
-        {% do run_query('analyze ' ~ changes ~ (' (' ~ grouped_by | map('tojson') | join(', ') ~ ')' if grouped_by else '')) %}
+        {% do run_query('analyze ' ~ changes ~ (' (' ~ get_quoted_csv(grouped_by) ~ ')' if grouped_by else '')) %}
     {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

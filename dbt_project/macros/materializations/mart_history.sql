@@ -5,6 +5,6 @@
     {%- set nothing = '(' ~ sql ~ ') as versions where false' -%}
     {{ return(made_view(
         candidate_of(this),
-        'select ' ~ columns | map('tojson') | join(', ') ~ ' from ' ~ (this if published == columns else nothing)
+        'select ' ~ get_quoted_csv(columns) ~ ' from ' ~ (this if published == columns else nothing)
     )) }}
 {% endmaterialization %}

@@ -148,7 +148,7 @@ final as (
     from scored
     window baseline_first as (
         partition by experiment_id, unique_id, cutoff_key, horizon, target_at
-        order by case when model_type = 'SeasonalNaive' and outcome = 'evaluated' then 0 else 1 end, model_id
+        order by case when model_type = 'SeasonalNaive' and outcome = 'evaluated' then 0 else 1 end nulls last, model_id nulls last
     )
 
 )

@@ -27,13 +27,13 @@ final as (
         'forecast_tracking' as system_name,
         timed.run_id as source_id,
         timed.experiment_id as source_group_id,
-        cast(timed.run_id as text) as execution_id,
-        cast(timed.parent_run_id as text) as parent_execution_id,
-        cast(timed.experiment_id as text) as group_id,
-        cast(experiments.experiment_name as text) as group_name,
+        cast(timed.run_id as {{ type_text() }}) as execution_id,
+        cast(timed.parent_run_id as {{ type_text() }}) as parent_execution_id,
+        cast(timed.experiment_id as {{ type_text() }}) as group_id,
+        cast(experiments.experiment_name as {{ type_text() }}) as group_name,
         'training_run' as execution_kind,
-        cast(timed.run_name as text) as execution_name,
-        cast(timed.user_id as text) as started_by,
+        cast(timed.run_name as {{ type_text() }}) as execution_name,
+        cast(timed.user_id as {{ type_text() }}) as started_by,
         case timed.status
             when 'scheduled' then 'queued'
             when 'running' then 'running'
@@ -42,7 +42,7 @@ final as (
             when 'killed' then 'cancelled'
             else 'unknown'
         end as status,
-        cast(timed.status as text) as source_status,
+        cast(timed.status as {{ type_text() }}) as source_status,
         timed.deleted_at is not null as is_deleted,
         timed.duration_seconds,
         timed.started_at,

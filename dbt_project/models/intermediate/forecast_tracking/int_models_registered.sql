@@ -13,9 +13,9 @@ positioned as (
         row_number() over (
             partition by model_id
             order by
-                case current_stage when 'production' then 1 when 'staging' then 2 when 'archived' then 3 else 4 end,
-                coalesce(stage_changed_at, created_at) desc,
-                registry_id desc
+                case current_stage when 'production' then 1 when 'staging' then 2 when 'archived' then 3 else 4 end nulls last,
+                coalesce(stage_changed_at, created_at) desc nulls first,
+                registry_id desc nulls first
         ) as position_by_stage
     from registry
 

@@ -46,10 +46,12 @@ run_totals as (
         count(*) filter (where runs.deleted_at is not null) as deleted_runs,
         count(runs.execution_duration_seconds) as timed_runs,
         cast(sum(runs.execution_duration_seconds) as numeric(38, 3)) as total_duration_seconds,
-        cast(avg(runs.execution_duration_seconds) as numeric(38, 28)) as avg_duration,
-        percentile_cont(0.5) within group (order by executions.duration_seconds)
+        cast(
+            {{ mean_of_numerics('sum(runs.execution_duration_seconds)', 'count(runs.execution_duration_seconds)') }} as numeric(38, 28)
+        ) as avg_duration,
+        percentile_cont(0.5) within group (order by executions.duration_seconds nulls last)
         filter (where {{ is_usable('executions.duration_seconds') }}) as duration_p50_seconds,
-        percentile_cont(0.95) within group (order by executions.duration_seconds)
+        percentile_cont(0.95) within group (order by executions.duration_seconds nulls last)
         filter (where {{ is_usable('executions.duration_seconds') }}) as duration_p95_seconds,
         min(runs.started_at) as first_run_started_at,
         max(runs.started_at) as last_run_started_at,
@@ -80,7 +82,7 @@ ranked_models as (
         *,
         row_number() over (
             partition by experiment_id
-            order by test_mae_mean nulls last, validation_mae_best nulls last, model_id
+            order by test_mae_mean nulls last, validation_mae_best nulls last, model_id nulls last
         ) as order_in_experiment
     from models
     where coalesce(test_mae_mean, validation_mae_best) is not null

@@ -9,7 +9,7 @@ final as (
     select
         *,
         refreshed_at as valid_from,
-        cast(null as timestamp with time zone) as valid_to
+        cast(null as {{ type_timestamp_tz() }}) as valid_to
     from published
 
 )

@@ -32,7 +32,7 @@ evaluated as (
 
     select
         *,
-        unique_id || '@' || cast(cutoff_key as text) as pair_key,
+        unique_id || '@' || cast(cutoff_key as {{ type_text() }}) as pair_key,
         count(*) over (partition by experiment_id, unique_id, cutoff_key, horizon, target_at) as models_at_point,
         max(case when model_type = 'SeasonalNaive' then 1 else 0 end) over (
             partition by experiment_id, unique_id, cutoff_key, horizon, target_at
@@ -55,7 +55,14 @@ meeting_points as (
         models_at_point as compared_models,
         row_number() over (
             partition by experiment_id
-            order by models_at_point desc, has_baseline desc, unique_id asc, cutoff_key asc, horizon asc, target_at asc, model_id asc
+            order by
+                models_at_point desc nulls first,
+                has_baseline desc nulls first,
+                unique_id asc nulls last,
+                cutoff_key asc nulls last,
+                horizon asc nulls last,
+                target_at asc nulls last,
+                model_id asc nulls last
         ) as preference
     from evaluated
 
@@ -113,7 +120,7 @@ totals as (
         model_id,
         model_type,
         count(*) filter (where outcome = 'evaluated') as evaluated_points,
-        count(distinct case when outcome = 'evaluated' then unique_id || '@' || cast(cutoff_key as text) end) as evaluated_pairs
+        count(distinct case when outcome = 'evaluated' then unique_id || '@' || cast(cutoff_key as {{ type_text() }}) end) as evaluated_pairs
     from points
     group by experiment_id, model_id, model_type
 

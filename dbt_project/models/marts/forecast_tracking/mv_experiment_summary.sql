@@ -16,7 +16,7 @@ final as (
         completed_runs,
         failed_runs,
         -- The quotient, not the mart's mean, because it has the digits that an average has in the source.
-        total_duration_seconds / nullif(timed_runs, 0) as avg_duration,
+        {{ mean_of_numerics('total_duration_seconds', 'timed_runs') }} as avg_duration,
         last_run_time,
         created_at
     from summary

@@ -32,7 +32,7 @@ stages as (
         current_stage as stage_name,
         true as is_current,
         case when previous_stage is null then coalesce(stage_changed_at, created_at) else stage_changed_at end as valid_from,
-        cast(null as timestamp) as valid_to
+        cast(null as {{ type_timestamp_ntz() }}) as valid_to
     from registry
 
 ),
@@ -40,7 +40,7 @@ stages as (
 final as (
 
     select
-        cast(stages.registry_id as text) || ':' || cast(stages.stage_number as text) as stage_key,
+        cast(stages.registry_id as {{ type_text() }}) || ':' || cast(stages.stage_number as {{ type_text() }}) as stage_key,
         stages.registry_id,
         stages.model_id,
         stages.registered_model_name,
