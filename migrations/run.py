@@ -7,7 +7,7 @@ has its own folder (`migrations/<name>/versions`); all share `env.py`. From a sh
 from alembic import command
 from alembic.config import Config
 
-from dagster_project.resources.urls import sqlalchemy_url
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
 
 

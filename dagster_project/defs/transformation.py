@@ -19,12 +19,12 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_project.components.left_alone import left_alone
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
 from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
+from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.dbt import Dbt, ensure_manifest
 from dagster_project.resources.warehouse import Warehouse
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
-_ROLE = "runmart_transform"
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
 
 # A build that a sync has overtaken is repeated so often; each time there is less to do.
@@ -184,7 +184,7 @@ def _unchanged(
 
     None if there is something to build, or a check that did not pass on what is there: dbt has to look.
     """
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         current = nothing_new(cursor)
     checked = [check for check in context.selected_asset_check_keys if check.asset_key not in left_out]
     verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
@@ -203,7 +203,7 @@ def _unchanged(
 def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
     """Build again what a sync has touched that was committed meanwhile: some marts may have read it and others not."""
     for _ in range(_MAX_REPEATS):
-        with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+        with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
             if not was_overtaken(cursor):
                 return
         context.log.info("a sync was committed while the marts were built: building what it touched")
@@ -226,7 +226,7 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
 def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
     _require_sound(context, [PUBLICATION], "nothing was published")
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         must_publish = is_unpublished(cursor)
         if must_publish:
             try:

@@ -14,7 +14,7 @@ from psycopg2.errors import RaiseException
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
 from dagster_project.settings import DBT_PROJECT
 
 _PARTS = ("dbt_project.yml", "models", "macros", "tests")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
 from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import PROJECT_ROOT

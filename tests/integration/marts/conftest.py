@@ -17,7 +17,7 @@ from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 from psycopg2.extras import Json, execute_values
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.dbt import refresh_environment
 from dagster_project.resources.embedded import EmbeddedServer
