@@ -318,7 +318,7 @@ class _RowsBehind:
         self.cursor.execute(is_later.format(table.raw, sql.Identifier(BATCH_ID), self._last_seen(table)))
         return bool(one_row(self.cursor)[0])
 
-    def _last_seen(self, table: BoundTable) -> sql.Literal:
+    def _last_seen(self, table: BoundTable) -> sql.Composable:
         return sql.Literal(self.batches.get(table.system, 0))
 
 
