@@ -68,6 +68,12 @@ def test_good_contract_says_what_it_declares(write: Write) -> None:
         ("public", "parent"),
         ("other", "Child Rows"),
     ]
+    child = contract.table("child")
+    assert (child.raw.strings, child.raw_name, child.loading.strings) == (
+        ("raw_small", "child"),
+        "raw_small.child",
+        ("loading_small", "child"),
+    )
     assert contract.tables["child"].columns == ("child_id", "parent_id")
     assert [(each.columns, each.parent, each.parent_columns) for each in contract.tables["child"].references] == [
         (("parent_id",), "parent", ("parent_id",)),
