@@ -26,7 +26,7 @@ from benchmarks.servers import ServerPair, execute, server_pair
 from benchmarks.stopwatch import PeakMemory, measure
 from benchmarks.tracking_history import SYSTEM, Spread
 from benchmarks.warm_marts import WarmMarts
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.settings import url_variable
 

@@ -11,7 +11,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import make_plan

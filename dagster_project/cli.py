@@ -20,7 +20,7 @@ from dagster_project.commands.refreshing import current_refresh
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
-from dagster_project.resources.analysts import ROLE as ANALYSTS
+from dagster_project.postgres.roles import ANALYST
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
     as_dict,
@@ -99,7 +99,7 @@ def demo(as_json: AsJson = False) -> None:
     _say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
     workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
     report = _run("sync_and_refresh", databases, as_json)
-    leaders = best_models(databases.url(WAREHOUSE, ANALYSTS))
+    leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
         print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
         return

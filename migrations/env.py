@@ -12,8 +12,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, MetaData, create_engine, pool, text
 
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.resources.databases import Databases
-from dagster_project.resources.urls import sqlalchemy_url
 from dagster_project.settings import Settings
 
 _PARTITIONS = text(

@@ -7,7 +7,7 @@ has its own folder (`migrations/<name>/versions`), which is all that makes it kn
 from alembic import command
 from alembic.config import Config
 
-from dagster_project.resources.urls import sqlalchemy_url
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.settings import MIGRATIONS_ROOT, ConfigurationError, has_migrations
 from dagster_project.suggestions import no_such
 

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from dagster_project.marts.explanation import Explanation, explain
+from dagster_project.postgres.roles import TRANSFORM, act_as
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import ConfigurationError
 
@@ -33,7 +34,7 @@ def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: 
     with closing(psycopg2.connect(databases.url(WAREHOUSE), application_name="runmart explain")) as connection:
         connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
         with connection.cursor() as cursor:
-            cursor.execute("set role runmart_transform")
+            act_as(cursor, TRANSFORM)
             return explain(cursor, *asked, column=column, rows=rows)
 
 

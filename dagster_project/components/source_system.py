@@ -11,10 +11,12 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel
 
-from dagster_project.components.contract import SystemContract, load_contract
 from dagster_project.components.left_alone import left_alone
 from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contract
+from dagster_project.contracts.table import raw_schema
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
@@ -82,7 +84,7 @@ def reconcile_config(system: str, tables: Collection[str] = (), *, is_repairing:
         tables: Tables to compare; all of them if empty.
         is_repairing: Whether rows that differ are repaired, or only logged.
     """
-    return {"ops": {f"raw_{system}": {"config": {"reconcile": {"tables": list(tables), "repair": is_repairing}}}}}
+    return {"ops": {raw_schema(system): {"config": {"reconcile": {"tables": list(tables), "repair": is_repairing}}}}}
 
 
 def _config_schema(contract: SystemContract) -> dict[str, dg.Field]:

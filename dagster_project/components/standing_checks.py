@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.watermark import StandingSince, read_standing, standing_lines
+from dagster_project.postgres.roles import INGEST
 from dagster_project.resources.warehouse import Warehouse
 
 CHECK = "stands_at_last_snapshot"
@@ -32,7 +33,7 @@ def standing_checks(contract: SystemContract) -> dg.AssetChecksDefinition:
         can_subset=True,
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        with warehouse.connection("runmart_ingest") as connection, connection.cursor() as cursor:
+        with warehouse.connection(INGEST) as connection, connection.cursor() as cursor:
             standing = read_standing(cursor, contract.system)
         selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
         for asset in selected:

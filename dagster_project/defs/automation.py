@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import WARNINGS, reconcile_config
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import last_verdicts
 from dagster_project.resources.alerts import Alerts
 

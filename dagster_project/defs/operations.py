@@ -5,6 +5,7 @@ Belongs here: the retention job and its schedule. Does not belong here: data of 
 
 import dagster as dg
 
+from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.warehouse import Warehouse
 
 _VALIDATION_DAYS = 90
@@ -22,7 +23,7 @@ where result.validated_at < now() - make_interval(days => %s) and exists (
 @dg.op
 def remove_expired(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Remove old results of checks."""
-    with warehouse.connection("runmart_transform") as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         cursor.execute(_EXPIRED, (_VALIDATION_DAYS,))
         results = cursor.rowcount
     context.log.info(f"removed {results} results of checks older than {_VALIDATION_DAYS} days")

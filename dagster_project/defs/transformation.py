@@ -22,13 +22,13 @@ from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
+from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.dbt import Dbt, built_models, ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import Settings
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
-_ROLE = "runmart_transform"
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
 
 # A build that a sync has overtaken is repeated; each time there is less to do.
@@ -175,7 +175,7 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
 
 @contextmanager
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
-    with warehouse.connection(_ROLE) as connection:
+    with warehouse.connection(TRANSFORM) as connection:
         yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
 
 
@@ -208,7 +208,7 @@ def _unchanged(
 
     None if there is something to build, or a check that did not pass on what is there: dbt has to look.
     """
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         current = nothing_new(cursor)
     checked = [check for check in context.selected_asset_check_keys if check.asset_key not in left_out]
     verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
@@ -246,7 +246,7 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
                 engine.publish()
             except NothingPublished as error:
                 raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         published = last_refresh(cursor)
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)

@@ -15,21 +15,13 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply, raw_tables, slot, watermark
 from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
 from dagster_project.ingestion.catalog import source_of
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import (
-    NoTableSynced,
-    StatementFailed,
-    SyncError,
-    SyncInProgress,
-    first_line,
-    from_driver,
-    is_of_one_table,
-)
+from dagster_project.ingestion.errors import NoTableSynced, StatementFailed, SyncError, SyncInProgress, from_driver
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.fault import locate
 from dagster_project.ingestion.first_load import first_load
@@ -40,6 +32,9 @@ from dagster_project.ingestion.source import Position, SourceSnapshot, connect, 
 from dagster_project.ingestion.standing import StandingTable, standing_tables
 from dagster_project.ingestion.table_load import TableLoad
 from dagster_project.ingestion.watermark import Batch, Lag, TableState, TableSync, Watermark
+from dagster_project.postgres import roles
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import first_line, is_of_one_table
 
 
 @dataclass(frozen=True)
@@ -139,9 +134,9 @@ class _Sync:
     def load_new_tables(self) -> bool:
         """Load tables that raw does not have, each in a transaction of its own; False if the snapshot became too old for the rest."""
         existing = self._look_at_raw()
-        new = [table for table in self.contract.tables if table not in existing and not self._is_loaded(table)]
+        new = [table for table in self._not_failed() if table.name not in existing and not self._is_loaded(table.name)]
         for number, table in enumerate(new, start=1):
-            if table in self._going_on().tables:
+            if table.name in self._going_on().tables:
                 with self._alone(table):
                     self._load(table)
             if self.source.is_too_old and number < len(new):
@@ -157,7 +152,7 @@ class _Sync:
             batch = self._begin(cursor)
             done: list[_BroughtUp] = []
             for component in going_on.components():
-                done += self._bring_up_together(cursor, component, batch, stream, reconciling)
+                done += self._bring_up_together(cursor, [going_on.table(name) for name in component], batch, stream, reconciling)
             if not done:
                 # There is no batch to speak of, but what stands still is kept.
                 self.warehouse.rollback()
@@ -175,10 +170,10 @@ class _Sync:
     ) -> SyncResult:
         """Write down where raw stands now, in the transaction that brought it there."""
         places = [*self.contract.tables]
-        in_order = sorted(done, key=lambda one: places.index(one.load.table))
+        in_order = sorted(done, key=lambda one: places.index(one.load.table.name))
         loads = [one.load for one in in_order]
         syncs = tuple(self._table_sync(load) for load in loads)
-        watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
+        watermark.write_table_states(cursor, self.contract.system, {load.table.name: self._state(load, stream) for load in loads})
         lag = self._leave_source()
         watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
         self.on_event(SyncEvent(Stage.COMMITTING))
@@ -203,16 +198,15 @@ class _Sync:
             existing = raw_tables.existing(cursor, contract.raw_schema)
             loading = raw_tables.existing(cursor, contract.loading_schema)
             self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
-            kept = raw_tables.types(cursor, contract)
-            for table in contract.tables.keys() - self.failures.keys():
+            kept = raw_tables.types(cursor, contract.raw_schema)
+            for table in self._not_failed():
                 with self._alone(table):
-                    raw_tables.check_declared(contract, table, self.source.tables[table])
-            self.reshaped = {
-                table for table in existing & (contract.tables.keys() - self.failures.keys()) if self._has_new_shape(table, kept[table])
-            }
-            for table in self.reshaped:
+                    raw_tables.check_declared(table, self.source.tables[table.name])
+            reshaped = [table for table in self._not_failed() if table.name in existing and self._has_new_shape(table, kept[table.name])]
+            self.reshaped = {table.name for table in reshaped}
+            for table in reshaped:
                 with self._alone(table):
-                    raw_tables.check(cursor, contract, table, self.source.tables[table])
+                    raw_tables.check(cursor, table, self.source.tables[table.name])
         return existing
 
     def _going_on(self) -> SystemContract:
@@ -220,8 +214,12 @@ class _Sync:
         whole = (component for component in self.contract.components() if self.failures.keys().isdisjoint(component))
         return self.contract.only({table for component in whole for table in component})
 
+    def _not_failed(self) -> list[BoundTable]:
+        """The tables that nothing is known to speak against so far, be their components whole or not."""
+        return [table for table in self.contract.bound_tables() if table.name not in self.failures]
+
     @contextmanager
-    def _alone(self, table: str, cursor: Cursor | None = None) -> Iterator[None]:
+    def _alone(self, table: BoundTable, cursor: Cursor | None = None) -> Iterator[None]:
         """Let what a table fails for be its own: the sync goes on without it and its component.
 
         cursor: Where the component is being brought up, under a savepoint of this name; None outside of transactions.
@@ -236,18 +234,18 @@ class _Sync:
                 raise
             if cursor is not None:
                 cursor.execute("rollback to savepoint component")
-            self.failures[table] = error if isinstance(error, SyncError) else self._told(table, error, cursor)
+            self.failures[table.name] = error if isinstance(error, SyncError) else self._told(table, error, cursor)
 
-    def _told(self, table: str, error: StatementFailed | psycopg2.Error, cursor: Cursor | None) -> SyncError:
-        place = f"the warehouse, table {self.contract.raw_schema}.{table}"
+    def _told(self, table: BoundTable, error: StatementFailed | psycopg2.Error, cursor: Cursor | None) -> SyncError:
+        place = f"the warehouse, table {table.raw_name}"
         if not isinstance(error, StatementFailed):
             return from_driver(error, place)
         if cursor is not None:
-            fault = locate(error, self.contract, table, self.source, cursor)
+            fault = locate(error, table, self.source, cursor)
         else:
             with self.warehouse, self.warehouse.cursor() as locating:
-                fault = locate(error, self.contract, table, self.source, locating)
-        return from_driver(error.cause, f"{source_of(self.contract, table) if error.is_at_source else place}{fault}")
+                fault = locate(error, table, self.source, locating)
+        return from_driver(error.cause, f"{source_of(table) if error.is_at_source else place}{fault}")
 
     def _note_standing(self, cursor: Cursor) -> tuple[StandingTable, ...]:
         standing = standing_tables(self.contract, self.failures)
@@ -259,9 +257,9 @@ class _Sync:
         causes = [self.failures[table] for table in self.contract.tables if table in self.failures]
         return causes[0] if len(causes) == 1 else NoTableSynced(causes)
 
-    def _has_new_shape(self, table: str, kept: Mapping[str, str]) -> bool:
-        state, described = self.before.tables.get(table), self.source.tables[table]
-        wanted = {column: described.columns[column].raw_type for column in self.contract.tables[table].columns}
+    def _has_new_shape(self, table: BoundTable, kept: Mapping[str, str]) -> bool:
+        state, described = self.before.tables.get(table.name), self.source.tables[table.name]
+        wanted = {column: described.columns[column].raw_type for column in table.columns}
         return state is None or state.shape != described.shape or kept != wanted
 
     def _is_loaded(self, table: str) -> bool:
@@ -269,27 +267,27 @@ class _Sync:
         state = self.before.tables.get(table)
         return state is not None and can_go_on(self.source, table, state)
 
-    def _load(self, table: str) -> None:
-        size = self.source.tables[table].bytes
+    def _load(self, table: BoundTable) -> None:
+        size = self.source.tables[table.name].bytes
 
         def report(copied: int) -> None:
-            self.on_event(SyncEvent(Stage.COPYING, table, copied_bytes=copied, estimated_bytes=size))
+            self.on_event(SyncEvent(Stage.COPYING, table.name, copied_bytes=copied, estimated_bytes=size))
 
         with self.warehouse:
             with self.warehouse.cursor() as cursor:
                 batch = self._begin(cursor)
-            table_sync, state = first_load(self.contract, table, self.source, self.warehouse, batch=batch, on_bytes=report)
-            self.on_event(SyncEvent(Stage.COPIED, table))
-        self.loaded[table] = table_sync
-        self.before = replace(self.before, tables={**self.before.tables, table: state})
-        self.on_event(SyncEvent(Stage.LOADED, table, table_sync=table_sync))
+            table_sync, state = first_load(table, self.source, self.warehouse, batch=batch, on_bytes=report)
+            self.on_event(SyncEvent(Stage.COPIED, table.name))
+        self.loaded[table.name] = table_sync
+        self.before = replace(self.before, tables={**self.before.tables, table.name: state})
+        self.on_event(SyncEvent(Stage.LOADED, table.name, table_sync=table_sync))
 
     def _begin(self, cursor: Cursor) -> Batch:
         number = watermark.begin_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
         return Batch(number, self.synced_at)
 
     def _bring_up_together(
-        self, cursor: Cursor, component: Sequence[str], batch: Batch, stream: Stream, reconciling: Reconcile | None
+        self, cursor: Cursor, component: Sequence[BoundTable], batch: Batch, stream: Stream, reconciling: Reconcile | None
     ) -> list[_BroughtUp]:
         """Bring the tables of a component to the snapshot, all or none."""
         cursor.execute("savepoint component")
@@ -297,43 +295,45 @@ class _Sync:
         for table in component:
             with self._alone(table, cursor):
                 load = self._bring_up_table(cursor, table, batch, stream)
-                raw_tables.follow_indexes(cursor, self.contract, table)
-                done.append(_BroughtUp(load, self._reconcile(load, reconciling) if reconciling and reconciling.includes(table) else None))
-            if table in self.failures:
+                raw_tables.follow_indexes(cursor, table)
+                asked = reconciling if reconciling and reconciling.includes(table.name) else None
+                done.append(_BroughtUp(load, self._reconcile(load, asked) if asked else None))
+            if table.name in self.failures:
                 return []
         cursor.execute("release savepoint component")
         return done
 
-    def _bring_up_table(self, cursor: Cursor, table: str, batch: Batch, stream: Stream) -> TableLoad:
-        state = self.before.tables.get(table)
+    def _bring_up_table(self, cursor: Cursor, table: BoundTable, batch: Batch, stream: Stream) -> TableLoad:
+        state = self.before.tables.get(table.name)
         if state is not None and state.is_loading:
-            raw_tables.adopt(cursor, self.contract, table)
-        elif table in self.reshaped:
-            raw_tables.follow(cursor, self.contract, table, self.source.tables[table])
-        load = TableLoad(self.contract, table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
+            raw_tables.adopt(cursor, table)
+        elif table.name in self.reshaped:
+            raw_tables.follow(cursor, table, self.source.tables[table.name])
+        load = TableLoad(table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
         is_loaded_now = state is not None and state.is_loading and state.position == self.source.position
-        known = None if table in self.reshaped else state
-        load.run(NOTHING if is_loaded_now else candidates(self.contract, table, self.source, known, stream))
-        apply.analyze_if_worth_it(cursor, self.contract, table, load.applied, load.live_rows)
-        self.on_event(SyncEvent(Stage.APPLIED, table, table_sync=self._table_sync(load)))
+        known = None if table.name in self.reshaped else state
+        load.run(NOTHING if is_loaded_now else candidates(table, self.source, known, stream))
+        apply.analyze_if_worth_it(cursor, table, load.applied, load.live_rows)
+        self.on_event(SyncEvent(Stage.APPLIED, table.name, table_sync=self._table_sync(load)))
         return load
 
     def _table_sync(self, load: TableLoad) -> TableSync:
         """What was done to a table in all: its first load, this one's or an earlier attempt's, and what came on top."""
-        state = self.before.tables.get(load.table)
+        state = self.before.tables.get(load.table.name)
         done = load.table_sync(self._new_columns(load.table))
         if state is None or not state.is_loading:
             return done
-        first = self.loaded.get(load.table, TableSync(load.table, "resumed first load", 0, 0, 0, state.live_rows, 0, 0, 0.0))
+        first = self.loaded.get(load.table.name, TableSync(load.table.name, "resumed first load", 0, 0, 0, state.live_rows, 0, 0, 0.0))
         return first + done
 
-    def _new_columns(self, table: str) -> tuple[str, ...]:
-        state = self.before.tables.get(table)
-        known = {*(state.columns if state else self.source.tables[table].columns), *self.contract.tables[table].columns}
-        return tuple(column for column in self.source.tables[table].columns if column not in known)
+    def _new_columns(self, table: BoundTable) -> tuple[str, ...]:
+        state, columns = self.before.tables.get(table.name), self.source.tables[table.name].columns
+        known = {*(state.columns if state else columns), *table.columns}
+        return tuple(column for column in columns if column not in known)
 
     def _state(self, load: TableLoad, stream: Stream) -> TableState:
-        described, publication = self.source.tables[load.table], stream.publications.get(load.table)
+        name = load.table.name
+        described = self.source.tables[name]
         return TableState(
             batch_id=load.batch.batch_id,
             is_loading=False,
@@ -342,8 +342,8 @@ class _Sync:
             columns=tuple(described.columns),
             leaves=described.leaves,
             live_rows=load.live_rows,
-            publication=publication,
-            published_from=published_from(self.source, self.before.tables.get(load.table), stream, load.table),
+            publication=stream.publications.get(name),
+            published_from=published_from(self.source, self.before.tables.get(name), stream, name),
         )
 
     def _reconcile(self, load: TableLoad, reconciling: Reconcile) -> Reconciliation:
@@ -351,7 +351,7 @@ class _Sync:
         if found.differing:
             fate = "repaired" if found.is_repaired else "not repaired: `runmart reconcile --repair` does"
             load.warnings.append(
-                f"{self.contract.raw_schema}.{load.table} differed from its source: {found.lost} rows lost, {found.extra} extra, "
+                f"{load.table.raw_name} differed from its source: {found.lost} rows lost, {found.extra} extra, "
                 f"{found.stale} stale; {fate}; ops.repairs has their keys"
             )
         return found
@@ -397,7 +397,7 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
             connection.autocommit = True
             connection.set_client_encoding("UTF8")
             with connection.cursor() as cursor:
-                cursor.execute("set role runmart_ingest")
+                roles.act_as(cursor, roles.INGEST)
                 cursor.execute("set timezone = 'UTC'")
                 cursor.execute("set synchronous_commit = on")
                 # A sync works in temporary tables of this one session; the defaults send even small ones to disk.

@@ -13,9 +13,9 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dagster_project.ingestion.candidates import NOTHING
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.source import Position
 from dagster_project.ingestion.standing import StandingTable
+from dagster_project.postgres.cursors import one_row
 
 
 @dataclass(frozen=True)

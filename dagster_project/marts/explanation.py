@@ -13,21 +13,26 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract, load_contracts
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import first_line
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE, SYNCED_AT
+from dagster_project.contracts.table import BoundTable
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
 from dagster_project.marts.rows_behind import MartRules, Rule, load_rules
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import first_line
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.suggestions import way_out
+
+_STAMPS = {"batch_id": sql.Identifier(BATCH_ID), "synced_at": sql.Identifier(SYNCED_AT)}
 
 # These name the refresh that last changed the row, and are not made of rows behind it.
 OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
 
 _SUMMARY = """
 select
-    count(*), count(*) filter (where _batch_id > {last_seen}),
-    min(_batch_id), max(_batch_id), min(_synced_at), max(_synced_at)
+    count(*), count(*) filter (where {batch_id} > {last_seen}),
+    min({batch_id}), max({batch_id}), min({synced_at}), max({synced_at})
 from {rows}
 """
 
@@ -37,7 +42,7 @@ select raw.*
 from {raw} as raw
 cross join {mart} as mart
 where
-    raw._deleted_at is null
+    raw.{is_live}
     and not exists (select from {copies} as found where {is_same})
     and {condition}
 """
@@ -259,44 +264,48 @@ class _RowsBehind:
 
     def describe(self, number: int) -> tuple[SourceRows, ...]:
         """Describe the rows of each table, and name so many of them."""
-        return tuple(self._describe(system, table, number) for system, _, table in (name.partition(".") for name in self.found))
+        return tuple(self._describe(self._bound(name), number) for name in self.found)
 
     def has_moved_on(self) -> bool:
         """Whether a raw table behind the mart has rows, deleted ones included, that were written after the mart was published."""
-        tables = {rule.table: rule for rule in self.rules.rules}.values()
-        return any(self._has_later_rows(rule.system, rule.table_name) for rule in tables)
+        tables = dict.fromkeys(rule.table for rule in self.rules.rules)
+        return any(self._has_later_rows(self._bound(name)) for name in tables)
 
     def _copy(self, rule: Rule) -> None:
-        raw = self.contracts[rule.system].raw_schema, rule.table_name
-        copies = stand_in_of(raw)
+        table = self._bound(rule.table)
+        copies = _copies(table)
         if rule.table not in self.found:
-            copy_shape(self.cursor, raw, copies)
+            copy_shape(self.cursor, (table.raw_schema, table.name), copies)
             self.found[rule.table] = copies.as_string(self.cursor)
-        key = map(sql.Identifier, self.contracts[rule.system].tables[rule.table_name].key)
         self.cursor.execute(
             sql.SQL(_COPY).format(
                 copies=copies,
-                raw=sql.Identifier(*raw),
+                raw=table.raw,
                 mart=_shown(self.rules.name),
-                is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(name) for name in key),
+                is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(sql.Identifier(column)) for column in table.key),
+                is_live=sql.SQL(IS_LIVE),
                 condition=sql.SQL(rule.condition(self.column, self.found)),
             )
         )
         self.cursor.execute(sql.SQL("analyze {}").format(copies))
 
-    def _describe(self, system: str, table: str, number: int) -> SourceRows:
-        key = self.contracts[system].tables[table].key
-        rows = stand_in_of((self.contracts[system].raw_schema, table))
-        self.cursor.execute(sql.SQL(_SUMMARY).format(last_seen=sql.Literal(self.batches.get(system, 0)), rows=rows))
+    def _bound(self, table: str) -> BoundTable:
+        """A table by the name that rules give it, `<system>.<table>`."""
+        system, _, name = table.partition(".")
+        return self.contracts[system].table(name)
+
+    def _describe(self, table: BoundTable, number: int) -> SourceRows:
+        rows = _copies(table)
+        self.cursor.execute(sql.SQL(_SUMMARY).format(last_seen=self._last_seen(table), rows=rows, **_STAMPS))
         count, later, first_batch, last_batch, first_synced, last_synced = one_row(self.cursor)
         self.cursor.execute(
-            sql.SQL("select array[{}], _batch_id, _synced_at from {} as found order by {} limit {}").format(
-                as_text(key, "found"), rows, sql.SQL(", ").join(map(sql.Identifier, key)), sql.Literal(number)
+            sql.SQL("select array[{}], {batch_id}, {synced_at} from {} as found order by {} limit {}").format(
+                as_text(table.key, "found"), rows, sql.SQL(", ").join(map(sql.Identifier, table.key)), sql.Literal(number), **_STAMPS
             )
         )
         return SourceRows(
-            table=f"{system}.{table}",
-            key=key,
+            table=f"{table.system}.{table.name}",
+            key=table.key,
             count=count,
             later=later,
             batch_ids=(first_batch, last_batch) if count else None,
@@ -304,11 +313,18 @@ class _RowsBehind:
             rows=tuple(SourceRow(tuple(values), batch_id, synced_at) for values, batch_id, synced_at in self.cursor.fetchall()),
         )
 
-    def _has_later_rows(self, system: str, table: str) -> bool:
-        raw = sql.Identifier(self.contracts[system].raw_schema, table)
-        last_seen = sql.Literal(self.batches.get(system, 0))
-        self.cursor.execute(sql.SQL("select exists (select from {} where _batch_id > {})").format(raw, last_seen))
+    def _has_later_rows(self, table: BoundTable) -> bool:
+        is_later = sql.SQL("select exists (select from {} where {} > {})")
+        self.cursor.execute(is_later.format(table.raw, sql.Identifier(BATCH_ID), self._last_seen(table)))
         return bool(one_row(self.cursor)[0])
+
+    def _last_seen(self, table: BoundTable) -> sql.Composable:
+        return sql.Literal(self.batches.get(table.system, 0))
+
+
+def _copies(table: BoundTable) -> sql.Identifier:
+    """The temporary table with the rows of a raw table that are behind."""
+    return stand_in_of((table.raw_schema, table.name))
 
 
 def _tidy(text: str) -> str:

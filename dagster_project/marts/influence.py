@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from dagster_project.components.contract import ForeignKey, SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import ForeignKey
 from dagster_project.errors import RunmartError
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influence
 from dagster_project.marts.lineage import Group, MartDeclarationError, Model, Project, Table
 

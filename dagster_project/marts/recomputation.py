@@ -16,7 +16,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
 
 Relation = tuple[str, str]
 

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.marts.definition import definition
+from dagster_project.postgres.cursors import one_row
 
 # The columns stand in the order of `Refresh`.
 _LAST = """

@@ -42,11 +42,6 @@ class Rule:
         """The system of the table."""
         return self.table.partition(".")[0]
 
-    @property
-    def table_name(self) -> str:
-        """The name of the table within its system."""
-        return self.table.partition(".")[2]
-
     def bears_on(self, column: str | None) -> bool:
         """Whether these rows bear on a column, or on any if it is None."""
         return column is None or self.columns is None or re.fullmatch(self.columns, column) is not None

@@ -7,7 +7,7 @@ import json
 
 from psycopg2.extras import execute_values
 
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
 from dagster_project.quality.suites import MARTS, Suite
 from dagster_project.quality.validation import Validation, warehouse_connection
 

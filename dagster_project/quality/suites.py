@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from dagster_project.contracts.raw_columns import IS_LIVE
+from dagster_project.contracts.table import raw_schema
 from dagster_project.errors import RunmartError
 from dagster_project.settings import PROJECT_ROOT
 
@@ -121,7 +123,7 @@ class Suite(_Strict):
         """The rows that the suite is about: the live rows of a raw table, or the candidate of a mart."""
         if self.system == MARTS:
             return f"select * from {CANDIDATE_SCHEMA}.{self.table}"
-        return f"select * from raw_{self.system}.{self.table} where _deleted_at is null"
+        return f"select * from {raw_schema(self.system)}.{self.table} where {IS_LIVE}"
 
     def check_name(self, expectation: Expectation) -> str:
         """Name of a check that says what it is about even where its asset is not shown."""

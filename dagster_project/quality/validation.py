@@ -20,18 +20,20 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import make_url
 
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.quality.failing_rows import failing_query
 from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
 from dagster_project.quality.suites import Expectation, Severity, Suite
-from dagster_project.resources.urls import sqlalchemy_url
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
-ROLE = "runmart_transform"
 SAMPLE_ROWS = 20
+
+_AS_ROLE = f"-c role={TRANSFORM}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def validate(url: str, suite: Suite, ranges_file: Path = METRIC_RANGES_FILE) -> 
 @contextmanager
 def warehouse_connection(url: str) -> Iterator[Connection]:
     """A connection in the role that checks run in; every statement stands for itself."""
-    connection = psycopg2.connect(url, connect_timeout=10, options=f"-c role={ROLE}", application_name="runmart check")
+    connection = psycopg2.connect(url, connect_timeout=10, options=_AS_ROLE, application_name="runmart check")
     connection.autocommit = True
     try:
         yield connection
@@ -140,7 +142,7 @@ def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
 
 
 def _connection_string(url: str) -> str:
-    in_role = make_url(sqlalchemy_url(url)).update_query_dict({"options": f"-c role={ROLE}"})
+    in_role = make_url(sqlalchemy_url(url)).update_query_dict({"options": _AS_ROLE})
     # Great Expectations takes $NAME in it for a setting of its own.
     return in_role.render_as_string(hide_password=False).replace("$", "%24")
 

@@ -1,15 +1,15 @@
 """Where each database is: a URL of the user's own, or a database on the embedded server.
 
 Belongs here: resolving a name (`warehouse`, `dagster`, a system) to a URL that can be connected to. Does not belong here: what is in the
-databases (`migrations/`), who may read it, and how clients write a URL (`urls`).
+databases (`migrations/`), who may read it, and how clients write a URL (`postgres.urls`).
 """
 
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, create_engine
 
+from dagster_project.postgres.urls import as_role, sqlalchemy_url
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.resources.urls import as_role, sqlalchemy_url
 from dagster_project.settings import ConfigurationError, Settings, has_migrations, url_variable
 
 WAREHOUSE = "warehouse"

@@ -19,7 +19,7 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging import version
 from sqlalchemy import make_url
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project

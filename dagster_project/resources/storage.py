@@ -10,8 +10,8 @@ from typing import Any, Self
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.resources.databases import INSTANCE, Databases
-from dagster_project.resources.urls import sqlalchemy_url
 from dagster_project.settings import Settings
 
 # A connection that is older is replaced when it is needed next: something between the machines may have dropped it.

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from dagster_project.postgres.roles import act_as
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.settings import Settings
 
@@ -35,7 +35,7 @@ class Warehouse(dg.ConfigurableResource[None]):
         connection = psycopg2.connect(self.url(), application_name="runmart")
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+                act_as(cursor, role)
                 yield connection
         finally:
             connection.close()

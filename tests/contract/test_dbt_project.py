@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
 from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
@@ -200,7 +200,7 @@ def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dic
     assert set(mart.columns) == set(models[mart.name]["columns"])
     for rule in mart.rules:
         assert rule.table in read, "the mart does not read this table"
-        assert contracts[rule.system].tables[rule.table_name].key, "rows without a key cannot be told apart"
+        assert contracts[rule.system].tables[rule.table.partition(".")[2]].key, "rows without a key cannot be told apart"
         columns = [column for column in mart.columns if rule.bears_on(column)]
         assert columns, "the rows bear on no column"
         for column in (None, *columns):

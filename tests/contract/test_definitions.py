@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 from dagster._core.definitions.automation_condition_sensor_definition import AutomationConditionSensorDefinition
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import Severity, load_suites
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import MARTS, Severity, Suite, load_suites
 from dagster_project.scaffold.names import parent_check, quoted
 from dagster_project.settings import PROJECT_ROOT

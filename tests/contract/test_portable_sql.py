@@ -99,10 +99,21 @@ def compiled_models(work: Path, is_full: bool) -> dict[str, str]:
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     shutil.copy(NO_DIALECT, project / "macros" / "dialect.sql")
     refresh = project / "macros" / "refresh.sql"
-    text, replaced = re.subn(r"\{% macro refresh_under_way\(\) %\}.*?\{% endmacro %\}", REFRESH, refresh.read_text(encoding="utf-8"), flags=re.S)
+    text, replaced = re.subn(
+        r"\{% macro refresh_under_way\(\) %\}.*?\{% endmacro %\}", REFRESH, refresh.read_text(encoding="utf-8"), flags=re.S
+    )
     assert replaced == 1
     refresh.write_text(text, encoding="utf-8")
-    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work / "target"), "--log-path", str(work)]
+    folders = [
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+        "--target-path",
+        str(work / "target"),
+        "--log-path",
+        str(work),
+    ]
     offline = ["--no-populate-cache", "--no-introspect", "--no-partial-parse", "--quiet"]
     chosen = ["--select", "resource_type:model", "--vars", json.dumps({"is_full": is_full})]
     with pytest.MonkeyPatch.context() as patched:
@@ -134,7 +145,9 @@ def json_names(text: str) -> list[str]:
     return re.findall(r"map\(\s*['\"]tojson['\"]\s*\)|(?:name|column)\w*\s*\|\s*tojson", text)
 
 
-@pytest.mark.parametrize("text", ["columns | map('tojson') | join(', ')", "{{ column | tojson }}", "{{ name|tojson }}", "node.name | tojson"])
+@pytest.mark.parametrize(
+    "text", ["columns | map('tojson') | join(', ')", "{{ column | tojson }}", "{{ name|tojson }}", "node.name | tojson"]
+)
 def test_a_name_quoted_as_json_is_seen(text: str) -> None:
     assert json_names(text)
 

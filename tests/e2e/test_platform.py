@@ -9,8 +9,8 @@ import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import raw_assets
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.rows_behind import load_rules
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts

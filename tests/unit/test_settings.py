@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.settings import PROJECT_ROOT, AnalystLimits, ConfigurationError, Settings
 
 

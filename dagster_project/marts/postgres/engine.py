@@ -14,7 +14,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import Model
 from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Family, Plan, make_plan
@@ -25,9 +25,7 @@ from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import Touching
 from dagster_project.marts.usage import columns_used
-
-# What every raw table has besides the columns of its contract.
-BOOKKEEPING = ("_batch_id", "_synced_at", "_deleted_at", "_moved_from")
+from dagster_project.postgres.cursors import one_row
 
 # Marks, in SQL that is kept, when the refresh started.
 STARTED_AT = "{refresh_started_at}"
@@ -109,7 +107,7 @@ class PostgresEngine:
         """What is kept of models that were built."""
         views = {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
         raw = {
-            (contract.raw_schema, name): (*table.columns, *BOOKKEEPING)
+            (contract.raw_schema, name): (*table.columns, *raw_columns.TYPES)
             for contract in self._plan.contracts.values()
             for name, table in contract.tables.items()
         }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import Hop
 from dagster_project.marts.plan import CANDIDATES, MART, PUBLISHED, STEP, Family, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.marts.lineage import Model
 from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, VIEW, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_group_of, is_in_touched_group
 from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions
 from dagster_project.marts.postgres.names import columns, literal, quoted, relation, row
+from dagster_project.postgres.cursors import one_row
 
 # These name the refresh that last changed a row; a row is not another one because of them.
 OF_THE_REFRESH = ("refreshed_at", "source_batch_id")

@@ -13,8 +13,8 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.marts.lineage import Table
+from dagster_project.postgres.cursors import one_row
 
 # The columns stand in the order of `UnderWay`.
 _UNDER_WAY = """

@@ -9,7 +9,8 @@ that has gone is still there, with its foreign keys. A row that moved to other p
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from dagster_project.components.contract import ForeignKey, SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import ForeignKey
 from dagster_project.marts.influence import Hop, Influence
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import relay, slot
 from dagster_project.ingestion.events import Stage
 from dagster_project.ingestion.sync import sync

@@ -5,7 +5,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import errors
 from dagster_project.ingestion.events import SyncEvent
 from tests.integration.ingestion.conftest import CONTRACT, Pair

@@ -19,7 +19,7 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.extras import Json, execute_values
 
 from benchmarks.warm_marts import built
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import NothingPublished

@@ -5,6 +5,7 @@ Belongs here: what tests of refreshes share. Does not belong here: what changes 
 
 from tests.integration.marts.conftest import House
 
+
 def refresh(house: House, *flags: str) -> None:
     """Build without tests, and publish; it must succeed."""
     house.build(flags=["--exclude-resource-type", "test", *flags])

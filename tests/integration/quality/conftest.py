@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.metric_ranges import declare, load_metric_ranges
 from dagster_project.quality.validation import warehouse_connection

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.suites import CANDIDATE_SCHEMA, Expectation, Suite
 

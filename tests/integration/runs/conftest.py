@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_project.components.contract import SystemContract
 from dagster_project.components.source_system import raw_assets
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.resources.warehouse import Sources, Warehouse
 from tests.databases import run
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import dagster as dg
 
 from dagster_project.commands.runs import RunReport, _note
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import raw_assets
 from dagster_project.components.standing_checks import CHECK, standing_checks
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.resources.warehouse import Sources, Warehouse
 from tests.databases import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.commands.status import system_statuses
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.databases import Databases

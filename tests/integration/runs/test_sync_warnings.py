@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import raw_assets, reconcile_config
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.automation import sync_warnings
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.warehouse import Sources, Warehouse

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contract
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer

@@ -6,7 +6,10 @@ from dagster_project.marts.usage import columns_used
 
 RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
 VIEWS = {
-    ("staging", "orders"): 'with source as (select * from "w"."raw_shop"."orders") select id as order_id, customer_id, total, note from source',
+    (
+        "staging",
+        "orders",
+    ): 'with source as (select * from "w"."raw_shop"."orders") select id as order_id, customer_id, total, note from source',
     ("staging", "customers"): 'select * from "w"."raw_shop"."customers"',
 }
 ORDERS, CUSTOMERS = RAW

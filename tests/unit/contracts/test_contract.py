@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.components.contract import ContractError, load_contract, load_contracts
+from dagster_project.contracts.loading import ContractError, load_contract, load_contracts
 from dagster_project.settings import SOURCES_ROOT
 
 _GOOD = """\
@@ -64,10 +64,16 @@ def write(tmp_path: Path) -> Write:
 def test_good_contract_says_what_it_declares(write: Write) -> None:
     contract = load_contract(write(_GOOD))
     assert contract.raw_schema == "raw_small"
-    assert [(contract.source_schema(table), contract.source_name(table)) for table in contract.tables] == [
+    assert [table.source.strings for table in contract.bound_tables()] == [
         ("public", "parent"),
         ("other", "Child Rows"),
     ]
+    child = contract.table("child")
+    assert (child.raw.strings, child.raw_name, child.loading.strings) == (
+        ("raw_small", "child"),
+        "raw_small.child",
+        ("loading_small", "child"),
+    )
     assert contract.tables["child"].columns == ("child_id", "parent_id")
     assert [(each.columns, each.parent, each.parent_columns) for each in contract.tables["child"].references] == [
         (("parent_id",), "parent", ("parent_id",)),

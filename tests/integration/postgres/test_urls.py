@@ -15,8 +15,8 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import create_engine, text
 
 from dagster_project.commands.urls import UrlFormat, url_of
+from dagster_project.postgres.urls import NoSuchUrl, as_role, jdbc_url, sqlalchemy_url
 from dagster_project.resources.databases import Databases
-from dagster_project.resources.urls import NoSuchUrl, as_role, jdbc_url, sqlalchemy_url
 from dagster_project.settings import Settings
 from tests.e2e.servers import password_server
 
