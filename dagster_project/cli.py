@@ -226,6 +226,34 @@ def check(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def verify(
+    marts: Annotated[list[str] | None, typer.Argument(help="Such as analytics.fct_runs; all if none is named.")] = None,
+    *,
+    sample: Annotated[int, typer.Option("--sample", help="How many groups of each mart to compute again, at random.", min=1)] = 50,
+    full: Annotated[bool, typer.Option("--full", help="Compute everything again, instead of a sample.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Where something differs, recompute and publish everything.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute marts again from raw, and compare them with what is published.
+
+    A mart that differs is not published again until it has been repaired.
+    """
+    databases = setup.find_databases()
+    names = setup.known_marts([mart.removeprefix("analytics.") for mart in marts or ()])
+    config = {"ops": {"verification": {"config": {"groups": None if full else sample, "marts": names}}}}
+    report = _run("verify", databases, as_json, config)
+    if repair and report.failed_checks:
+        _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": True}}}})
+        report = _run("verify", databases, as_json, config)
+    if as_json:
+        print_json(as_dict(report))
+    else:
+        show_verdict(report)
+    if report.failed_checks:
+        raise SystemExit(1)
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """Show rows, lag behind the source and checks of every raw table."""
     from dagster_project.commands.status import system_statuses  # noqa: PLC0415

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.postgres.roles import act_as
 from dagster_project.resources.databases import WAREHOUSE, Databases
@@ -38,6 +40,19 @@ class Warehouse(dg.ConfigurableResource[None]):
                 act_as(cursor, role)
                 yield connection
         finally:
+            connection.close()
+
+    @contextmanager
+    def looking(self, role: str) -> Iterator[Cursor]:
+        """A cursor of one snapshot that acts as one of the platform's roles; whatever it makes is gone at the end."""
+        connection = psycopg2.connect(self.url(), application_name="runmart")
+        try:
+            connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+            with connection.cursor() as cursor:
+                act_as(cursor, role)
+                yield cursor
+        finally:
+            connection.rollback()
             connection.close()
 
 

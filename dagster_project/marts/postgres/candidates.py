@@ -34,3 +34,12 @@ def is_in_touched_group(plan: Plan, mart: str, of: str) -> str:
 def is_group_of(plan: Plan, mart: str, of: str) -> str:
     """Whether a touched group is that of a row."""
     return " and ".join(f"touched.{quoted(column)} = {of}.{quoted(column)}" for column in plan.group_columns(mart))
+
+
+def groups_query(plan: Plan, mart: str, place: str = CANDIDATES) -> str:
+    """Touched groups by the columns of a mart, made of their keys in a schema; with the last batch that touched them."""
+    return "\nunion all\n".join(
+        f"select {', '.join(f'{made} as {quoted(name)}' for name, made in plan.columns_of(family).items())}, batch_id\n"
+        f"from {relation(place, family.touched)}"
+        for family in plan.families_of(mart)
+    )

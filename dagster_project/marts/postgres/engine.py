@@ -8,7 +8,7 @@ one finds the same batches to do, and later ones.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -17,18 +17,16 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Family, Plan, make_plan
+from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
-from dagster_project.marts.postgres.candidates import candidate_query, changes_of
-from dagster_project.marts.postgres.names import columns, quoted, relation
+from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query
+from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
-from dagster_project.marts.postgres.touching import Touching
+from dagster_project.marts.postgres.touching import touching
 from dagster_project.marts.usage import columns_used
+from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
-
-# Marks, in SQL that is kept, when the refresh started.
-STARTED_AT = "{refresh_started_at}"
 
 # What small queries on indexes need, where raw tables may be large and touched groups are few.
 PREFER_INDEXES = (
@@ -51,6 +49,18 @@ from (
     where severity = 'critical' and not is_success
     group by asset_key
 ) as failing
+"""
+
+# Marts that have failed when they were held against raw last.
+_DIFFERING = """
+select string_agg(mart, ', ' order by mart)
+from (
+    select distinct on (asset_key) split_part(asset_key, '/', 2) as mart, is_success
+    from quality.validation_results
+    where expectation = %(check)s
+    order by asset_key, validated_at desc
+) as latest
+where not is_success and mart = any(%(marts)s)
 """
 
 
@@ -100,7 +110,9 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             refresh = self._under_way(cursor)
             if refresh.is_full:
-                state.keep_built(cursor, self._definition, self._kept({name: _marked(query, refresh) for name, query in built.items()}))
+                state.keep_built(
+                    cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
+                )
             return state.write_built(cursor, built.keys())
 
     def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
@@ -160,6 +172,11 @@ class PostgresEngine:
         (complaint,) = one_row(cursor)
         if complaint:
             raise NothingPublished(complaint)
+        # What a full refresh publishes that a person has asked for mends what differs.
+        cursor.execute(_DIFFERING, {"check": CHECK, "marts": [model.name for model in wanted]})
+        (differing,) = one_row(cursor)
+        if differing and not refresh.is_forced:
+            raise NothingPublished(f"{differing} differ from what raw makes; run `runmart verify --repair`")
 
     def _publish(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model], *, is_complete: bool) -> int:
         marts, histories, views = ([model for model in wanted if model.kind == kind] for kind in (MART, HISTORY, VIEW))
@@ -204,7 +221,7 @@ class PostgresEngine:
             raw = relation(contract.raw_schema, family.group.table)
             self._make_table(cursor, family.touched, f"select {key}, null::bigint as batch_id from {raw} where false")
         for mart in self._marts_with_groups_of_their_own():
-            self._make_table(cursor, self._plan.touched_of(mart.name), f"{self._groups_of(mart)}\nlimit 0")
+            self._make_table(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0")
         for views in self._views(kept).values():
             for name, query in views.values():
                 cursor.execute(f"drop view if exists {relation(CANDIDATES, name)} cascade")
@@ -229,37 +246,19 @@ class PostgresEngine:
         shared = {family.touched for family in self._plan.families}
         return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
 
-    def _groups_of(self, mart: Model) -> str:
-        """A query of touched groups by the columns of a mart."""
-        return "\nunion all\n".join(
-            f"select {', '.join(f'{made} as {quoted(name)}' for name, made in self._plan.columns_of(family).items())}, batch_id\n"
-            f"from {relation(CANDIDATES, family.touched)}"
-            for family in self._plan.families_of(mart.name)
-        )
-
     def _touch(self, cursor: Cursor, work: state.Work) -> None:
         """Compute the touched groups, and empty what their rows will be put into."""
         steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
         self._empty(cursor, [*steps, *((CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts)])
         self._empty(cursor, [(CANDIDATES, name) for name in self._touched_tables()])
         for family in self._plan.families:
-            query = self._touching(family, work).query()
+            since = (work.seen_at, work.now) if work.seen_at else None
+            query = touching(self._plan, family, seen=work.seen[family.group.system], since=since).query()
             cursor.execute(f"insert into {relation(CANDIDATES, family.touched)}\n{query}")
             cursor.execute(f"analyze {relation(CANDIDATES, family.touched)}")
         for mart in self._marts_with_groups_of_their_own():
             groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
-            cursor.execute(f"insert into {groups}\n{self._groups_of(mart)}; analyze {groups}")
-
-    def _touching(self, family: Family, work: state.Work) -> Touching:
-        contract = self._plan.contracts[family.group.system]
-        rules = []
-        for rule in family.rules:
-            if rule.touches is not None and work.seen_at is not None:
-                key = columns(contract.tables[rule.touches[1]].key)
-                is_due = f"due_at >= {_utc(work.seen_at)} and due_at < {_utc(work.now)}"
-                query = f"select {key}, null::bigint as batch_id\nfrom {relation(*self._plan.relation_of(rule.name))}\nwhere {is_due}"
-                rules.append((rule.touches[1], query))
-        return Touching(contract, family.influence, work.seen[family.group.system], tuple(rules))
+            cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
 
     def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
         """Delete all rows; truncating small tables takes longer."""
@@ -289,7 +288,7 @@ class PostgresEngine:
         rules = {rule for mart in self._plan.marts for rule in mart.touched_by if rule not in refresh.left_out}
         due = []
         for rule in sorted(rules):
-            due_at = f"due_at >= {_utc(refresh.started_at)}"
+            due_at = f"due_at >= {in_utc(refresh.started_at)}"
             cursor.execute(f"select min(due_at) at time zone 'UTC' from {relation(*self._plan.relation_of(rule))} where {due_at}")
             due.append(one_row(cursor)[0])
         return min((moment for moment in due if moment), default=None)
@@ -303,13 +302,3 @@ def _are_there(cursor: Cursor, names: Sequence[str]) -> bool:
 def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, object] | None = None) -> None:
     for statement in statements:
         cursor.execute(statement, values)
-
-
-def _utc(moment: datetime) -> str:
-    """A moment as a constant without time zone, in UTC."""
-    return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
-
-
-def _marked(query: str, refresh: state.UnderWay) -> str:
-    """SQL with a mark where it names the moment at which the refresh started."""
-    return query.replace(f"{refresh.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}", STARTED_AT)

@@ -1,10 +1,11 @@
-"""Names as SQL needs them.
+"""Names and constants as SQL needs them.
 
 Belongs here: quoting and lists of names. Does not belong here: which relations there are (`relations`).
 """
 
 import hashlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 # In bytes.
 _LONGEST = 63
@@ -41,3 +42,8 @@ def shortened(name: str) -> str:
         return name
     digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return f"{name.encode()[: _LONGEST - len(digest) - 1].decode(errors='ignore')}~{digest}"
+
+
+def in_utc(moment: datetime) -> str:
+    """A moment as a constant without time zone, in UTC."""
+    return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -40,10 +40,14 @@ class Narrowing:
     Attributes:
         plan: Of all marts.
         family: The family.
+        place: The schema of the views, and of the table of the keys of touched groups.
+        shows_candidates: Whether marts are read as they will be, or as they are published.
     """
 
     plan: Plan
     family: Family
+    place: str = CANDIDATES
+    shows_candidates: bool = True
 
     @property
     def contract(self) -> SystemContract:
@@ -51,7 +55,7 @@ class Narrowing:
         return self.plan.contracts[self.family.group.system]
 
     def views(self, kept: Mapping[str, str]) -> dict[Relation, tuple[str, str]]:
-        """By relation, the view in the schema of candidates that stands for it, and its SQL; what a view reads stands before it.
+        """By relation, the view that stands for it, and its SQL; what a view reads stands before it.
 
         Args:
             kept: The SQL by which a full refresh made each model, by model.
@@ -79,7 +83,7 @@ class Narrowing:
         """The model on what is narrowed; None if it reads nothing that is."""
         if not any(each in found for each in relations_in(query)):
             return None
-        return replaced(as_subqueries(query), lambda each: relation(CANDIDATES, found[each][0]) if each in found else None)
+        return replaced(as_subqueries(query), lambda each: relation(self.place, found[each][0]) if each in found else None)
 
     def _of_mart(self, name: str) -> str | None:
         """The rows of a candidate in touched groups of this family; None if no column says which those are."""
@@ -87,6 +91,8 @@ class Narrowing:
         if column is None:
             return None
         listed, is_wanted = columns(self.plan.project.models[name].columns), f"{quoted(column)} in (\n{self._touched()}\n)"
+        if not self.shows_candidates:
+            return f"select {listed}\nfrom {relation(PUBLISHED, name)}\nwhere {is_wanted}"
         return (
             f"select {listed}\nfrom {relation(PUBLISHED, name)} as published\n"
             f"where {is_wanted} and not {is_in_touched_group(self.plan, name, 'published')}\nunion all\n"
@@ -112,7 +118,7 @@ class Narrowing:
         return f"select {columns(self._key(table))}\nfrom {self._raw(table)}\nwhere {conditions[table]}"
 
     def _touched(self) -> str:
-        return f"select {columns(self._key(self.family.group.table))}\nfrom {relation(CANDIDATES, self.family.touched)}"
+        return f"select {columns(self._key(self.family.group.table))}\nfrom {relation(self.place, self.family.touched)}"
 
     def _neighbourhood(self) -> str:
         """Keys of touched groups, and of the rows of the same table that these refer to or are referred to by."""

@@ -7,7 +7,7 @@ them (`engine`).
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,6 +15,9 @@ from psycopg2.extras import execute_values
 
 from dagster_project.marts.lineage import Table
 from dagster_project.postgres.cursors import one_row
+
+# Stands in kept SQL where it names the moment at which its refresh started.
+STARTED_AT = "{refresh_started_at}"
 
 # The columns stand in the order of `UnderWay`.
 _UNDER_WAY = """
@@ -190,3 +193,17 @@ def is_published(cursor: Cursor) -> bool:
         "select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at))"
     )
     return bool(one_row(cursor)[0])
+
+
+def marked(query: str, started_at: datetime) -> str:
+    """SQL with a mark where it names the moment at which its refresh started."""
+    return query.replace(_printed(started_at), STARTED_AT)
+
+
+def as_of(query: str, started_at: datetime) -> str:
+    """SQL that is kept, as of the refresh that started at a moment."""
+    return query.replace(STARTED_AT, _printed(started_at))
+
+
+def _printed(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"

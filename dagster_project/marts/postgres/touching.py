@@ -8,11 +8,13 @@ that has gone is still there, with its foreign keys. A row that moved to other p
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.table import ForeignKey
 from dagster_project.marts.influence import Hop, Influence
-from dagster_project.marts.postgres.names import columns, quoted, relation, row
+from dagster_project.marts.plan import Family, Plan
+from dagster_project.marts.postgres.names import columns, in_utc, quoted, relation, row
 
 
 @dataclass(frozen=True)
@@ -159,3 +161,24 @@ def values_in_batches(child: str, key: Sequence[str], seen: int) -> str:
         f"select next_step.*\nfrom step\ncross join lateral (\n{one(child, 'earlier', earlier)}\n) as next_step\n)\n"
         "select * from step\n) as steps"
     )
+
+
+def touching(plan: Plan, family: Family, *, seen: int, since: tuple[datetime, datetime] | None = None) -> Touching:
+    """The groups of a family that batches after one have touched.
+
+    Args:
+        plan: Of all marts.
+        family: The family.
+        seen: The batch.
+        since: From when to when time alone may have changed rows; None if it has not.
+    """
+    contract = plan.contracts[family.group.system]
+    rules = []
+    for rule in family.rules:
+        if rule.touches is not None and since is not None:
+            key = columns(contract.tables[rule.touches[1]].key)
+            is_due = f"due_at >= {in_utc(since[0])} and due_at < {in_utc(since[1])}"
+            rules.append(
+                (rule.touches[1], f"select {key}, null::bigint as batch_id\nfrom {relation(*plan.relation_of(rule.name))}\nwhere {is_due}")
+            )
+    return Touching(contract, family.influence, seen, tuple(rules))
