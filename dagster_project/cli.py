@@ -238,9 +238,10 @@ def verify(
 
     A mart that differs is not published again until it has been repaired.
     """
+    from dagster_project.commands.verifying import known_marts  # noqa: PLC0415
+
     databases = setup.find_databases()
-    names = setup.known_marts([mart.removeprefix("analytics.") for mart in marts or ()])
-    config = {"ops": {"verification": {"config": {"groups": None if full else sample, "marts": names}}}}
+    config = {"ops": {"verification": {"config": {"groups": None if full else sample, "marts": known_marts(marts or ())}}}}
     report = _run("verify", databases, as_json, config)
     if repair and report.failed_checks:
         _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": True}}}})

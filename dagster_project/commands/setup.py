@@ -16,7 +16,6 @@ from dagster_project.ingestion.errors import SourceNotSupported, from_driver
 from dagster_project.postgres import versions
 from dagster_project.resources.analysts import restrain
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
-from dagster_project.resources.dbt import load_plan
 from dagster_project.resources.home import close_to_others
 from dagster_project.settings import ConfigurationError, Settings, has_migrations
 from dagster_project.suggestions import no_such
@@ -54,19 +53,6 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     if unknown:
         raise ConfigurationError(no_such("system", unknown[0], contracts))
     return list(systems or contracts)
-
-
-def known_marts(marts: Sequence[str]) -> list[str]:
-    """The marts named.
-
-    Raises:
-        ConfigurationError: A name is not that of a mart that refreshes recompute.
-    """
-    known = [mart.name for mart in load_plan().marts]
-    unknown = [mart for mart in marts if mart not in known]
-    if unknown:
-        raise ConfigurationError(no_such("mart", unknown[0], known))
-    return list(marts)
 
 
 def migrate(databases: Databases, systems: Sequence[str] = ()) -> Migrated:

@@ -29,7 +29,7 @@ class VerificationConfig(dg.Config):
     """
 
     groups: int | None = Field(default=20, ge=1)
-    marts: list[str] = []
+    marts: list[str] = Field(default_factory=list)
 
 
 _MARTS = {mart.name: dg.AssetKey(["analytics", mart.name]) for mart in load_plan().marts}
@@ -41,8 +41,10 @@ _MARTS = {mart.name: dg.AssetKey(["analytics", mart.name]) for mart in load_plan
         dg.AssetCheckSpec(
             CHECK,
             asset=key,
-            description="Groups of rows, computed again from raw, are as they are published. Where they are not, the mart is not published again"
-            " until `runmart verify --repair` has mended it.",
+            description=(
+                "Groups of rows, computed again from raw, are as they are published. Where they are not, the mart is not published again "
+                "until `runmart verify --repair` has mended it."
+            ),
         )
         for key in _MARTS.values()
     ],

@@ -85,8 +85,8 @@ def record_verdict(url: str, verdict: Verdict, run_id: str) -> None:
         cursor.execute(_NEWEST_BATCH, (None,))
         (batch_id,) = one_row(cursor)
         cursor.execute(
-            "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows, failing_rows,"
-            " failing_sample, batch_id, validated_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
+            "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows,"
+            " failing_rows, failing_sample, batch_id, validated_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
             (
                 run_id,
                 "/".join(verdict.asset),
