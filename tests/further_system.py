@@ -12,13 +12,6 @@ SYSTEM = "lab"
 
 _FILES = {
     f"macros/{SYSTEM}/executions.sql": f"{{% macro {SYSTEM}__executions() -%}} {{{{ ref('int_{SYSTEM}__executions') }}}} {{%- endmacro %}}",
-    f"models/touched/{SYSTEM}/touched_{SYSTEM}__executions.sql": f"""
-select
-    '{SYSTEM}' as system_name,
-    '7' as execution_id,
-    cast('7' as text) as source_id,
-    cast(null as bigint) as batch_id
-""",
     f"models/intermediate/{SYSTEM}/int_{SYSTEM}__executions.sql": f"""
 select
     '{SYSTEM}' as system_name,

@@ -14,13 +14,15 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
+from dagster_project.marts.lineage import read_project
+from dagster_project.marts.plan import make_plan
 from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 from tests import further_system
 from tests.pages import headings
 
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
-PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
+PREFIXES = {"staging": "stg_", "intermediate": "int_"}
 
 Node = dict[str, Any]
 
@@ -52,12 +54,12 @@ def layer(model: Node) -> str:
 
 
 def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
-    """The raw tables, `<system>.<table>`, that a model reads, through whatever models that are no touch rules."""
+    """The raw tables, `<system>.<table>`, that a model reads, through whatever models."""
     if unique_id in manifest["sources"]:
         source = manifest["sources"][unique_id]
         return {f"{source['source_name']}.{source['name']}"}
     parents = manifest["nodes"][unique_id]["depends_on"]["nodes"]
-    return {table for parent in parents if ".touched_" not in parent for table in raw_tables_read(manifest, parent)}
+    return {table for parent in parents for table in raw_tables_read(manifest, parent)}
 
 
 def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
@@ -224,34 +226,19 @@ def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[st
             assert model["sources"][0][0] == "ops" or "live_rows(source(" in model["raw_code"], name
 
 
-def test_sources_are_read_nowhere_else_but_by_touch_rules(models: dict[str, Node]) -> None:
+def test_sources_are_read_by_staging_only(models: dict[str, Node]) -> None:
     """A published view is an exception: it must not depend on staging, which is made anew when the project changes."""
     for name, model in models.items():
-        if layer(model) == "touched":
-            assert "source(" not in model["raw_code"], name
-        elif layer(model) != "staging" and model["sources"]:
+        if layer(model) != "staging" and model["sources"]:
             assert model["config"]["materialized"] == "mart_view", name
 
 
-def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> None:
-    """What a row left is kept for declared foreign keys only."""
-    contracts = load_contracts()
-    followed = [
-        (name, system, table, column)
-        for name, model in models.items()
-        for system, table, column in re.findall(r"(?:changed_parents|parents_of_touched)\('(\w+)', '(\w+)', '(\w+)'", model["raw_code"])
-    ]
-    assert followed
-    for name, system, table, column in followed:
-        assert column in contracts[system].tables[table].referring_columns, name
-
-
-def test_marts_are_recomputed_by_group(models: dict[str, Node]) -> None:
-    for name, model in models.items():
-        if model["config"]["materialized"] == "mart":
-            columns = set(model["config"]["grouped_by"])
-            assert columns <= set(model["columns"]), name
-            assert {*columns, "batch_id"} == set(models[f"touched_{model['config']['touched']}"]["columns"]), name
+def test_marts_have_the_columns_that_name_their_groups(manifest: dict[str, Any]) -> None:
+    plan = make_plan(read_project(manifest), load_contracts())
+    assert plan.marts
+    for mart in plan.marts:
+        assert mart.is_whole != bool(plan.group_columns(mart.name)), mart.name
+        assert set(plan.group_columns(mart.name)) <= set(mart.columns), mart.name
 
 
 def test_staging_has_one_shape(models: dict[str, Node]) -> None:
@@ -290,15 +277,14 @@ def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str
 
 def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
-    assert {name for name in models if name.endswith("__executions")} | {"touched_executions"} == unites
+    assert {name for name in models if name.endswith("__executions")} == unites
     systems = {name.removeprefix("int_").removesuffix("__executions") for name in unites if name.startswith("int_")}
-    assert {f"touched_{system}__executions" for system in systems} <= unites
     assert {rule.system for rule in load_rules()["fct_runs"].rules} == systems
 
 
 def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where dbt has parsed the project before, if it is told that files have changed, as Runmart tells it."""
-    brought = {f"model.runmart.{prefix}_{further_system.SYSTEM}__executions" for prefix in ("int", "touched")}
+    brought = {f"model.runmart.int_{further_system.SYSTEM}__executions"}
 
     def read_of_brought() -> set[str]:
         result, path = parse(project, tmp_path / "target")
@@ -307,10 +293,10 @@ def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, mo
         return brought.intersection(nodes["model.runmart.fct_runs"]["depends_on"]["nodes"])
 
     project = further_system.copy_project(tmp_path / "project")
-    monkeypatch.setenv("RUNMART_PROJECT_FILES", "before")
+    monkeypatch.setenv("RUNMART_DEFINITION", "before")
     assert read_of_brought() == set()
     further_system.bring_executions(project)
-    monkeypatch.setenv("RUNMART_PROJECT_FILES", "after")
+    monkeypatch.setenv("RUNMART_DEFINITION", "after")
     assert read_of_brought() == brought
     shutil.rmtree(tmp_path / "target")
     assert read_of_brought() == brought

@@ -1,8 +1,8 @@
 """Models say nothing that only one SQL engine says, or that two engines answer differently.
 
-Belongs here: what the SQL of models may be made of, held against each of them as it is in a full and in an incremental refresh. Does not belong
-here: what `dialect.sql` says for one engine; it is replaced by the dialect of no engine. SQL is read as Spark reads it, which is far from
-PostgreSQL: what is left has to mean the same in both.
+Belongs here: what the SQL of models may be made of, held against each of them as it is in a full and in an incremental refresh. Does not
+belong here: what `dialect.sql` says for one engine; it is replaced by the dialect of no engine. SQL is read as Spark reads it, which is far
+from PostgreSQL: what is left has to mean the same in both.
 """
 
 import json
@@ -23,13 +23,11 @@ from dagster_project.settings import PROJECT_ROOT
 PROJECT = PROJECT_ROOT / "dbt_project"
 NO_DIALECT = Path(__file__).parent / "no_dialect.sql"
 REFRESH = """{% macro refresh_under_way() %}
-    {% set seen = {} %}
-    {% for source in graph.get('sources', {}).values() %}{% do seen.update({source.source_name: 1}) %}{% endfor %}
-    {% do return({'is_full': var('is_full'), 'started_at': '2026-01-02', 'seen_at': '2026-01-01', 'seen': seen, 'batches': seen}) %}
+    {% do return({'is_full': var('is_full'), 'started_at': '2026-01-02', 'batches': {}, 'relations': {}}) %}
 {% endmacro %}"""
 
-# What PostgreSQL and Spark agree upon. What is missing here need not be wrong: find out what engines make of its nulls, its types and its order of
-# rows; then add it, or give it a macro in dialect.sql.
+# What PostgreSQL and Spark agree upon. What is missing here need not be wrong: find out what engines make of its nulls, its types and its
+# order of rows; then add it, or give it a macro in dialect.sql.
 PORTABLE: set[type[exp.Expr]] = {
     *(exp.Select, exp.Distinct, exp.From, exp.Join, exp.Lateral, exp.Where, exp.Group, exp.GroupingSets, exp.Order, exp.Ordered, exp.Union),
     *(exp.With, exp.CTE, exp.Subquery, exp.Values, exp.Tuple, exp.Window, exp.WindowSpec, exp.Filter, exp.WithinGroup),
@@ -130,8 +128,6 @@ def test_models_are_portable(tmp_path: Path, is_full: bool) -> None:
     models = compiled_models(tmp_path, is_full)
     assert len(models) == len(list(PROJECT.glob("models/**/*.sql")))
     assert {name: found for name, sql in models.items() if (found := complaints(sql))} == {}
-    # What models read of the groups that batches have touched is there in an incremental refresh only.
-    assert ("touched_forecast_tracking__models" in models["model_performance"]) != is_full
 
 
 def test_names_are_quoted_by_the_adapter() -> None:

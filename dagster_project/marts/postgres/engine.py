@@ -89,7 +89,9 @@ class PostgresEngine:
             kept = state.kept_sql(cursor, self._definition)
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
             is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
-            if not is_full:
+            if is_full:
+                cursor.execute(f"create schema if not exists {CANDIDATES}")
+            else:
                 before = state.under_way(cursor)
                 if before is None or before.is_full or not self._is_prepared(cursor, kept):
                     self._prepare(cursor, kept)

@@ -286,17 +286,17 @@ def test_wrong_value_is_found(published: House) -> None:
 
 def test_other_definition_is_found(published: House) -> None:
     """What proves a value is the kept SQL, through every model between raw and mart."""
-    for relation, old, new in (
-        ("analytics_next.model_performance__changes", "avg(usable_value", "max(usable_value"),
-        ("staging.int_metrics_classified", "metric_value + 0", "metric_value + 1"),
-        ("staging.stg_forecast_tracking__metrics", "metric_value,", "metric_value * 2 as metric_value,"),
+    for name, old, new in (
+        ("model_performance", "avg(usable_value", "max(usable_value"),
+        ("int_metrics_classified", "metric_value + 0", "metric_value + 1"),
+        ("stg_forecast_tracking__metrics", "metric_value,", "metric_value * 2 as metric_value,"),
     ):
-        kept = published.warehouse("select sql from analytics_next.built where relation = %s", relation)[0][0]
+        kept = published.warehouse("select sql from ops.built_models where name = %s", name)[0][0]
         assert old in kept
-        published.warehouse("update analytics_next.built set sql = replace(sql, %s, %s) where relation = %s", old, new, relation)
+        published.warehouse("update ops.built_models set sql = replace(sql, %s, %s) where name = %s", old, new, name)
         differing = explain(published, "model_performance", "test_mae_mean", model_id=1).differing
-        published.warehouse("update analytics_next.built set sql = %s where relation = %s", kept, relation)
-        assert differing == ("test_mae_mean",), relation
+        published.warehouse("update ops.built_models set sql = %s where name = %s", kept, name)
+        assert differing == ("test_mae_mean",), name
 
 
 def test_time_is_that_of_the_refresh(published: House) -> None:
@@ -353,10 +353,10 @@ def test_what_cannot_be_explained_is_said(published: House, mart: str, key: dict
 
 
 def test_sql_of_another_project_is_not_taken_for_that_of_the_published(published: House) -> None:
-    published.warehouse("update analytics_next.built set definition = 'other' where relation = 'staging.int_metrics_classified'")
+    published.warehouse("update ops.built_models set definition = 'other' where name = 'int_metrics_classified'")
     with pytest.raises(ExplanationError, match=r"the project has changed since analytics.model_performance was published by refresh"):
         explain(published, "model_performance", model_id=1)
-    published.warehouse("alter table analytics_next.built drop column sql")
+    published.warehouse("delete from ops.built_models")
     with pytest.raises(ExplanationError, match=r"no SQL is kept of analytics_next.model_performance; run `runmart refresh --full`"):
         explain(published, "model_performance", model_id=1)
     refresh(published, "--full-refresh")

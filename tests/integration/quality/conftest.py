@@ -59,9 +59,8 @@ def candidates() -> Iterator[str]:
 
 # The refresh that made them, which had read everything.
 _A_REFRESH = (
-    "create table analytics_next.refresh as "
-    "select current_timestamp as started_at, jsonb_object_agg(system, batch_id) as batches from ops.sync_state",
-    "grant select on analytics_next.refresh to runmart_transform",
+    "insert into ops.refresh_under_way (started_at, definition, seen, batches, is_full, is_forced, left_out, relations)"
+    " select current_timestamp, '', '{}', jsonb_object_agg(system, batch_id), true, false, '{}', '{}' from ops.sync_state",
 )
 
 
@@ -124,5 +123,5 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
     sync(CONTRACT, source_url, warehouse_url)
     with warehouse_connection(warehouse_url) as connection:
         declare(connection, load_metric_ranges())
-    execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *_A_REFRESH, *candidates())
+    execute(warehouse_url, *_AN_EARLIER_SYNC, *_A_REFRESH, *candidates())
     return warehouse_url
