@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
@@ -16,12 +15,12 @@ from dagster_project.components.contract import load_contracts
 from dagster_project.marts.explanation import OF_THE_REFRESH
 from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import PROJECT_ROOT
+from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
+from tests.pages import headings
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
 PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
-
-Node = dict[str, Any]
 
 
 def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
@@ -32,38 +31,30 @@ def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The manifest, parsed without a database."""
     result, path = parse(PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
-    parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    parsed: Manifest = json.loads(path.read_text(encoding="utf-8"))
     return parsed
 
 
 @pytest.fixture(scope="module")
-def models(manifest: dict[str, Any]) -> dict[str, Node]:
+def models(manifest: Manifest) -> dict[str, Node]:
     """Models by name."""
-    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    return models_of(manifest)
 
 
 def layer(model: Node) -> str:
     return str(Path(model["path"]).parts[0])
 
 
-def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
+def raw_tables_read(manifest: Manifest, name: str) -> set[str]:
     """The raw tables, `<system>.<table>`, that a model reads, through whatever models that are no touch rules."""
-    if unique_id in manifest["sources"]:
-        source = manifest["sources"][unique_id]
-        return {f"{source['source_name']}.{source['name']}"}
-    parents = manifest["nodes"][unique_id]["depends_on"]["nodes"]
-    return {table for parent in parents if ".touched_" not in parent for table in raw_tables_read(manifest, parent)}
+    return {f"{system}.{table}" for system, table in source_tables(manifest, behind(manifest, [name], but=["touched_"]))}
 
 
-def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
-    return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
-
-
-def keys_of_raw(manifest: dict[str, Any], model: Node) -> list[tuple[str, list[str]]]:
+def keys_of_raw(manifest: Manifest, model: Node) -> list[tuple[str, list[str]]]:
     """The raw tables whose primary key a model has by its tests, each with the columns of that key."""
     tests = [test["kwargs"] for test in data_tests_of(manifest, model) if test["name"] == "keyed_as_raw"]
     return [(test["raw"], test["columns"]) for test in tests]
@@ -74,21 +65,10 @@ def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     assert schemas == {("staging", "staging"), ("touched", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
 
 
-def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
-    promised = {
-        *("experiment_summary", "model_performance", "metric_summary", "model_leaderboard", "forecast_accuracy"),
-        *(
-            "forecast_interval_accuracy",
-            "registry_timeline",
-            "fct_runs",
-            "dim_date",
-            "refreshes",
-            "mv_experiment_summary",
-            "mv_model_performance",
-        ),
-        *("experiment_summary_history", "model_performance_history"),
-    }
-    assert {name for name, model in models.items() if layer(model) == "marts"} == promised
+def test_marts_are_the_promised_ones(manifest: Manifest) -> None:
+    """What the page of the marts describes is what its readers rely on."""
+    promised = headings((PROJECT_ROOT / "docs" / "marts.md").read_text(encoding="utf-8"))[1:]
+    assert [*marts_of(manifest)] == sorted(promised)
 
 
 def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
@@ -96,7 +76,7 @@ def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
     assert [name for name, model in models.items() if layer(model) == "marts" and name.startswith(tuple(PREFIXES.values()))] == []
 
 
-def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_everything_is_described(manifest: Manifest, models: dict[str, Node]) -> None:
     described = [*models.values(), *manifest["sources"].values()]
     undescribed = [node["name"] for node in described if not node["description"]]
     undescribed += [f"{node['name']}.{name}" for node in described for name, column in node["columns"].items() if not column["description"]]
@@ -104,7 +84,7 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     assert [node["name"] for node in described if not node["columns"]] == []
 
 
-def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
+def test_every_macro_is_described(manifest: Manifest) -> None:
     """Dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
     macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
     assert macros
@@ -133,7 +113,7 @@ def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is
     assert "live_rows" in str(result.exception)
 
 
-def test_every_test_is_described(manifest: dict[str, Any]) -> None:
+def test_every_test_is_described(manifest: Manifest) -> None:
     tests = [*(node for node in manifest["nodes"].values() if node["resource_type"] == "test"), *manifest["unit_tests"].values()]
     assert {test["resource_type"] for test in tests} == {"test", "unit_test"}
     assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
@@ -152,14 +132,14 @@ def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
 
 def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> None:
     histories = [model for model in models.values() if model["config"]["materialized"] == "mart_history"]
-    assert len(histories) == 2
+    assert histories
     for history in histories:
         mart = models[history["config"]["history_of"]]
         types = [{name: column["data_type"] for name, column in model["columns"].items()} for model in (mart, history)]
         assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
-def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_models_have_a_key_test(manifest: Manifest, models: dict[str, Node]) -> None:
     """All but touch rules, which name groups and are read as sets, and staging of tables that have no key."""
     keyless = {
         f"stg_{system}__{name}" for system, contract in load_contracts().items() for name, table in contract.tables.items() if not table.key
@@ -169,17 +149,19 @@ def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node
     assert {name for name, model in models.items() if layer(model) != "touched"} - keyless == tested
 
 
-def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
-    exempt = {"dim_date", "refreshes", "experiment_summary_history", "model_performance_history"}
-    rules = load_rules()
-    assert {name for name, model in models.items() if layer(model) == "marts"} == set(rules)
-    assert {name for name, mart in rules.items() if not mart.rules} == exempt
+def test_marts_say_which_rows_are_behind_theirs(manifest: Manifest) -> None:
+    """All but those of no system, what keeps the rows of another one, and the calendar, whose days are no row's."""
+    rules, marts = load_rules(), marts_of(manifest)
+    histories = set(marts_of(manifest, "mart_history"))
+    of_no_system = {name for name in marts if {table.partition(".")[0] for table in raw_tables_read(manifest, name)} <= {"ops"}}
+    assert set(marts) == set(rules)
+    assert {name for name, mart in rules.items() if not mart.rules} == {"dim_date", *histories, *of_no_system}
 
 
 @pytest.mark.parametrize("mart", [mart for mart in load_rules().values() if mart.rules], ids=lambda mart: mart.name)
-def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dict[str, Node], mart: MartRules) -> None:
+def test_rules_of_rows_behind_fit_the_mart(manifest: Manifest, models: dict[str, Node], mart: MartRules) -> None:
     contracts = load_contracts()
-    read = raw_tables_read(manifest, models[mart.name]["unique_id"])
+    read = raw_tables_read(manifest, mart.name)
     found: dict[str, str] = {}
     assert set(mart.columns) == set(models[mart.name]["columns"])
     for rule in mart.rules:
@@ -194,7 +176,7 @@ def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dic
     assert {column for column in values if not any(rule.bears_on(column) for rule in mart.rules)} == set()
 
 
-def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_marts_with_formulas_have_unit_tests(manifest: Manifest, models: dict[str, Node]) -> None:
     tested = {test["model"] for test in manifest["unit_tests"].values()}
     tables = {name for name, model in models.items() if model["config"]["materialized"] == "mart"}
     assert tables - tested == set()
@@ -247,7 +229,7 @@ def test_staging_has_one_shape(models: dict[str, Node]) -> None:
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: dict[str, Node], system: str) -> None:
+def test_contract_sources_and_staging_agree(manifest: Manifest, models: dict[str, Node], system: str) -> None:
     contract = load_contracts()[system]
     sources = {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == system}
     assert set(sources) == set(contract.tables)
@@ -263,7 +245,7 @@ def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: di
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str) -> None:
+def test_freshness_is_that_of_the_contract(manifest: Manifest, system: str) -> None:
     freshness = load_contracts()[system].freshness
     for node in manifest["sources"].values():
         if node["source_name"] == system:

@@ -4,18 +4,22 @@ Belongs here: making source rows, syncing them, running dbt in this process, and
 mean, and what is expected of them.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 import psycopg2
 import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt.contracts.graph.manifest import Manifest
-from psycopg2 import sql
+from dbt.contracts.graph.manifest import Manifest as ParsedManifest
+from dbt.contracts.graph.nodes import CompiledNode
 from psycopg2.extensions import parse_dsn
-from psycopg2.extras import Json, execute_values
 
 from dagster_project.components.contract import load_contracts
 from dagster_project.ingestion.sync import sync
@@ -23,14 +27,17 @@ from dagster_project.resources.dbt import refresh_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
-from tests.databases import run
+from tests.databases import Row, replace_rows, run
+from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
+from tests.histories.catalog import read_schema
+from tests.histories.history import History
+from tests.histories.schema import Schema
+from tests.histories.singled_out import singled_out
 
 SYSTEM = "forecast_tracking"
 SOURCE = "marts_source"
 WAREHOUSE = "marts_warehouse"
 PROJECT = PROJECT_ROOT / "dbt_project"
-
-Row: TypeAlias = Mapping[str, object]
 
 
 @dataclass
@@ -42,20 +49,54 @@ class House:
         warehouse_url: libpq URL of the warehouse.
         server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
+        project: The dbt project.
+        manifest: What it is made of.
     """
 
     source_url: str
     warehouse_url: str
     server_url: str
     work: Path
+    project: Path = PROJECT
+    manifest: Manifest = field(init=False, repr=False)
     _runner: dbtRunner = field(init=False)
 
     def __post_init__(self) -> None:
         """Parse the project once; every command of this house starts from that."""
         self._runner = dbtRunner()
         parsed = self.dbt("parse")
-        assert isinstance(parsed.result, Manifest), parsed.exception
-        self._runner = dbtRunner(manifest=parsed.result)
+        assert parsed.success, parsed.exception
+        self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
+        self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
+
+    @cached_property
+    def tables(self) -> set[str]:
+        """The tables of the source that are behind the marts."""
+        found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
+        contracts = load_contracts()
+        assert {system for system, _ in found if system in contracts} == {SYSTEM}, "this house has the source of one system only"
+        return {table for system, table in found if system == SYSTEM}
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What histories of the source are made of: its tables behind the marts, and what the SQL of these says of their columns."""
+        contract = load_contracts()[SYSTEM]
+        read = behind(self.manifest, marts_of(self.manifest))
+        compiled = self.dbt("compile", "--select", "resource_type:model", "--exclude", "resource_type:test")
+        nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
+        # In one order, or the same seed would draw other values.
+        queries = {node.name: node.compiled_code or "" for node in sorted(nodes, key=lambda node: node.name) if node.unique_id in read}
+        staging = {name for name, model in models_of(self.manifest).items() if any(source[0] == SYSTEM for source in model["sources"])}
+        said = singled_out(
+            {column for table in self.tables for column in contract.tables[table].columns},
+            [query for name, query in queries.items() if name in staging],
+            [query for name, query in queries.items() if name not in staging],
+        )
+        return read_schema(self.source_url, contract, self.tables, said)
+
+    def history(self, number: int, seed: int) -> History:
+        """A history of the source."""
+        return History(self.schema, number, seed)
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
@@ -86,26 +127,8 @@ class House:
         connection.close()
 
     def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Replace all rows of the source by these, in this order of tables, and sync."""
-        connection = psycopg2.connect(self.source_url)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute("truncate experiments, runs, models, model_registry, metrics, predictions cascade")
-                for table, entries in rows.items():
-                    for columns in dict.fromkeys(tuple(entry) for entry in entries):
-                        execute_values(
-                            cursor,
-                            sql.SQL("insert into {} ({}) values %s").format(
-                                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-                            ),
-                            [
-                                tuple(Json(value) if isinstance(value, dict) else value for value in entry.values())
-                                for entry in entries
-                                if tuple(entry) == columns
-                            ],
-                        )
-        finally:
-            connection.close()
+        """Replace all rows of the source that are behind marts by these, in this order of tables, and sync."""
+        replace_rows(self.source_url, self.tables | rows.keys(), rows)
         self.sync()
 
     def sync(self) -> int:
@@ -114,10 +137,17 @@ class House:
 
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        folders = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
         return self._runner.invoke(
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
+
+    @contextmanager
+    def at(self, moment: datetime) -> Iterator[None]:
+        """Commands of dbt begin at this moment, as they tell it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("dbt.tracking.User.run_started_at", property(lambda _: moment, lambda *_: None), raising=False)
+            yield
 
     def try_build(self, *models: str, flags: Sequence[str] = ()) -> dbtRunnerResult:
         """Build these models and what they read, without unit tests, which the first build has run; without names, the whole project.

@@ -11,7 +11,7 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.contracts.graph.nodes import CompiledNode
 
 from tests.integration.marts.conftest import House, messages
-from tests.integration.marts.rebuilds import BUILD, refresh
+from tests.integration.marts.oracle import BUILD, refresh
 
 STARTED = datetime(2025, 1, 1, tzinfo=UTC)
 EXPERIMENTS = [{"experiment_id": key, "experiment_name": f"e{key}", "created_at": STARTED, "updated_at": STARTED} for key in (1, 2)]
