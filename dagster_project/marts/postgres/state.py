@@ -48,7 +48,7 @@ with last as (
     select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state
 )
 select
-    clock_timestamp(), current.batches, coalesce(last.batches, '{}'), last.started_at,
+    coalesce(%(at)s, clock_timestamp()), current.batches, coalesce(last.batches, '{}'), last.started_at,
     coalesce(last.definition <> %(definition)s, true)
     or not last.batches ?& array(select jsonb_object_keys(current.batches))
     or exists (
@@ -92,9 +92,9 @@ class UnderWay:
     is_whole: bool
 
 
-def work_since_last(cursor: Cursor, definition: str) -> Work:
-    """What a refresh of the project with this digest has to look at."""
-    cursor.execute(_WORK, {"definition": definition})
+def work_since_last(cursor: Cursor, definition: str, at: datetime | None) -> Work:
+    """What a refresh of the project with this digest has to look at, at a moment, or now."""
+    cursor.execute(_WORK, {"definition": definition, "at": at})
     return Work(*one_row(cursor))
 
 

@@ -4,19 +4,22 @@ Belongs here: making source rows, syncing them, running dbt in this process, and
 mean, and what is expected of them.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 import psycopg2
 import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt.contracts.graph.manifest import Manifest
-from psycopg2 import sql
+from dbt.contracts.graph.manifest import Manifest as ParsedManifest
+from dbt.contracts.graph.nodes import CompiledNode
 from psycopg2.extensions import parse_dsn
-from psycopg2.extras import Json, execute_values
 
 from benchmarks.warm_marts import built
 from dagster_project.contracts.loading import load_contracts
@@ -27,16 +30,19 @@ from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.settings import PROJECT_ROOT, has_migrations
+from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
-from tests.databases import run
+from tests.databases import Row, replace_rows, run
+from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
+from tests.histories.catalog import read_schema
+from tests.histories.history import History
+from tests.histories.schema import Schema
+from tests.histories.singled_out import singled_out
 
 SYSTEM = "forecast_tracking"
 SOURCE = "marts_source"
 WAREHOUSE = "marts_warehouse"
 PROJECT = PROJECT_ROOT / "dbt_project"
-
-Row: TypeAlias = Mapping[str, object]
 
 
 @dataclass
@@ -48,23 +54,58 @@ class House:
         warehouse_url: libpq URL of the warehouse.
         server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
-        recomputed: The marts that refreshes recompute, all but views and histories.
+        project: The dbt project.
+        manifest: What it is made of.
+        plan: How its marts are refreshed.
     """
 
     source_url: str
     warehouse_url: str
     server_url: str
     work: Path
-    plan: Plan = field(init=False)
+    project: Path = PROJECT
+    manifest: Manifest = field(init=False, repr=False)
+    plan: Plan = field(init=False, repr=False)
     _runner: dbtRunner = field(init=False)
+    _moment: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Parse the project once; every command of this house starts from that."""
         self._runner = dbtRunner()
         parsed = self.dbt("parse")
-        assert isinstance(parsed.result, Manifest), parsed.exception
-        self._runner = dbtRunner(manifest=parsed.result)
-        self.plan = make_plan(read_project(parsed.result.writable_manifest().to_dict(omit_none=False)), load_contracts())
+        assert parsed.success, parsed.exception
+        self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
+        self.plan = make_plan(read_project(self.manifest), load_contracts())
+        self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
+
+    @cached_property
+    def tables(self) -> set[str]:
+        """The tables of the source that are behind the marts."""
+        found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
+        contracts = load_contracts()
+        assert {system for system, _ in found if system in contracts} == {SYSTEM}, "this house has the source of one system only"
+        return {table for system, table in found if system == SYSTEM}
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What histories of the source are made of: its tables behind the marts, and what the SQL of these says of their columns."""
+        contract = load_contracts()[SYSTEM]
+        read = behind(self.manifest, marts_of(self.manifest))
+        compiled = self.dbt("compile", "--select", "resource_type:model", "--exclude", "resource_type:test")
+        nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
+        # In one order, or the same seed would draw other values.
+        queries = {node.name: node.compiled_code or "" for node in sorted(nodes, key=lambda node: node.name) if node.unique_id in read}
+        staging = {name for name, model in models_of(self.manifest).items() if any(source[0] == SYSTEM for source in model["sources"])}
+        said = singled_out(
+            {column for table in self.tables for column in contract.tables[table].columns},
+            [query for name, query in queries.items() if name in staging],
+            [query for name, query in queries.items() if name not in staging],
+        )
+        return read_schema(self.source_url, contract, self.tables, said)
+
+    def history(self, number: int, seed: int) -> History:
+        """A history of the source."""
+        return History(self.schema, number, seed)
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
@@ -95,26 +136,8 @@ class House:
         connection.close()
 
     def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Replace all rows of the source by these, in this order of tables, and sync."""
-        connection = psycopg2.connect(self.source_url)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute("truncate experiments, runs, models, model_registry, metrics, predictions cascade")
-                for table, entries in rows.items():
-                    for columns in dict.fromkeys(tuple(entry) for entry in entries):
-                        execute_values(
-                            cursor,
-                            sql.SQL("insert into {} ({}) values %s").format(
-                                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-                            ),
-                            [
-                                tuple(Json(value) if isinstance(value, dict) else value for value in entry.values())
-                                for entry in entries
-                                if tuple(entry) == columns
-                            ],
-                        )
-        finally:
-            connection.close()
+        """Replace all rows of the source that are behind marts by these, in this order of tables, and sync."""
+        replace_rows(self.source_url, self.tables | rows.keys(), rows)
         self.sync()
 
     def sync(self) -> int:
@@ -123,15 +146,19 @@ class House:
 
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        folders = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
         return self._runner.invoke(
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
 
-    @property
-    def recomputed(self) -> list[str]:
-        """The marts that refreshes recompute."""
-        return [mart.name for mart in self.plan.marts]
+    @contextmanager
+    def at(self, moment: datetime) -> Iterator[None]:
+        """Refreshes begin at this moment, as they tell it."""
+        self._moment = moment
+        try:
+            yield
+        finally:
+            self._moment = None
 
     @contextmanager
     def engine(self, history_days: int | None = None) -> Iterator[PostgresEngine]:
@@ -155,7 +182,7 @@ class House:
         """
         part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts)] if marts else []
         with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
-            begun = engine.begin(full="--full-refresh" in flags)
+            begun = engine.begin(full="--full-refresh" in flags, at=self._moment)
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
             result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
             engine.end(built(result.result))
@@ -183,9 +210,7 @@ def messages(result: dbtRunnerResult) -> str:
 @pytest.fixture(scope="session")
 def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house whose marts have been built once, with all data and unit tests, from an empty source."""
-    # Of the other systems that Runmart builds, an empty source is enough for models of several systems.
-    sources = {system: SOURCE if system == SYSTEM else f"{SOURCE}_{system}" for system in load_contracts() if has_migrations(system)}
-    for kind, name in (*sources.items(), ("warehouse", WAREHOUSE)):
+    for kind, name in ((SYSTEM, SOURCE), ("warehouse", WAREHOUSE)):
         server.ensure_database(name)
         upgrade(kind, server.url(name))
     with pytest.MonkeyPatch.context() as environment:
@@ -195,8 +220,7 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         # As the platform refreshes: without a list of all relations first.
         environment.setenv("DBT_POPULATE_CACHE", "false")
         house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
-        for system, name in sources.items():
-            sync(load_contracts()[system], server.url(name), server.url(WAREHOUSE))
+        house.sync()
         house.build()
         result = house.dbt("test", "--select", "test_type:unit")
         assert result.success, messages(result)

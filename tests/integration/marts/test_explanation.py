@@ -15,9 +15,9 @@ from dagster_project.marts.recomputation import ExplanationError
 from dagster_project.marts.rows_behind import load_rules
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import Settings
+from tests.histories.history import together
 from tests.integration.marts.conftest import House
-from tests.integration.marts.histories import History, together
-from tests.integration.marts.rebuilds import refresh
+from tests.integration.marts.oracle import refresh
 
 MARTS = {name: rules for name, rules in load_rules().items() if rules.rules}
 HISTORIES = 6
@@ -56,7 +56,7 @@ def keys_behind(explanation: Explanation, table: str) -> list[int]:
 @given(seed=st.integers(0, 2**32))
 def test_rows_behind_make_the_row_again(house: House, seed: int) -> None:
     """After incremental refreshes every column by itself and rows as a whole; after a full one rows as a whole."""
-    histories = [History(number, seed + number) for number in range(1, HISTORIES + 1)]
+    histories = [house.history(number, seed + number) for number in range(1, HISTORIES + 1)]
     house.fill(together(histories))
     refresh(house)
     for _ in range(2):

@@ -15,7 +15,7 @@ from benchmarks.dashboards import FRESHNESS, QUERIES
 from tests.beside import Crowd, beside
 from tests.databases import run
 from tests.integration.marts.conftest import House
-from tests.integration.marts.rebuilds import refresh
+from tests.integration.marts.oracle import refresh
 from tests.waiting import until
 
 READERS = 50

@@ -13,7 +13,7 @@ from dagster_project.marts.postgres.names import relation
 from dagster_project.marts.postgres.narrowing import replaced
 from dagster_project.marts.postgres.touching import values_in_batches
 from tests.integration.marts.conftest import House, messages
-from tests.integration.marts.rebuilds import refresh
+from tests.integration.marts.oracle import refresh
 
 STARTED = datetime(2025, 1, 1, tzinfo=UTC)
 EXPERIMENTS = [{"experiment_id": key, "experiment_name": f"e{key}", "created_at": STARTED, "updated_at": STARTED} for key in (1, 2)]
