@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from psycopg2 import sql
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.ingestion.catalog import source_table
 from tests.databases import run
 from tests.histories.schema import Column, Row, Schema, Table, in_order
 from tests.histories.singled_out import SingledOut, literals_of
@@ -114,7 +113,7 @@ def _among(table: Table, tables: Mapping[str, Table]) -> Table:
 
 def _table(url: str, contract: SystemContract, name: str, said: SingledOut) -> Table:
     declared = contract.tables[name]
-    relation = _as_text(source_table(contract, name))
+    relation = _as_text(contract.table(name).source)
     described = {
         column: _Described(type_name, own_type, is_nullable, has_default, tuple(labels))
         for column, type_name, own_type, is_nullable, has_default, labels in run(url, _COLUMNS, relation)
