@@ -16,13 +16,17 @@ def changes_of(mart: str) -> str:
     return f"{mart}__changes"
 
 
+def recomputed_query(plan: Plan, mart: str) -> str:
+    """The recomputed rows of a mart: all of it after a full refresh."""
+    return f"select {columns(plan.project.models[mart].columns)}\nfrom {relation(CANDIDATES, changes_of(mart))}"
+
+
 def candidate_query(plan: Plan, mart: str) -> str:
-    """The mart as it will be: published rows of all groups that are left alone, and the recomputed ones."""
-    listed = columns(plan.project.models[mart].columns)
-    recomputed = f"select {listed}\nfrom {relation(CANDIDATES, changes_of(mart))}"
+    """The mart as it will be: the recomputed rows, and the published ones of all groups that are left alone."""
+    recomputed = recomputed_query(plan, mart)
     if plan.project.models[mart].is_whole:
         return recomputed
-    published = f"select {listed}\nfrom {relation(PUBLISHED, mart)} as published"
+    published = f"select {columns(plan.project.models[mart].columns)}\nfrom {relation(PUBLISHED, mart)} as published"
     return f"{recomputed}\nunion all\n{published}\nwhere not {is_in_touched_group(plan, mart, 'published')}"
 
 

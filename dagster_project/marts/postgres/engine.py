@@ -19,7 +19,7 @@ from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import Model
 from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
-from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query
+from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
 from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
@@ -217,6 +217,9 @@ class PostgresEngine:
 
     def _prepare(self, cursor: Cursor, kept: Mapping[str, str]) -> None:
         """Make what incremental refreshes need and full ones do not: tables of touched groups, and views on them."""
+        # What is built on candidates must not go with these.
+        for mart in self._plan.marts:
+            cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {recomputed_query(self._plan, mart.name)}")
         for family in self._plan.families:
             contract = self._plan.contracts[family.group.system]
             key = columns(contract.tables[family.group.table].key)
