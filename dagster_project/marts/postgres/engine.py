@@ -178,7 +178,7 @@ class PostgresEngine:
         cursor.execute(_DIFFERING, {"check": CHECK, "marts": [model.name for model in wanted]})
         (differing,) = one_row(cursor)
         if differing and not refresh.is_forced:
-            raise NothingPublished(f"{differing} differ from what raw makes; run `runmart verify --repair`")
+            raise NothingPublished(f"what is published of {differing} is not what raw makes; run `runmart verify --repair`")
 
     def _publish(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model], *, is_complete: bool) -> int:
         marts, histories, views = ([model for model in wanted if model.kind == kind] for kind in (MART, HISTORY, VIEW))
