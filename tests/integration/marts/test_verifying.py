@@ -73,7 +73,7 @@ def test_what_later_batches_have_touched_is_no_difference(refreshed: House) -> N
     refreshed.sync()
     found = verify(refreshed)
     assert {mart: one.sample for mart, one in found.items() if not one.is_right} == {}
-    assert found["experiment_summary"].groups == 0
+    assert found["experiment_summary"].rows == 0
 
 
 def test_nothing_is_left_behind(refreshed: House) -> None:
