@@ -175,7 +175,7 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
 
 @contextmanager
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
-    with warehouse.connection(TRANSFORM) as connection:
+    with warehouse.opened(TRANSFORM) as connection:
         yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
 
 

@@ -5,7 +5,7 @@ URLs are looked up when a run asks, never when definitions load.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import dagster as dg
 import psycopg2
@@ -41,6 +41,14 @@ class Warehouse(dg.ConfigurableResource[None]):
                 yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def opened(self, role: str) -> Iterator[Connection]:
+        """A connection that acts as one of the platform's roles, for transactions of its user's own."""
+        with closing(psycopg2.connect(self.url(), application_name="runmart")) as connection:
+            with connection, connection.cursor() as cursor:
+                act_as(cursor, role)
+            yield connection
 
     @contextmanager
     def looking(self, role: str) -> Iterator[Cursor]:
