@@ -161,7 +161,7 @@ def _column(url: str, name: str, described: _Described, checks: list[str], said:
         is_nullable=described.is_nullable,
         values={value: weight for value, weight in values.items() if value in possible},
         odd=tuple(_accepted(url, name, described.own_type, checks, odd(described.type_name))),
-        is_read=name in said.names,
+        is_read=name in said.read,
         is_meeting=name in said.meeting,
     )
 

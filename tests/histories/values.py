@@ -8,7 +8,7 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def is_document(type_name: str) -> bool:
     return base_of(type_name) in _DOCUMENTS
 
 
-def documents(keys: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def documents(keys: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Documents with these keys, each with the types that SQL makes of what it finds there.
 
     A key is left out, or holds what fits one of its types (a few values, so that documents agree in some keys), or something else.

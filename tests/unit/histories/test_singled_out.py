@@ -60,7 +60,7 @@ def test_columns_by_which_rows_meet() -> None:
 
 
 def test_columns_that_are_read() -> None:
-    assert said("select max(amount) from t where type = 'a'").names == {"kind", "amount"}
+    assert said("select max(amount) from t where type = 'a'").read == {"kind", "amount"}
 
 
 @pytest.mark.parametrize(
