@@ -24,7 +24,8 @@ class SingledOut:
     """What queries say of columns, by the name that a column has where it comes from.
 
     Attributes:
-        literals: Values that it is compared with, each with a weight: what stands alone or among few is singled out more than one of many.
+        literals: Values that it is compared with, each with a weight: what stands alone is singled out more than one of a few, and that
+            more than one of many. So a list of n weighs 1/n, and each value of it the n-th part of that.
         keys: Keys that are taken from its documents, each with the types, in SQL, that what is found is cast to.
         meeting: Columns by which rows are grouped or joined.
         read: Columns that are read at all.
@@ -60,7 +61,7 @@ def singled_out(columns: Iterable[str], staging: Iterable[str], reading: Iterabl
     for query in queries:
         for name, listed in _literals(query):
             for column, literal in itertools.product(called[name], listed):
-                literals[column][literal] += 1 / len(listed)
+                literals[column][literal] += 1 / len(listed) ** 2
         for name, key, cast_to in _keys(query):
             for column in called[name]:
                 keys[column][key].update(cast_to)
@@ -91,8 +92,10 @@ def _all_names(column: str, renamed: Mapping[str, set[str]]) -> set[str]:
 
 
 def _only_column(expression: exp.Expression | None) -> str | None:
-    """The name of the one column that an expression is made of, if it is one."""
-    names = {column.name for column in expression.find_all(exp.Column)} if expression else set()
+    """The name of the one column that an expression of single rows is made of, if it is one."""
+    if expression is None or expression.find(exp.AggFunc):
+        return None
+    names = {column.name for column in expression.find_all(exp.Column)}
     return names.pop() if len(names) == 1 else None
 
 
