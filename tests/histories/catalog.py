@@ -17,8 +17,9 @@ from tests.histories.schema import Column, Row, Schema, Table, in_order
 from tests.histories.singled_out import SingledOut, literals_of
 from tests.histories.values import documents, is_document, near, odd, usual
 
-# Beside what SQL or a check names, other texts are rare.
-_BESIDE_NAMED = 0.3
+# What a check allows weighs less than what SQL singles out, and whatever else the type holds less than both, all together.
+_ALLOWED = 0.2
+_BESIDE_NAMED = 0.1
 
 _COLUMNS = """
 select
@@ -145,23 +146,23 @@ def _table(url: str, contract: SystemContract, name: str, said: SingledOut) -> T
 
 
 def _column(url: str, name: str, described: _Described, checks: list[str], said: SingledOut) -> Column:
-    named: dict[str, float] = dict.fromkeys((*described.labels, *(literal for check in checks for literal in literals_of(check))), 1.0)
+    named = dict.fromkeys((*described.labels, *(literal for check in checks for literal in literals_of(check))), _ALLOWED)
     for literal, weight in said.literals.get(name, {}).items():
         named[literal] = max(weight, named.get(literal, 0.0))
-    if is_document(described.type_name):
-        general: Iterable[str] = documents(said.keys.get(name, {}))
-    else:
-        general = usual(described.type_name)
-    values = dict.fromkeys(general, _BESIDE_NAMED if named else 1.0)
-    values.update({beside: weight for literal, weight in named.items() for beside in near(literal)})
-    possible = _accepted(url, name, described.own_type, checks, values)
+    weights = {value: weight for literal, weight in named.items() for value in near(literal)}
+    general = documents(said.keys.get(name, {})) if is_document(described.type_name) else usual(described.type_name)
+    possible = {*_accepted(url, name, described.own_type, checks, {*weights, *general})}
+    values = {value: weight for value, weight in weights.items() if value in possible}
+    others = [value for value in general if value in possible and value not in values]
+    share = _BESIDE_NAMED * sum(values.values()) / len(others) if values and others else 1.0
     return Column(
         type_name=described.type_name,
         is_nullable=described.is_nullable,
-        values={value: weight for value, weight in values.items() if value in possible},
+        values=values | dict.fromkeys(others, share),
         odd=tuple(_accepted(url, name, described.own_type, checks, odd(described.type_name))),
-        is_read=name in said.names,
+        is_read=name in said.read,
         is_meeting=name in said.meeting,
+        is_singled_out=not possible.isdisjoint(said.literals.get(name, {})),
     )
 
 

@@ -4,6 +4,7 @@ Belongs here: making states whose references are valid and whose keys are unique
 loading the states, and what is expected of them.
 """
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from tests.histories.values import distinct, is_continuous, is_measured
 # Five hundred histories side by side have keys that a smallint can hold.
 KEYS_PER_HISTORY = 64
 
-# Rows at most, of tables that no other refers to, of roots, and of those between: so few keys that one which was deleted soon comes back.
-_LEAF, _ROOT, _BETWEEN = 48, 4, 8
+# Rows at most, of roots, of tables that others refer to, and of those that none refers to, for each of their references: so few keys that
+# one which was deleted soon comes back.
+_ROOT, _BETWEEN, _LEAF = 4, 8, 30
 _TRIES = 8
 _NO_PARENT = 0.15
 _ODD = 0.15
@@ -27,13 +29,13 @@ class _Palette:
     """What one history draws for one column: few values for most, so that rows meet.
 
     Attributes:
-        values: Usual values.
+        values: Usual values, each with a weight.
         odd: Values at the edges.
         odds: The share of these.
         nulls: The share of nulls.
     """
 
-    values: Sequence[str]
+    values: Mapping[str, float]
     odd: Sequence[str]
     odds: float
     nulls: float
@@ -67,9 +69,10 @@ class History:
         self._mend()
 
     def _size(self, name: str) -> int:
-        if not any(reference.parent != name for reference in self._schema[name].references):
-            return _ROOT
-        return _BETWEEN if name in self._parents else _LEAF
+        references = [reference for reference in self._schema[name].references if reference.parent != name]
+        if name in self._parents or not references:
+            return _BETWEEN if references else _ROOT
+        return min(_LEAF * len(references), KEYS_PER_HISTORY - 1)
 
     def _change(self, name: str, number: int, share: float) -> None:
         rows, chance = self.state[name], self._random.random()
@@ -119,7 +122,7 @@ class History:
     def _update(self, name: str, number: int) -> None:
         """Draw a few columns anew, nearly always such as are read."""
         table = self._schema[name]
-        own = [column for column in table.columns if column not in table.referring]
+        own = [column for column in table.columns if column not in table.referring and column not in table.telling & {*table.key}]
         read = [column for column in own if table.columns[column].is_read]
         columns = read if read and self._random.random() < 0.9 else own
         for _ in range(_TRIES):
@@ -165,34 +168,41 @@ class History:
 
     def _palette(self, column: Column) -> _Palette:
         """What this history draws for a column."""
-        is_many = not column.is_meeting and is_continuous(column.type_name)
-        if is_many and (is_measured(column.type_name) or self._random.random() < 0.7):
-            values = [*column.values]
+        if is_continuous(column.type_name) and not column.is_meeting and (is_measured(column.type_name) or self._random.random() < 0.7):
+            values = column.values
+        elif column.is_singled_out:
+            values = self._few(column.values, self._random.choice([2, 3, 4]))
         else:
-            values = self._few(column.values, self._random.choice([2, 2, 3, 4]))
+            values = self._few(column.values, self._random.choice([2, 2, 2, 3] if column.is_meeting else [2, 3]))
         return _Palette(
             values=values,
             odd=column.odd,
             odds=_ODD if is_measured(column.type_name) else self._random.choice([0, 0, _ODD]),
-            nulls=(self._random.choice([0.1, 0.3, 0.6]) if values else 1.0) if column.is_nullable else 0.0,
+            nulls=(self._random.choice([0.3, 0.6, 0.8]) if values else 1.0) if column.is_nullable else 0.0,
         )
 
-    def _few(self, values: Mapping[str, float], number: int) -> list[str]:
-        left, chosen = dict(values), list[str]()
+    def _few(self, values: Mapping[str, float], number: int) -> Mapping[str, float]:
+        left, chosen = dict(values), dict[str, float]()
         while left and len(chosen) < number:
-            chosen += self._random.choices([*left], [*left.values()])
-            del left[chosen[-1]]
-        return chosen
+            value = self._pick(left)
+            chosen[value] = left.pop(value)
+        # Within a history the weights differ less, or it would nearly always have the same value.
+        return {value: math.sqrt(weight) for value, weight in chosen.items()}
+
+    def _pick(self, values: Mapping[str, float]) -> str:
+        return self._random.choices([*values], [*values.values()])[0]
 
     def _drawn(self, name: str, column: str, number: int) -> str | None:
         table, palette = self._schema[name], self._palettes[name][column]
         if column in table.telling:
             # A key stays what it is, or every change of it would be another row.
-            beginning = "" if column in table.key or not palette.values else self._random.choice(palette.values)
+            beginning = "" if column in table.key or not palette.values else self._pick(palette.values)
             return distinct(table.columns[column].type_name, self._first_number + number, beginning)
         if self._random.random() < palette.nulls:
             return None
-        return self._random.choice(palette.odd if palette.odd and self._random.random() < palette.odds else palette.values)
+        if palette.odd and self._random.random() < palette.odds:
+            return self._random.choice(palette.odd)
+        return self._pick(palette.values)
 
 
 def _values(row: Row, columns: Sequence[str]) -> tuple[str | None, ...]:

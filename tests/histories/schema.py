@@ -25,7 +25,8 @@ class Column:
         values: Usual values, each with a weight.
         odd: Values that it holds now and then.
         is_read: Whether what the history is for reads it.
-        is_meeting: Whether rows are grouped or joined by it, so that few values shall meet.
+        is_meeting: Whether rows are grouped or joined by it.
+        is_singled_out: Whether SQL names values of it.
     """
 
     type_name: str
@@ -34,6 +35,7 @@ class Column:
     odd: tuple[str, ...] = ()
     is_read: bool = True
     is_meeting: bool = False
+    is_singled_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ on the way: what is found under a name is a proposal for every column of that na
 Does not belong here: which queries are read, and what is drawn.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlglot
@@ -23,16 +24,17 @@ class SingledOut:
     """What queries say of columns, by the name that a column has where it comes from.
 
     Attributes:
-        literals: Values that it is compared with, each with a weight: what stands alone or among few is singled out more than one of many.
+        literals: Values that it is compared with, each with a weight: what stands alone is singled out more than one of a few, and that
+            more than one of many. So a list of n weighs 1/n, and each value of it the n-th part of that.
         keys: Keys that are taken from its documents, each with the types, in SQL, that what is found is cast to.
-        meeting: Names of columns by which rows are grouped or joined.
-        names: Names that are read at all.
+        meeting: Columns by which rows are grouped or joined.
+        read: Columns that are read at all.
     """
 
     literals: Mapping[str, Mapping[str, float]]
-    keys: Mapping[str, Mapping[str, frozenset[str]]]
+    keys: Mapping[str, Mapping[str, Collection[str]]]
     meeting: frozenset[str]
-    names: frozenset[str]
+    read: frozenset[str]
 
 
 def singled_out(columns: Iterable[str], staging: Iterable[str], reading: Iterable[str]) -> SingledOut:
@@ -50,30 +52,24 @@ def singled_out(columns: Iterable[str], staging: Iterable[str], reading: Iterabl
     renamed: defaultdict[str, set[str]] = defaultdict(set)
     for old, new in (pair for query in (*renamings, *queries) for pair in _renamings(query)):
         renamed[old].add(new)
+    called: defaultdict[str, list[str]] = defaultdict(list)
+    for column in columns:
+        for name in _all_names(column, renamed):
+            called[name].append(column)
     literals: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     keys: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    meeting: set[str] = set()
-    names: set[str] = set()
     for query in queries:
-        names.update(column.name for column in query.find_all(exp.Column))
-        meeting.update(_meeting(query))
         for name, listed in _literals(query):
-            for literal in listed:
-                literals[name][literal] += 1 / len(listed)
+            for column, literal in itertools.product(called[name], listed):
+                literals[column][literal] += 1 / len(listed) ** 2
         for name, key, cast_to in _keys(query):
-            keys[name][key].update(cast_to)
-    known_as = {column: _all_names(column, renamed) for column in columns}
+            for column in called[name]:
+                keys[column][key].update(cast_to)
     return SingledOut(
-        literals={
-            column: {literal: weight for name in sorted(known) for literal, weight in literals[name].items()}
-            for column, known in known_as.items()
-        },
-        keys={
-            column: {key: frozenset(cast_to) for name in sorted(known) for key, cast_to in keys[name].items()}
-            for column, known in known_as.items()
-        },
-        meeting=frozenset(column for column, known in known_as.items() if known & meeting),
-        names=frozenset(column for column, known in known_as.items() if known & names),
+        literals=literals,
+        keys=keys,
+        meeting=frozenset(column for query in queries for name in _meeting(query) for column in called[name]),
+        read=frozenset(column for query in queries for found in query.find_all(exp.Column) for column in called[found.name]),
     )
 
 
@@ -90,14 +86,16 @@ def _parsed(query: str) -> exp.Expression:
 def _all_names(column: str, renamed: Mapping[str, set[str]]) -> set[str]:
     known, new = {column}, {column}
     while new:
-        new = set().union(*(renamed.get(name, set()) for name in new)) - known
+        new = {other for name in new for other in renamed.get(name, ())} - known
         known |= new
     return known
 
 
 def _only_column(expression: exp.Expression | None) -> str | None:
-    """The name of the one column that an expression is made of, if it is one."""
-    names = {column.name for column in expression.find_all(exp.Column)} if expression else set()
+    """The name of the one column that an expression of single rows is made of, if it is one."""
+    if expression is None or expression.find(exp.AggFunc):
+        return None
+    names = {column.name for column in expression.find_all(exp.Column)}
     return names.pop() if len(names) == 1 else None
 
 

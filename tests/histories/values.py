@@ -8,7 +8,7 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def is_document(type_name: str) -> bool:
     return base_of(type_name) in _DOCUMENTS
 
 
-def documents(keys: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def documents(keys: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Documents with these keys, each with the types that SQL makes of what it finds there.
 
     A key is left out, or holds what fits one of its types (a few values, so that documents agree in some keys), or something else.
@@ -129,14 +129,13 @@ def distinct(type_name: str, number: int, beginning: str) -> str | None:
     if base in _TEXT:
         length = re.search(r"\((\d+)\)", type_name)
         return f"{beginning}{number}"[-int(length[1]) :] if length else f"{beginning}{number}"
-    moment = START + timedelta(seconds=number)
-    made = {
-        **dict.fromkeys((*_WHOLE, "numeric", *_MEASURED), str(number)),
-        **dict.fromkeys(_TIMES, f"{moment:%Y-%m-%d %H:%M:%S}+00"),
-        "uuid": str(uuid.UUID(int=number)),
-        "date": f"{START + timedelta(days=number):%Y-%m-%d}",
-    }
-    return made.get(base)
+    if base in (*_WHOLE, "numeric", *_MEASURED):
+        return str(number)
+    if base in _TIMES:
+        return f"{START + timedelta(seconds=number):%Y-%m-%d %H:%M:%S}+00"
+    if base == "date":
+        return f"{START + timedelta(days=number):%Y-%m-%d}"
+    return str(uuid.UUID(int=number)) if base == "uuid" else None
 
 
 def is_telling(type_name: str) -> bool:
