@@ -34,7 +34,9 @@ PORTABLE: set[type[exp.Expr]] = {
     *(exp.Table, exp.TableAlias, exp.Alias, exp.Column, exp.Identifier, exp.Star, exp.Var),
     *(exp.Literal, exp.Boolean, exp.Null, exp.Interval, exp.DataType, exp.DataTypeParam),
     *(exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In, exp.Between, exp.Exists),
-    *(exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.DPipe, exp.Case, exp.If, exp.Cast, exp.TryCast),
+    *(exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.DPipe, exp.Case, exp.If),
+    # How Spark reads a cast.
+    exp.TryCast,
     *(exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg, exp.PercentileCont, exp.Grouping, exp.RowNumber, exp.Rank, exp.FirstValue),
     *(exp.Abs, exp.Sqrt, exp.Greatest, exp.Coalesce, exp.Nullif, exp.Lower, exp.RegexpReplace, exp.Extract, exp.TimestampTrunc),
 }
