@@ -35,18 +35,25 @@ def fill(house: House, runs: int) -> None:
 
 def test_fct_runs_unites_it_in_full_and_in_part(unspoilt: House, tmp_path: Path) -> None:
     project = further_system.copy_project(tmp_path / "project")
-    further_system.bring_executions(project)
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(tmp_path)]
+    # Unit tests too: they hold whichever systems there are.
+    build = ["build", *folders, "--indirect-selection", "cautious", "--select", "+fct_runs"]
 
-    def build() -> None:
-        # Unit tests too: they hold whichever systems there are.
-        folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(tmp_path)]
-        result = dbtRunner().invoke(["build", *folders, "--indirect-selection", "cautious", "--select", "+fct_runs"])
+    def runs(*command: str) -> None:
+        result = dbtRunner().invoke([*command])
         assert result.success, messages(result)
 
     fill(unspoilt, runs=1)
-    build()
+    runs("parse", *folders)
+    further_system.bring_executions(project)
+    refused = dbtRunner().invoke(build)
+    assert f"was parsed before there was a macro {further_system.SYSTEM}__executions: run `dbt parse --no-partial-parse`" in messages(
+        refused
+    )
+    runs("parse", "--no-partial-parse", *folders)
+    runs(*build)
     assert unspoilt.warehouse(FCT_RUNS) == [("forecast_tracking", "1", "succeeded", "2025-01-02"), FURTHER]
     fill(unspoilt, runs=2)
-    build()
+    runs(*build)
     own = [("forecast_tracking", str(number), "succeeded", "2025-01-02") for number in (1, 2)]
     assert unspoilt.warehouse(FCT_RUNS) == [*own, FURTHER]
