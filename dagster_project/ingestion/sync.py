@@ -139,7 +139,7 @@ class _Sync:
     def load_new_tables(self) -> bool:
         """Load tables that raw does not have, each in a transaction of its own; False if the snapshot became too old for the rest."""
         existing = self._look_at_raw()
-        new = [table for table in self.contract.tables if table not in existing and not self._is_loaded(table)]
+        new = [table for table in self._not_failed() if table not in existing and not self._is_loaded(table)]
         for number, table in enumerate(new, start=1):
             if table in self._going_on().tables:
                 with self._alone(table):
@@ -204,12 +204,10 @@ class _Sync:
             loading = raw_tables.existing(cursor, contract.loading_schema)
             self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
             kept = raw_tables.types(cursor, contract)
-            for table in contract.tables.keys() - self.failures.keys():
+            for table in self._not_failed():
                 with self._alone(table):
                     raw_tables.check_declared(contract, table, self.source.tables[table])
-            self.reshaped = {
-                table for table in existing & (contract.tables.keys() - self.failures.keys()) if self._has_new_shape(table, kept[table])
-            }
+            self.reshaped = {table for table in self._not_failed() if table in existing and self._has_new_shape(table, kept[table])}
             for table in self.reshaped:
                 with self._alone(table):
                     raw_tables.check(cursor, contract, table, self.source.tables[table])
@@ -219,6 +217,10 @@ class _Sync:
         """The contract of the components in which nothing has failed so far."""
         whole = (component for component in self.contract.components() if self.failures.keys().isdisjoint(component))
         return self.contract.only({table for component in whole for table in component})
+
+    def _not_failed(self) -> list[str]:
+        """The tables that nothing is known to speak against so far, be their components whole or not."""
+        return [table for table in self.contract.tables if table not in self.failures]
 
     @contextmanager
     def _alone(self, table: str, cursor: Cursor | None = None) -> Iterator[None]:

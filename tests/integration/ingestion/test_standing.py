@@ -9,6 +9,7 @@ import pytest
 from dagster_project.components.contract import SystemContract
 from dagster_project.ingestion import held_types, slot
 from dagster_project.ingestion.errors import NoTableSynced, SyncError
+from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import sync
 from tests.databases import run
 from tests.integration.ingestion.conftest import CONTRACT, Pair, failures
@@ -79,6 +80,21 @@ def test_new_table_that_fails_is_loaded_when_it_can_be(pair: Pair) -> None:
     pair.at_source("alter table other add column v text default 'late'")
     assert pair.sync(wider()).standing == ()
     pair.assert_equal(wider())
+
+
+def test_loaded_table_that_the_source_drops_before_it_is_adopted_fails_alone(pair: Pair) -> None:
+    def die(event: SyncEvent) -> None:
+        if event.stage is Stage.LOADED and event.table == "lone":
+            raise KeyboardInterrupt
+
+    pair.at_source("create table lone (id integer primary key, v text); insert into lone values (1, 'a')")
+    pair.at_source("create table other (id integer primary key, v text); insert into other values (1, 'a')")
+    with pytest.raises(KeyboardInterrupt):
+        pair.sync(wider(), on_event=die)
+    assert pair.in_warehouse("select to_regclass('loading_small.lone')::text") == [("loading_small.lone",)]
+    pair.at_source("drop table lone")
+    assert [*failures(pair.sync(wider()))] == ["lone"]
+    pair.assert_equal(wider().only(["parent", "child", "other"]))
 
 
 def test_locked_table_fails_alone(four: Pair) -> None:
