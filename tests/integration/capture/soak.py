@@ -22,6 +22,9 @@ from tests.integration.capture.oracle import Difference
 from tests.integration.capture.places import Place
 from tests.integration.capture.writers import Habits, fill, writing
 
+# A mode that has not had the syncs asked for after so many attempts will not have them.
+_HOPELESS = 300
+
 
 @dataclass(frozen=True)
 class Weather:
@@ -69,17 +72,20 @@ class Tally:
         return {"name": self.name, **counts, "crashes": self.crashes, "failures": self.failures.total(), "seconds": round(self.seconds, 1)}
 
 
-def soak(name: str, mode: Mode, place: Place, seconds: float, seed: str, weather: Weather, report: Callable[[str], None]) -> Tally:
+def soak(
+    name: str, mode: Mode, place: Place, seconds: float, seed: str, weather: Weather, report: Callable[[str], None], least_syncs: int = 0
+) -> Tally:
     """Copy for some seconds in bad weather, then once more when all is quiet.
 
     Args:
         name: The mode's name.
         mode: The way of copying.
         place: Where; the databases are empty but for the source's tables.
-        seconds: For how long writers write.
+        seconds: For how long writers write, at least.
         seed: Same seed, same plan; what the writers and the servers make of it still depends on the moment.
         weather: How rough it is.
         report: Told of every difference and every failure.
+        least_syncs: Syncs that must have ended well before it ends, however slow the machine is; a mode that cannot ends all the same.
     """
     started = time.monotonic()
     fill(place.source_url, seed)
@@ -88,7 +94,7 @@ def soak(name: str, mode: Mode, place: Place, seconds: float, seed: str, weather
     tally = run.tally = Tally(name)
     hazards = disturbing(place.source_url, seed, mode.contract.capture == "cdc", weather.hazard_pause_seconds)
     with writing(place.source_url, seed, weather.habits), hazards if mode.is_exact else nullcontext():
-        while time.monotonic() - started < seconds:
+        while time.monotonic() - started < seconds or (tally.syncs < least_syncs and run.tried < _HOPELESS):
             run.step()
     run.end()
     tally.seconds = time.monotonic() - started
@@ -104,6 +110,7 @@ class _Soak:
     judge: Judge
     report: Callable[[str], None]
     tally: Tally = field(default_factory=lambda: Tally(""))
+    tried: int = 0
 
     def step(self) -> None:
         """One sync, left alone, killed at a stage, killed at any moment, or with a server crashing meanwhile."""
@@ -131,6 +138,7 @@ class _Soak:
         self, kill_at: KillPoint | None = None, disturb_after: float | None = None, disturb: Callable[[int], None] = attempts.kill
     ) -> Attempt:
         copy = partial(self.mode.copy, self.place.source_url, self.place.warehouse_url)
+        self.tried += 1
         seen = attempt(copy, self.judge.on_snapshot, kill_at, disturb_after, disturb)
         self.tally.kills += seen.ending is Ending.KILLED
         self.tally.syncs += seen.ending is Ending.DONE
