@@ -12,9 +12,9 @@ import dagster as dg
 
 from dagster_project.components.source_system import WARNINGS, reconcile_config
 from dagster_project.contracts.loading import load_contracts
-from dagster_project.defs.soundness import last_verdicts
 from dagster_project.defs.transformation import publication, transformation
 from dagster_project.defs.verification import verification
+from dagster_project.internals.dagster import last_verdicts
 from dagster_project.resources.alerts import Alerts
 
 _CONTRACTS = load_contracts()
