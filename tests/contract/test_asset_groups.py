@@ -81,9 +81,10 @@ def test_a_group_has_the_name_of_its_system_and_its_layer(assets: Assets) -> Non
 
 def test_every_arrow_goes_forward_from_sources_to_the_publication(assets: Assets) -> None:
     assert not_forward(assets) == set()
+    layers = {asset.group: asset.layer for asset in assets.values()}
     starts, ends = zip(*arrows(assets), strict=True)
-    assert {asset.group for asset in assets.values() if asset.layer in LAYERS[:2]} <= {*starts}
-    assert {asset.group for asset in assets.values() if asset.layer in LAYERS[3:]} <= {*ends}
+    assert {layers[group] for group in starts} == {*LAYERS[:-1]}
+    assert {layers[group] for group in ends} == {*LAYERS[1:]}
 
 
 SHOP = {
