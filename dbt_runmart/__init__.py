@@ -6,7 +6,7 @@ Belongs here: that list. Private parts of dbt are used here only; `tests/unit/in
 Does not belong here: anything that macros can say (`dbt_project/macros`) or an option of dbt (`dbt_project.yml`).
 """
 
-from dbt.adapters.postgres import PostgresAdapter
+from dbt.adapters.postgres.impl import PostgresAdapter
 from dbt.plugins.manager import dbtPlugin
 
 from dagster_project.short_lived import collect_garbage_rarely

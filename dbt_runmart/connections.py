@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import psycopg2
 from dbt.adapters.contracts.connection import AdapterRequiredConfig, Connection, ConnectionState
-from dbt.adapters.postgres import PostgresConnectionManager
+from dbt.adapters.postgres.connections import PostgresConnectionManager
 
 
 class PooledConnections(PostgresConnectionManager):

@@ -21,13 +21,15 @@ ADAPTERS = {
     "dbt": "dbt_runmart",
 }
 
-# What dbt documents: how it is run from Python, what that gives, and the names of its adapter. All else may move.
+# What dbt documents: how it is run from Python, what that gives, and the classes of its adapter. All else may move.
 _PUBLIC_OF_DBT = {
     "dbt.cli.main",
     "dbt.artifacts.schemas.run",
     "dbt.contracts.graph.manifest",
     "dbt.contracts.graph.nodes",
-    "dbt.adapters.postgres",
+    "dbt.adapters.postgres.connections",
+    "dbt.adapters.postgres.impl",
+    "dbt.adapters.postgres.relation",
 }
 
 
@@ -44,12 +46,16 @@ def private_parts(path: Path) -> Iterator[tuple[int, str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = {local: name for node in ast.walk(tree) for local, name in _imported(node)}
     for node in ast.walk(tree):
-        names = [name for _, name in _imported(node)]
-        if isinstance(node, ast.Attribute) and _is_underscored(node.attr):
-            names = [_dotted(node, imported)]
-        elif isinstance(node, ast.ClassDef):
-            names = list(_overridden(node, imported))
-        yield from ((node.lineno, name) for name in names if is_private(name))
+        if isinstance(node, ast.stmt | ast.expr):
+            yield from ((node.lineno, name) for name in _used(node, imported) if is_private(name))
+
+
+def _used(node: ast.AST, imported: Mapping[str, str]) -> Iterator[str]:
+    yield from (name for _, name in _imported(node))
+    if isinstance(node, ast.Attribute) and _is_underscored(node.attr):
+        yield _dotted(node, imported)
+    elif isinstance(node, ast.ClassDef):
+        yield from _overridden(node, imported)
 
 
 def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:

@@ -166,7 +166,7 @@ def requested(
     platform: Platform, last: dg.EvaluateAutomationConditionsResult | None
 ) -> tuple[set[str], dg.EvaluateAutomationConditionsResult]:
     """What the automation asks for since it was last looked at, and this look."""
-    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=last and last.cursor)
+    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=last.cursor if last else None)
     return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result
 
 

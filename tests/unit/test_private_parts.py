@@ -69,7 +69,7 @@ def test_what_is_public_may_be_used_anywhere(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert misplaced(tmp_path, ["."]) == []
-    assert not is_private("dbt.adapters.postgres.PostgresAdapter")
+    assert not is_private("dbt.adapters.postgres.impl.PostgresAdapter")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import psycopg2
 import pytest
-from dbt.adapters.postgres import PostgresCredentials
+from dbt.adapters.postgres.connections import PostgresCredentials
 from dbt_common.helper_types import Port
 from psycopg2.extensions import parse_dsn
 

@@ -4,13 +4,13 @@ from tests.private_parts import ADAPTERS, Part, has, moved, takes, untold
 
 ADAPTER = ADAPTERS["dbt"]
 
-_MANAGER = "dbt.adapters.postgres:PostgresConnectionManager"
+_MANAGER = "dbt.adapters.postgres.connections:PostgresConnectionManager"
 _POOL = "use connections to the warehouse again"
 
 PARTS = (
     Part("dbt.plugins.manager:dbtPlugin.initialize", "take effect in whatever starts dbt", takes("self")),
     Part("dbt.plugins.manager:dbtPlugin", "take effect in whatever starts dbt", lambda found: isinstance(found, type)),
-    Part("dbt.adapters.postgres:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
+    Part("dbt.adapters.postgres.impl:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
     Part(f"{_MANAGER}.open", _POOL, takes("connection")),
     Part(f"{_MANAGER}.set_connection_name", _POOL, takes("self", "name")),
     Part(f"{_MANAGER}.get_if_exists", _POOL, takes("self")),
