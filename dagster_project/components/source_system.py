@@ -11,7 +11,6 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel
 
-from dagster_project.components.left_alone import left_alone
 from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
 from dagster_project.contracts.contract import SystemContract
@@ -21,6 +20,7 @@ from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
+from dagster_project.internals.dagster import left_alone
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
 from dagster_project.resources.warehouse import Sources, Warehouse
 

@@ -12,14 +12,15 @@ import dagster as dg
 
 from dagster_project.components.source_system import WARNINGS, reconcile_config
 from dagster_project.contracts.loading import load_contracts
-from dagster_project.defs.soundness import last_verdicts
+from dagster_project.defs.transformation import publication, transformation
 from dagster_project.defs.verification import verification
+from dagster_project.internals.dagster import last_verdicts
 from dagster_project.resources.alerts import Alerts
 
 _CONTRACTS = load_contracts()
 _SYSTEMS = sorted(_CONTRACTS)
 _RAW = dg.AssetSelection.groups(*_SYSTEMS)
-_MODELS = dg.AssetSelection.groups("staging", "analytics") - dg.AssetSelection.checks(verification)
+_MODELS = dg.AssetSelection.assets(transformation, publication) - dg.AssetSelection.checks(verification)
 
 # A selection of assets takes their checks along; a check that a job left out would never run on what the job builds. Marts are held against
 # raw by a job of their own: what a refresh has just computed it need not compute twice.

@@ -16,8 +16,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
-from dagster_project.components.left_alone import left_alone
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
+from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.postgres.engine import PostgresEngine
@@ -59,7 +60,7 @@ ON_SOUND_DATA = dg.AutomationCondition.eager() & ReadsSoundData()
 
 
 class Translator(DagsterDbtTranslator):
-    """Keys `[system, table]` for sources, `[schema, model]` for models; the schema is the group."""
+    """Keys `[system, table]` for sources, `[schema, model]` for models; a folder of models is a group, named `<system>_<layer>`."""
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The default spec with our key, group, automation and freshness."""
@@ -70,7 +71,7 @@ class Translator(DagsterDbtTranslator):
         is_mart = node["schema"] == "analytics"
         return spec.replace_attributes(
             key=_key(node),
-            group_name=node["schema"],
+            group_name=_group(node),
             automation_condition=ON_SOUND_DATA,
             freshness_policy=_FRESHNESS if is_mart else None,
         )
@@ -80,7 +81,7 @@ class Translator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(description=manifest["nodes"][unique_id]["description"])
+        return spec and described(spec, manifest["nodes"][unique_id]["description"])
 
 
 def _key(node: Mapping[str, Any]) -> dg.AssetKey:
@@ -89,10 +90,22 @@ def _key(node: Mapping[str, Any]) -> dg.AssetKey:
     return dg.AssetKey([node["schema"], node["name"]])
 
 
+def _group(model: Mapping[str, Any]) -> str:
+    """The folder of a model from within: `marts/shared/` is `shared_marts`. A package beside the project may have no folders."""
+    package, *folders, _ = model["fqn"]
+    return "_".join(reversed(folders)) or package
+
+
+@cache
+def _manifest() -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return manifest
+
+
 @cache
 def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     """For every model, the raw tables that it reads, through whatever models."""
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    manifest = _manifest()
     nodes = {**manifest["sources"], **manifest["nodes"]}
 
     @cache
@@ -137,7 +150,15 @@ class RefreshConfig(dg.Config):
     full: bool = False
 
 
-@dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
+# What models read and no sync writes: Runmart's records of its own work.
+own_records = [
+    dg.AssetSpec(_key(source), description=source["description"], group_name=source["source_name"], kinds={"postgres"})
+    for source in _manifest()["sources"].values()
+    if source["source_name"] not in load_contracts()
+]
+
+
+@dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
 def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
     """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
 
@@ -231,7 +252,7 @@ PUBLICATION = dg.AssetKey(["analytics", "publication"])
 @dg.asset(
     key=PUBLICATION,
     deps=_MARTS,
-    group_name="analytics",
+    group_name="publication",
     kinds={"postgres"},
     automation_condition=ON_SOUND_DATA,
     pool=_POOL,

@@ -10,17 +10,16 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource
-from packaging import version
+from dagster_dbt import DbtCliInvocation
 from sqlalchemy import make_url
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
+from dagster_project.internals.dagster_dbt import DbtProcess
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
@@ -95,18 +94,10 @@ def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:
     return {result["unique_id"].rpartition(".")[2]: result["compiled_code"] for result in results}
 
 
-class Dbt(DbtCliResource):
+class Dbt(DbtProcess):
     """dbt against the warehouse, publishing left to the publication asset."""
 
     warehouse: dg.ResourceDependency[Warehouse]
-
-    @property
-    def _cli_version(self) -> version.Version:
-        # The parent asks `dbt --version`, which asks the package index.
-        return version.parse(package_version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
-        """Nothing: the parent loads dbt into this process, for a second or two, to ask for row counts and columns, which we do not."""
 
     def cli(self, args: Sequence[str], **options: Any) -> DbtCliInvocation:  # noqa: ANN401
         """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""

@@ -6,7 +6,6 @@ from unittest.mock import Mock
 import dagster as dg
 import psycopg2
 import pytest
-from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.source_system import raw_assets
@@ -163,10 +162,12 @@ def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> 
     return context.cursor
 
 
-def requested(platform: Platform, cursor: AssetDaemonCursor | None) -> tuple[set[str], AssetDaemonCursor]:
-    """What the automation asks for since a cursor, and the next cursor."""
-    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=cursor)
-    return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result.cursor
+def requested(
+    platform: Platform, last: dg.EvaluateAutomationConditionsResult | None
+) -> tuple[set[str], dg.EvaluateAutomationConditionsResult]:
+    """What the automation asks for since it was last looked at, and this look."""
+    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=last.cursor if last else None)
+    return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result
 
 
 def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(platform: Platform) -> None:

@@ -15,6 +15,7 @@ LAYERS = (
     ("contracts", "postgres"),
     ("ingestion", "quality", "marts"),
     ("scaffold",),
+    ("internals",),
     ("resources",),
     ("components", "demo"),
     ("defs",),
@@ -25,7 +26,7 @@ LAYERS = (
 )
 
 # The first layer that may import Dagster.
-_DAGSTER_FROM = "resources"
+_DAGSTER_FROM = "internals"
 
 
 def imports(root: Path) -> Iterator[tuple[Path, int, str]]:
