@@ -159,10 +159,6 @@ class RefreshConfig(dg.Config):
 
 
 def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
-    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
-
-    Models of raw tables that were never synced are left out, unless there are no others.
-    """
     selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
@@ -271,6 +267,10 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
 
     @dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
     def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
+        """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
+
+        Models of raw tables that were never synced are left out, unless there are no others.
+        """
         yield from _transform(context, config, warehouses.of(namespace))
 
     @dg.asset(
