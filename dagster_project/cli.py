@@ -288,7 +288,7 @@ def explain(
     """
     from dagster_project.commands.explaining import explanation_of  # noqa: PLC0415
 
-    explanation = explanation_of(setup.find_databases().warehouse(), mart, key, column, rows)
+    explanation = explanation_of(setup.find_databases(), mart, key, column, rows)
     if as_json:
         print_json({**asdict(explanation), "differing": explanation.differing})
     else:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from dagster_project.marts.explanation import Explanation, explain
 from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.resources.databases import Databases
 from dagster_project.settings import ConfigurationError
-from dagster_project.warehouse import Warehouse
 
 
-def explanation_of(warehouse: Warehouse, mart: str, key: Sequence[str], column: str | None, rows: int) -> Explanation:
+def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: str | None, rows: int) -> Explanation:
     """Explain one row of a mart, in one transaction that leaves nothing behind.
 
     Args:
-        warehouse: Where the mart is.
+        databases: Where the warehouse is.
         mart: Name of the mart, with or without its schema.
         key: What identifies the row, as `column=value`.
         column: The column to explain; all if None.
@@ -27,7 +27,7 @@ def explanation_of(warehouse: Warehouse, mart: str, key: Sequence[str], column: 
         ExplanationError: The row cannot be explained; the message says why.
     """
     asked = mart.removeprefix("analytics."), parse_key(key)
-    with warehouse.looking(TRANSFORM, "runmart explain") as cursor:
+    with databases.warehouse().looking(TRANSFORM, "runmart explain") as cursor:
         return explain(cursor, *asked, column=column, rows=rows)
 
 

@@ -13,7 +13,8 @@ from dagster_project.commands.explaining import explanation_of
 from dagster_project.marts.explanation import OF_THE_REFRESH, Explanation
 from dagster_project.marts.recomputation import ExplanationError
 from dagster_project.marts.rows_behind import load_rules
-from dagster_project.warehouse import Warehouse
+from dagster_project.resources.databases import Databases
+from dagster_project.settings import Settings
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
 from tests.integration.marts.oracle import refresh
@@ -27,7 +28,7 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 def explain(house: House, mart: str, column: str | None = None, number: int = 10**6, /, **key: object) -> Explanation:
     """The explanation of a row, with the keys of so many rows of each table."""
     entries = [f"{name}={'' if value is None else value}" for name, value in key.items()]
-    return explanation_of(Warehouse(house.warehouse_url, Path("/nowhere")), mart, entries, column, number)
+    return explanation_of(Databases(Settings(Path("/nowhere"), house.warehouse_url)), mart, entries, column, number)
 
 
 def keys_of(house: House, mart: str, column: str | None = None) -> list[dict[str, Any]]:
