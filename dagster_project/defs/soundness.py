@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dagster_project.internals.dagster import CheckRecord, has_failed, last_verdicts
-from dagster_project.quality.suites import Severity, load_suites
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.resources.run_process import is_orphan
+from dagster_project.warehouse import shared_part
 
 # Metadata of models, verdicts and a publication that a run found as they have been since a refresh: its number.
 UNCHANGED_SINCE = "unchanged_since_refresh"
@@ -104,15 +105,16 @@ def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.Asse
 
 
 def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
-    suites = {dg.AssetKey(suite.asset_key): suite for suite in load_suites().values()}
+    suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in load_suites().values()}
+    found = ((asset, suites.get(shared_part(asset.path))) for asset in sorted(assets))
     return {
         asset: [
-            dg.AssetCheckKey(asset, suites[asset].check_name(expectation))
-            for expectation in suites[asset].expectations
+            dg.AssetCheckKey(asset, suite.check_name(expectation))
+            for expectation in suite.expectations
             if expectation.severity is Severity.CRITICAL
         ]
-        for asset in sorted(assets)
-        if asset in suites
+        for asset, suite in found
+        if suite
     }
 
 

@@ -12,7 +12,8 @@ from dagster_project.components.source_system import raw_assets
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.warehouse import Sources, Warehouse
+from dagster_project.resources.warehouse import Sources, Warehouses
+from dagster_project.warehouse import DEFAULT
 from tests.alerts import receiver
 from tests.dbt_manifest import marts_of, project_manifest
 from tests.e2e.conftest import SYSTEM, Platform
@@ -307,8 +308,10 @@ def test_table_that_was_never_synced_leaves_out_what_is_built_on_it(platform: Pl
 
 
 def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:
-    resources = {"warehouse": Warehouse(), "sources": sources}
-    return dg.materialize([raw_assets(load_contracts()[SYSTEM])], instance=platform.instance, resources=resources, raise_on_error=False)
+    resources = {"warehouses": Warehouses(), "sources": sources}
+    return dg.materialize(
+        [raw_assets(load_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
+    )
 
 
 def test_lost_connection_is_tried_again(platform: Platform) -> None:

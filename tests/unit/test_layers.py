@@ -13,6 +13,7 @@ LAYERS = (
     ("errors", "words", "suggestions", "short_lived", "terminal"),
     ("settings",),
     ("contracts", "postgres"),
+    ("warehouse",),
     ("ingestion", "quality", "marts"),
     ("scaffold",),
     ("internals",),
