@@ -79,7 +79,7 @@ def literals_of(condition: str) -> Iterator[str]:
         yield _text(literal)
 
 
-def _parsed(query: str) -> exp.Expression:
+def _parsed(query: str) -> exp.Expr:
     return sqlglot.parse_one(query, dialect="postgres")
 
 
