@@ -13,6 +13,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from dagster_project.marts.explanation import Explanation, explain
 from dagster_project.postgres.roles import TRANSFORM, act_as
 from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.manifest import load_plan
 from dagster_project.settings import ConfigurationError
 
 
@@ -35,7 +36,7 @@ def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: 
         connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
         with connection.cursor() as cursor:
             act_as(cursor, TRANSFORM)
-            return explain(cursor, *asked, column=column, rows=rows)
+            return explain(cursor, load_plan(), *asked, column=column, rows=rows)
 
 
 def parse_key(entries: Sequence[str]) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ Belongs here: their names. Does not belong here: how they work (`resources/`).
 import dagster as dg
 
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.dbt import DBT_EXECUTABLE, Dbt
+from dagster_project.resources.dbt import Dbt
+from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.resources.warehouse import Sources, Warehouse
 from dagster_project.settings import DBT_PROJECT
 

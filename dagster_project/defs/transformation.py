@@ -23,7 +23,8 @@ from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
-from dagster_project.resources.dbt import Dbt, built_models, ensure_manifest, load_plan
+from dagster_project.resources.dbt import Dbt, built_models
+from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouse
 from dagster_project.settings import Settings
 

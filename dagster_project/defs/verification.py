@@ -14,7 +14,7 @@ from dagster_project.marts.postgres.verifying import Verifying
 from dagster_project.marts.verification import CHECK, Verification
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality.results import Verdict, record_verdict
-from dagster_project.resources.dbt import load_plan
+from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouse
 
 _SCHEMA = dg.TableSchema([dg.TableColumn("stands"), dg.TableColumn("row")])

@@ -4,24 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import NoWayToGroup, influence
-
-
-def contract(**foreign_keys: dict[str, str]) -> SystemContract:
-    """A system of tables with these foreign keys, `column: table`, each to the key of the other table."""
-    tables = {
-        name: {
-            "description": name,
-            "key": ["id"],
-            "columns": ["id", *keys],
-            "foreign_keys": {column: f"{parent}.id" for column, parent in keys.items()},
-        }
-        for name, keys in foreign_keys.items()
-    }
-    freshness = {"warn_after_hours": 1, "error_after_hours": 2}
-    return SystemContract.model_validate({"system": "shop", "description": "A shop.", "freshness": freshness, "tables": tables})
-
+from tests.unit.marts.projects import contract
 
 SHOP = contract(
     countries={},
