@@ -7,9 +7,8 @@ The ways are those of `touching`, walked from their end: what touches a group wh
 found stand in copies, one per raw table, from which the next tables are found.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 from dagster_project.marts.influence import Hop
 from dagster_project.marts.plan import Family, Plan
@@ -32,13 +31,12 @@ class RowsBehind:
 
     def tables(self, wanted: Collection[str]) -> list[str]:
         """The tables through which rows of those that are wanted are found, these included; what is found first stands first."""
-        found_from = self._found_from()
-        order = [*TopologicalSorter(found_from).static_order()]
+        outward = self.family.influence.outward
         needed: set[str] = set()
-        for table in reversed(order):
-            leads_on = any(table in found_from[other] for other in needed)
-            needed |= {table} if leads_on or table in wanted else set()
-        return [table for table in order if table in needed]
+        for table in reversed(outward):
+            if table in wanted or any(table in outward[other] for other in needed):
+                needed.add(table)
+        return [table for table in outward if table in needed]
 
     def conditions(self, table: str, copied: Collection[str]) -> list[str]:
         """Conditions on `raw`, a row of the table, one per way to it: a row is behind if any of them holds.
@@ -62,17 +60,6 @@ class RowsBehind:
         """Rows that refer to such as were found, then rows that these refer to."""
         for names, others in ((hop.key.columns, hop.key.parent_columns), (hop.key.parent_columns, hop.key.columns)):
             yield f"{row(names, 'raw')} in (\n{self._of_copies(hop.child, others)}\n)"
-
-    def _found_from(self) -> Mapping[str, set[str]]:
-        """By table, those from whose rows its own are found."""
-        ways = self.family.influence
-        found_from: dict[str, set[str]] = {self.family.group.table: set()}
-        for found, of in (
-            *((hop.child, hop.parent) for hop in (*ways.upward, *ways.sideways)),
-            *((hop.parent, hop.child) for hop in ways.downward),
-        ):
-            found_from.setdefault(found, set()).add(of)
-        return found_from
 
     def _referred(self, hop: Hop, copied: Collection[str]) -> str:
         """What rows that are behind refer to by a foreign key: rows of the parent, and such as are named though they are not there."""
