@@ -279,7 +279,9 @@ def test_rows_are_described_as_they_stand_in_raw(published: House) -> None:
     assert float(explanation.row["test_mae"] or 0) == 16 / 7
     assert explanation.model == "dbt_project/models/marts/forecast_tracking/model_performance.sql"
     assert "{refresh_started_at}" not in explanation.sql
-    assert "where true" in explanation.sql
+    # That of a full refresh, though an incremental one has published the row.
+    assert '"staging"."stg_forecast_tracking__models"' in explanation.sql
+    assert "analytics_next" not in explanation.sql
     assert explanation.models_read[-1] == "dbt_project/models/intermediate/forecast_tracking/int_metrics_classified.sql"
 
 
