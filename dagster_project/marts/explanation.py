@@ -279,7 +279,8 @@ class _Copies:
 
     def has_moved_on(self) -> bool:
         """Whether a raw table behind the mart has rows, deleted ones included, that were written after the mart was published."""
-        return any(self._has_later_rows(self._bound(*name)) for name in sorted(self._behind) if name[0] in self.plan.contracts)
+        contracts = self.plan.contracts
+        return any(self._has_later_rows(contracts[system].table(name)) for system, name in self._behind if system in contracts)
 
     @property
     def _behind(self) -> frozenset[Table]:
