@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, TypeAlias
 
-from dagster_project.resources.dbt import ensure_manifest
+from dagster_project.resources.manifest import ensure_manifest
 
 Node: TypeAlias = dict[str, Any]
 Manifest: TypeAlias = dict[str, Any]

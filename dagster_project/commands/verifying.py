@@ -5,7 +5,7 @@ Belongs here: reading the arguments of the command. Does not belong here: holdin
 
 from collections.abc import Sequence
 
-from dagster_project.resources.dbt import load_plan
+from dagster_project.resources.manifest import load_plan
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
 

@@ -23,8 +23,9 @@ from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
-from dagster_project.resources.dbt import built_models, dbt_on, ensure_manifest, load_plan
+from dagster_project.resources.dbt import built_models, dbt_on
 from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse, shared_part
 

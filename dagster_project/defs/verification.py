@@ -15,8 +15,8 @@ from dagster_project.marts.verification import CHECK, Verification
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality.results import Verdict, record_verdict
 from dagster_project.quality.suites import MARTS
-from dagster_project.resources.dbt import load_plan
 from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 

@@ -1,6 +1,6 @@
 """Whether the project has changed: the one digest of everything that decides what marts hold, but for the rows of raw tables.
 
-Belongs here: which files and versions count. Does not belong here: what a change leads to (`refreshes`, `resources.dbt`).
+Belongs here: which files and versions count. Does not belong here: what a change leads to (`refreshes`, `resources.manifest`).
 """
 
 import hashlib

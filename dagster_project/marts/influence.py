@@ -65,6 +65,15 @@ class Influence:
         """Tables whose rows belong to groups, that of the groups included."""
         return frozenset({self.group, *(hop.child for hop in self.upward)})
 
+    @property
+    def outward(self) -> dict[str, set[str]]:
+        """By table, those from whose rows its own lead on, seen from the group; these stand before it, and the group stands first."""
+        above = [(hop.child, hop.parent) for hop in (*self.upward, *self.sideways)]
+        led_from: dict[str, set[str]] = {self.group: set()}
+        for table, nearer in (*above, *((hop.parent, hop.child) for hop in self.downward)):
+            led_from.setdefault(table, set()).add(nearer)
+        return {table: led_from.get(table, set()) for table in TopologicalSorter(led_from).static_order()}
+
     def without(self, hop: Hop) -> "Influence":
         """The same with one hop less, which is wrong: for tests that must notice it."""
         left = [tuple(each for each in hops if each != hop) for hops in (self.upward, self.downward, self.sideways, self.within)]

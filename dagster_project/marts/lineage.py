@@ -1,6 +1,6 @@
 """What the models of the dbt project say of themselves: which are marts, what their groups are, and which raw tables stand behind them.
 
-Belongs here: reading dbt's manifest. Does not belong here: making one that is not stale (`resources.dbt`), and how rows lead to groups
+Belongs here: reading dbt's manifest. Does not belong here: making one that is not stale (`resources.manifest`), and how rows lead to groups
 (`influence`).
 """
 
@@ -56,6 +56,7 @@ class Model:
         touches: The raw table, system and name, whose rows it names, if it is such a model.
         indexes: Of the published mart, as dbt writes them.
         history_of: The mart whose versions it keeps.
+        bears_on: By raw table, `<system>.<table>`, what it says of the rows that bear on its columns: see `bearing`.
         models: Names of the models that it reads.
         tables: Raw tables, system and name, that it reads itself.
         code: Its SQL as it is written.
@@ -74,6 +75,7 @@ class Model:
     touches: Table | None
     indexes: tuple[Mapping[str, Any], ...]
     history_of: str | None
+    bears_on: Mapping[str, Sequence[Mapping[str, Any]]]
     models: tuple[str, ...]
     tables: frozenset[Table]
     code: str
@@ -111,14 +113,19 @@ class Project:
         model = self.models[mart]
         if model.is_whole:
             return ()
-        united = (self.models[name].group for name in model.models if self.models[name].schema != model.schema)
-        groups = (model.group,) if model.group else tuple(group for group in united if group)
+        groups = tuple(group for name in (*self.united(mart), mart) if (group := self.models[name].group))
         if not groups:
             raise MartDeclarationError(
                 f"mart {mart} does not say by what groups it is recomputed; declare `group: {{table: <system>.<table>}}` in its meta, or "
                 "`group: whole` if it is small enough to be recomputed whole each time"
             )
         return groups
+
+    def united(self, mart: str) -> list[str]:
+        """The models with groups that a mart reads which has none of its own."""
+        model = self.models[mart]
+        is_one = model.group is not None or model.is_whole
+        return [] if is_one else [name for name in model.models if self.models[name].schema != model.schema and self.models[name].group]
 
     def compares(self, mart: str, column: str) -> bool:
         """Whether SQL behind a mart may compare a raw column with another one, under whatever name; in doubt it does."""
@@ -159,6 +166,7 @@ def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], sources:
         touches=_table(node["name"], meta["touches"]) if "touches" in meta else None,
         indexes=tuple(config.get("indexes") or ()),
         history_of=meta.get("history_of"),
+        bears_on=meta.get("bears_on", {}),
         models=tuple(parent.rpartition(".")[2] for parent in read if parent.startswith("model.")),
         tables=frozenset((sources[parent]["source_name"], sources[parent]["name"]) for parent in read if parent.startswith("source.")),
         code=node["raw_code"],

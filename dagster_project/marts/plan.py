@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dagster_project.contracts.contract import SystemContract
+from dagster_project.marts.bearing import bearings_of
 from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influence
 from dagster_project.marts.lineage import Group, MartDeclarationError, Model, Project, Table
 
@@ -71,6 +72,17 @@ class Plan:
         """The families that a mart or a step is in."""
         return [family for family in self.families if model in family.models]
 
+    def families_behind(self, name: str) -> list[Family]:
+        """The families of a mart, or of the marts that a view shows; none if its columns do not name the groups of all of them."""
+        marts = self._marts_shown(name)
+        columns = {*self.project.models[name].columns}
+        are_named = all(group and {*group} <= columns for group in map(self.group_columns, marts))
+        return [family for mart in marts for family in self.families_of(mart)] if are_named else []
+
+    def _marts_shown(self, name: str) -> list[str]:
+        model = self.project.models[name]
+        return [name] if model.kind != VIEW else [mart for read in model.models for mart in self._marts_shown(read)]
+
     def group_columns(self, mart: str) -> tuple[str, ...]:
         """The columns of a mart that name its groups; none if it is recomputed whole."""
         return next((tuple(self.columns_of(family)) for family in self.families_of(mart)), ())
@@ -120,6 +132,8 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
     shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
     shares = [share.with_steps(project) for share in shares]
     families = [_family(share, project, contracts, reads) for share in _merged(shares, project)]
+    for model in project.of_kind(MART, VIEW):
+        bearings_of(project, model.name)
     return Plan(project, contracts, tuple(_named(families)))
 
 

@@ -7,7 +7,6 @@ The SQL is that of the full refresh that last built the relation (`ops.built_mod
 a raw table by the given rows, or by an empty table if none are given; a model by what its own SQL makes of these.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,11 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
+from dagster_project.marts.postgres.names import stand_in
 from dagster_project.postgres.cursors import one_row
 
 Relation = tuple[str, str]
 
-_IDENTIFIER_BYTES = 63
 _STARTED_AT = "{refresh_started_at}"
 
 # A relation as dbt prints it: "database"."schema"."name".
@@ -208,12 +207,8 @@ def _relations(text: str) -> list[Relation]:
 
 
 def stand_in_of(relation: Relation) -> sql.Identifier:
-    """The temporary relation that stands for one, named after it; of names that PostgreSQL would cut off, a digest keeps them apart."""
-    name = ".".join(relation)
-    if len(name.encode()) > _IDENTIFIER_BYTES:
-        digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
-        name = f"{name.encode()[: _IDENTIFIER_BYTES - len(digest) - 1].decode(errors='ignore')}~{digest}"
-    return sql.Identifier("pg_temp", name)
+    """The temporary relation that stands for one."""
+    return sql.Identifier(*stand_in(*relation))
 
 
 def copy_shape(cursor: Cursor, relation: Relation, stand_in: sql.Identifier) -> None:

@@ -1,16 +1,12 @@
-"""dbt: its project, its connection and the one way that runs start it.
+"""dbt: its connection and the one way that runs start it.
 
-Belongs here: where the project is, the environment that `dbt_project/profiles.yml` reads, a manifest that is never stale, and dbt on one
-warehouse. Does not belong here: which models are assets (`defs.transformation`).
+Belongs here: the environment that `dbt_project/profiles.yml` reads, and dbt on one warehouse. Does not belong here: the manifest
+(`manifest`), and which models are assets (`defs.transformation`).
 """
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,26 +14,13 @@ from typing import Any
 from dagster_dbt import DbtCliInvocation
 from sqlalchemy import make_url
 
-from dagster_project.contracts.loading import load_contracts
-from dagster_project.errors import RunmartError
 from dagster_project.internals.dagster_dbt import DbtProcess
 from dagster_project.marts.definition import definition
-from dagster_project.marts.lineage import read_project
-from dagster_project.marts.plan import Plan, make_plan
+from dagster_project.resources.manifest import DBT_EXECUTABLE, DEFINITION
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.warehouse import Warehouse
 
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
-DEFINITION = "RUNMART_DEFINITION"
-# The digest of the project that the manifest is of.
-_PARSED = MANIFEST.with_name("parsed")
-DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
-
 _STARTING = Lock()
-
-
-class DbtParseError(RunmartError):
-    """The dbt project is invalid; the message is dbt's own."""
 
 
 def dbt_environment(warehouse_url: str) -> dict[str, str]:
@@ -56,35 +39,6 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
         "DBT_POPULATE_CACHE": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
-
-
-def ensure_manifest() -> Path:
-    """The manifest of the project as it stands; parses the project (no database, no network) if it has changed since.
-
-    Raises:
-        DbtParseError: The project does not parse.
-    """
-    current = definition()
-    if not MANIFEST.exists() or not _PARSED.exists() or _PARSED.read_text(encoding="utf-8") != current:
-        command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-        environment = {**os.environ, DEFINITION: current}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
-        _PARSED.write_text(current, encoding="utf-8")
-    return MANIFEST
-
-
-@cache
-def load_plan() -> Plan:
-    """How the marts of the project are refreshed.
-
-    Raises:
-        DbtParseError: The project does not parse.
-        MartDeclarationError: A mart does not say what must be known of it.
-    """
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-    return make_plan(read_project(manifest), load_contracts())
 
 
 def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:

@@ -12,10 +12,11 @@ import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dagster_project.contracts.loading import load_contracts
-from dagster_project.marts.explanation import OF_THE_REFRESH
+from dagster_project.marts.bearing import bearings_of, condition
+from dagster_project.marts.explanation import explainable_marts
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import make_plan
-from dagster_project.marts.rows_behind import MartRules, load_rules
+from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
 from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 from tests import further_system
 from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
@@ -178,31 +179,21 @@ def test_models_have_a_key_test(manifest: Manifest, models: dict[str, Node]) -> 
     assert {*models} - keyless == tested
 
 
-def test_marts_say_which_rows_are_behind_theirs(manifest: Manifest) -> None:
-    """All but those of no system, what keeps the rows of another one, and the calendar, whose days are no row's."""
-    rules, marts = load_rules(), marts_of(manifest)
-    histories = set(marts_of(manifest, "mart_history"))
+def test_rows_of_marts_can_be_explained(manifest: Manifest) -> None:
+    """All but those of no system, what keeps the rows of another one, and what is recomputed whole, such as the calendar."""
+    plan, marts = make_plan(read_project(manifest), load_contracts()), marts_of(manifest)
+    whole = {name for name, mart in marts.items() if mart["config"]["meta"].get("group") == "whole"}
     of_no_system = {name for name in marts if {table.partition(".")[0] for table in raw_tables_read(manifest, name)} <= {"ops"}}
-    assert set(marts) == set(rules)
-    assert {name for name, mart in rules.items() if not mart.rules} == {"dim_date", *histories, *of_no_system}
+    assert {*marts} - {*explainable_marts(plan)} == whole | of_no_system | {*marts_of(manifest, "mart_history")}
 
 
-@pytest.mark.parametrize("mart", [mart for mart in load_rules().values() if mart.rules], ids=lambda mart: mart.name)
-def test_rules_of_rows_behind_fit_the_mart(manifest: Manifest, models: dict[str, Node], mart: MartRules) -> None:
-    contracts = load_contracts()
-    read = raw_tables_read(manifest, mart.name)
-    found: dict[str, str] = {}
-    assert set(mart.columns) == set(models[mart.name]["columns"])
-    for rule in mart.rules:
-        assert rule.table in read, "the mart does not read this table"
-        assert contracts[rule.system].tables[rule.table.partition(".")[2]].key, "rows without a key cannot be told apart"
-        columns = [column for column in mart.columns if rule.bears_on(column)]
-        assert columns, "the rows bear on no column"
-        for column in (None, *columns):
-            rule.condition(column, found)
-        found[rule.table] = "t"
-    values = set(mart.columns) - set(OF_THE_REFRESH)
-    assert {column for column in values if not any(rule.bears_on(column) for rule in mart.rules)} == set()
+def test_rows_bear_on_every_column_of_a_mart(manifest: Manifest) -> None:
+    plan = make_plan(read_project(manifest), load_contracts())
+    for mart in explainable_marts(plan):
+        bearings = bearings_of(plan.project, mart)
+        read = {(system, table) for system, _, table in (name.partition(".") for name in raw_tables_read(manifest, mart))}
+        for column in {*plan.project.models[mart].columns}.difference(OF_THE_REFRESH):
+            assert [table for table in read if condition(bearings.get(table), [column])] != [], (mart, column)
 
 
 def test_marts_with_formulas_have_unit_tests(manifest: Manifest, models: dict[str, Node]) -> None:
@@ -268,11 +259,11 @@ def test_freshness_is_that_of_the_contract(manifest: Manifest, system: str) -> N
             assert "ops.table_syncs" in node["loaded_at_query"]
 
 
-def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
+def test_fct_runs_holds_every_system_that_brings_its_executions(manifest: Manifest, models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
     assert {name for name in models if name.endswith("__executions")} == unites
     systems = {name.removeprefix("int_").removesuffix("__executions") for name in unites if name.startswith("int_")}
-    assert {rule.system for rule in load_rules()["fct_runs"].rules} == systems
+    assert {family.group.system for family in make_plan(read_project(manifest), load_contracts()).families_behind("fct_runs")} == systems
 
 
 def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

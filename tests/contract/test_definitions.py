@@ -23,7 +23,7 @@ def _refuse(*_: object, **__: object) -> None:
 def definitions() -> dg.Definitions:
     """The project's definitions, loaded with every way out closed."""
     from dagster_project.definitions import defs  # noqa: PLC0415
-    from dagster_project.resources.dbt import ensure_manifest  # noqa: PLC0415
+    from dagster_project.resources.manifest import ensure_manifest  # noqa: PLC0415
 
     ensure_manifest()
     with pytest.MonkeyPatch.context() as patch:

@@ -44,6 +44,11 @@ def shortened(name: str) -> str:
     return f"{name.encode()[: _LONGEST - len(digest) - 1].decode(errors='ignore')}~{digest}"
 
 
+def stand_in(schema: str, name: str) -> tuple[str, str]:
+    """Schema and name of the temporary relation that stands for one, named after it."""
+    return "pg_temp", shortened(f"{schema}.{name}")
+
+
 def in_utc(moment: datetime) -> str:
     """A moment as a constant without time zone, in UTC."""
     return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

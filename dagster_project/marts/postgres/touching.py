@@ -47,11 +47,8 @@ class Touching:
     def _steps(self) -> dict[str, str]:
         """By table, a query of the keys of rows through which changes reach groups; what a query reads stands before it."""
         downward, owned = self.influence.downward, self.influence.owned
-        beside = (hop.child for hop in self.influence.sideways)
-        seen = (hop.parent for hop in downward)
-        belonging = (hop.child for hop in self.influence.upward)
         steps: dict[str, str] = {}
-        for table in dict.fromkeys([*beside, *seen, *belonging, self.influence.group]):
+        for table in reversed(self.influence.outward):
             # Rows below a changed one are found by its key; rows above it by its foreign keys, without its own.
             is_found_by_key = table not in owned or table == self.influence.group or any(hop.parent == table for hop in downward)
             parts = [self._changed(table)] if is_found_by_key or self._within(table) else []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from dagster_project.marts.explanation import OF_THE_REFRESH
+from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
 from tests.dbt_manifest import grain_of, marts_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House

@@ -1,4 +1,7 @@
-"""Touched groups: what SQL finds in raw tables is what walking from each changed row finds, over keys of all shapes."""
+"""Touched groups: what SQL finds in raw tables is what walking from each changed row finds, over keys of all shapes.
+
+So are the rows behind a group: those that touch it when they change.
+"""
 
 import random
 from collections import Counter
@@ -14,7 +17,13 @@ from psycopg2.extras import Json
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.table import ForeignKey
 from dagster_project.marts.influence import Hop, Influence, influence
+from dagster_project.marts.lineage import Group, Project
+from dagster_project.marts.plan import Family, Plan
+from dagster_project.marts.postgres.names import columns, literal, relation, stand_in
+from dagster_project.marts.postgres.names import row as as_row
+from dagster_project.marts.postgres.rows_behind import RowsBehind
 from dagster_project.marts.postgres.touching import Touching
+from dagster_project.postgres.cursors import leaving_nothing
 from dagster_project.resources.embedded import EmbeddedServer
 
 SEEN = 5
@@ -231,3 +240,63 @@ def test_rows_of_one_table_see_each_other(shop: psycopg2.extensions.connection) 
     with shop.cursor() as cursor:
         cursor.execute(Touching(SHOP, ways, SEEN).query())
         assert {key for key, _ in cursor.fetchall()} == {one, two, three, four}
+        family = Family("mart", Group("shop", "customers", {}), ways, (), ())
+        assert behind(cursor, family, (two,), {"customers"}) == {("customers", (key,)) for key in (one, two, three)}
+
+
+def behind(cursor: psycopg2.extensions.cursor, family: Family, key: Key, wanted: set[str]) -> set[tuple[str, Key]]:
+    """The rows behind a group by table and key, each found once; the group is that of a row of a mart."""
+    shown = relation("pg_temp", "shown")
+    ways = RowsBehind(Plan(Project({}), {"shop": SHOP}, (family,)), family, shown)
+    names = columns(SHOP.tables[family.group.table].key)
+    made = ", ".join(f'{made} as "{name}"' for name, made in family.group.columns.items()) or names
+    found: list[tuple[str, Key]] = []
+    with leaving_nothing(cursor):
+        values = ", ".join(literal(str(each)) for each in key)
+        typed = f"(select {names} from {relation('raw_shop', family.group.table)} where false union all select {values}) as known"
+        cursor.execute(f"create temporary table shown as select {made} from {typed}")
+        copied: list[str] = []
+        for table in ways.tables(wanted):
+            copies, own = relation(*stand_in("raw_shop", table)), SHOP.tables[table].key
+            cursor.execute(f"create temporary table {copies} (like raw_shop.{table})")
+            for condition in ways.conditions(table, copied):
+                is_new = f"{as_row(own, 'raw')} not in (select {columns(own)} from {copies})"
+                cursor.execute(
+                    f"insert into {copies} select * from raw_shop.{table} as raw where _deleted_at is null and {condition} and {is_new}"
+                )
+            copied.append(table)
+            cursor.execute(f"select {columns(own)} from {copies}")
+            found += [(table, each) for each in cursor.fetchall() if table in wanted]
+    assert len({*found}) == len(found)
+    return {*found}
+
+
+def changed_alone(rows: State) -> Iterator[tuple[str, Row, State]]:
+    """Each live row, and the live rows where nothing but it has changed."""
+    still = {table: [replace(row, batch=0, moved_from=[]) for row in entries if not row.is_deleted] for table, entries in rows.items()}
+    for table, entries in still.items():
+        for number, row in enumerate(entries):
+            changed = replace(row, batch=SEEN + 1)
+            yield table, row, {**still, table: [*entries[:number], changed, *entries[number + 1 :]]}
+
+
+@pytest.mark.parametrize("is_named_otherwise", [False, True])
+@pytest.mark.parametrize(("group", "tables"), GROUPS)
+def test_rows_behind_a_group_are_those_that_touch_it(
+    shop: psycopg2.extensions.connection, group: str, tables: set[str], is_named_otherwise: bool
+) -> None:
+    ways = influence(SHOP, group, tables, is_compared=lambda _: False)
+    key = SHOP.tables[group].key
+    named = {"name": f"concat_ws('-', {columns(key)})"} if is_named_otherwise else {}
+    family = Family("mart", Group("shop", group, named), ways, (), ())
+    seen: set[str] = set()
+    for seed in range(8):
+        rows = state(seed)
+        fill(shop, rows)
+        touching = {(table, key_of(table, row)): touched(changed, ways) for table, row, changed in changed_alone(rows) if table in tables}
+        for each in sorted({key for keys in touching.values() for key in keys})[:5]:
+            expected = {row for row, keys in touching.items() if each in keys}
+            with shop.cursor() as cursor:
+                assert behind(cursor, family, each, tables) == expected, (seed, each)
+            seen |= {table for table, _ in expected}
+    assert seen == tables

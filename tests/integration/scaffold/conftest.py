@@ -16,8 +16,9 @@ import pytest
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contract
 from dagster_project.ingestion.sync import sync
-from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
+from dagster_project.resources.dbt import dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 from tests.databases import run

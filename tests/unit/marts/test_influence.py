@@ -4,24 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import NoWayToGroup, influence
-
-
-def contract(**foreign_keys: dict[str, str]) -> SystemContract:
-    """A system of tables with these foreign keys, `column: table`, each to the key of the other table."""
-    tables = {
-        name: {
-            "description": name,
-            "key": ["id"],
-            "columns": ["id", *keys],
-            "foreign_keys": {column: f"{parent}.id" for column, parent in keys.items()},
-        }
-        for name, keys in foreign_keys.items()
-    }
-    freshness = {"warn_after_hours": 1, "error_after_hours": 2}
-    return SystemContract.model_validate({"system": "shop", "description": "A shop.", "freshness": freshness, "tables": tables})
-
+from dagster_project.marts.postgres.touching import Touching
+from tests.unit.marts.projects import contract
 
 SHOP = contract(
     countries={},
@@ -117,3 +102,18 @@ def test_table_reaches_the_group_up_then_down_then_up_or_is_named(data: st.DataO
     ways = influence(contract(**keys), group, behind)
     followed = {(hop.child, hop.parent) for hop in (*ways.sideways, *ways.upward)} | {(hop.parent, hop.child) for hop in ways.downward}
     assert all(group in reached({table}, followed) for table in behind)
+
+
+def test_what_leads_to_a_table_is_followed_before_the_table_where_a_key_leads_back_too() -> None:
+    tables = contract(
+        experiments={},
+        runs={"experiment_id": "experiments", "best_id": "models"},
+        models={"run_id": "runs"},
+        metrics={"model_id": "models"},
+        details={"metric_id": "metrics"},
+    )
+    ways = influence(tables, "experiments", {"runs", "models", "metrics", "details"})
+    assert [*ways.outward] == ["experiments", "runs", "models", "metrics", "details"]
+    query = Touching(tables, ways, seen=5).query()
+    # A changed detail touches its metric, by which its model is found.
+    assert query.index('"metrics" as (') < query.index('inner join "metrics" as touched') < query.index('inner join "models" as touched')
