@@ -1,4 +1,4 @@
-"""Which columns of raw tables a model makes use of, through whatever models: a foreign key that no SQL reads leads nowhere.
+"""What compiled SQL reads: relations, and columns of raw tables through whatever models; a foreign key that no SQL reads leads nowhere.
 
 Belongs here: taking compiled SQL apart. Does not belong here: what follows for the ways to groups (`influence`).
 """
@@ -14,6 +14,15 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 Relation = tuple[str, str]
+
+
+def relations_read(query: str) -> set[Relation]:
+    """The relations of named schemas that a query reads, in the dialect of PostgreSQL; none if nobody understands it."""
+    try:
+        tree = sqlglot.parse_one(query, dialect="postgres")
+    except SqlglotError:
+        return set()
+    return {(table.db, table.name) for table in tree.find_all(exp.Table) if table.db}
 
 
 def columns_used(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:

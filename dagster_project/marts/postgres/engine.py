@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
-from dagster_project.marts.lineage import Model
+from dagster_project.marts.lineage import MartDeclarationError, Model
 from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
@@ -24,7 +24,7 @@ from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
-from dagster_project.marts.usage import columns_used
+from dagster_project.marts.usage import columns_used, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
 
@@ -112,10 +112,23 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             refresh = self._under_way(cursor)
             if refresh.is_full:
+                self._require_known(built)
                 state.keep_built(
                     cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
                 )
+                # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
+                make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition))
             return state.write_built(cursor, built.keys())
+
+    def _require_known(self, queries: Mapping[str, str]) -> None:
+        """Refuse a model that reads what dbt's lineage does not know of: nobody would notice that it changes."""
+        for name, query in queries.items():
+            unknown = relations_read(query) - self._plan.relations_behind(name)
+            if unknown:
+                raise MartDeclarationError(
+                    f"model {name} reads {', '.join(sorted(map('.'.join, unknown)))} by its name, so that nobody notices when it changes; read it "
+                    "by `ref` or `source`"
+                )
 
     def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
         """What is kept of models that were built."""
