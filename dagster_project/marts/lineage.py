@@ -127,7 +127,9 @@ class Project:
         for name, alias in _ALIAS.findall("\n".join(codes)):
             names |= {alias} if name in names else set()
         name = rf"\b(?:{'|'.join(map(re.escape, names))})\b"
-        compared = rf"[=<>]\s*(?:\w+\.)?{name}|{name}\s*(?:[=<>]|in\b|is (?:not )?distinct)|using\s*\([^)]*{name}|\bby\b[^()]*{name}|['\"]{name}['\"]"
+        operands = rf"[=<>]\s*(?:\w+\.)?{name}|{name}\s*(?:[=<>]|in\b|is (?:not )?distinct)"
+        # Rows of one group or window meet, too.
+        compared = rf"{operands}|using\s*\([^)]*{name}|\bby\b[^()]*{name}|['\"]{name}['\"]"
         return any(re.search(compared, code) for code in codes)
 
 

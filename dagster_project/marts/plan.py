@@ -137,8 +137,8 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
 def _require_grain(mart: Model) -> None:
     if not mart.grain:
         raise MartDeclarationError(
-            f"mart {mart.name} does not say by which columns a row is identified; give it the test `unique` on one column, or `unique_grain` "
-            "on several"
+            f"mart {mart.name} does not say by which columns a row is identified; give it the test `unique` on one column, or "
+            "`unique_grain` on several"
         )
 
 
@@ -148,13 +148,13 @@ def _require_tables(plan: Plan, mart: Model) -> None:
     for system, table in sorted(plan.project.behind(mart.name)):
         if system not in plan.contracts or table not in plan.contracts[system].tables:
             raise MartDeclarationError(
-                f"mart {mart.name} reads {system}.{table}, which no contract declares, so that nothing tells when its rows change; declare it "
-                "in a contract, or make the mart a view (`materialized: mart_view`)"
+                f"mart {mart.name} reads {system}.{table}, which no contract declares, so that nothing tells when its rows change; declare "
+                "it in a contract, or make the mart a view (`materialized: mart_view`)"
             )
         if not mart.is_whole and system not in systems:
             raise MartDeclarationError(
-                f"mart {mart.name} reads {system}.{table}, but its groups are rows of {', '.join(sorted(systems))}, and no foreign key leads "
-                f"from one system to another; say `group: whole`, or unite models of which each says its `group`"
+                f"mart {mart.name} reads {system}.{table}, but its groups are rows of {', '.join(sorted(systems))}, and no foreign key "
+                "leads from one system to another; say `group: whole`, or unite models of which each says its `group`"
             )
 
 
@@ -164,8 +164,8 @@ def _require_columns(plan: Plan, mart: Model) -> None:
             if column not in mart.columns:
                 group = f"{family.group.system}.{family.group.table}"
                 raise MartDeclarationError(
-                    f"mart {mart.name} has no column {column}, which would say of which row of {group} its rows are made; add it, or name the "
-                    f"column that says so: `group: {{table: {group}, columns: {{<column>: <SQL of the key>}}}}`"
+                    f"mart {mart.name} has no column {column}, which would say to which row of {group} its rows belong; add it, or name "
+                    f"the column that says so: `group: {{table: {group}, columns: {{<column>: <SQL of the key>}}}}`"
                 )
 
 

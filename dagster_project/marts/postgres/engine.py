@@ -126,8 +126,8 @@ class PostgresEngine:
             unknown = relations_read(query) - self._plan.relations_behind(name)
             if unknown:
                 raise MartDeclarationError(
-                    f"model {name} reads {', '.join(sorted(map('.'.join, unknown)))} by its name, so that nobody notices when it changes; read it "
-                    "by `ref` or `source`"
+                    f"model {name} reads {', '.join(sorted(map('.'.join, unknown)))} by its name, so that nobody notices when it changes; "
+                    "read it by `ref` or `source`"
                 )
 
     def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
