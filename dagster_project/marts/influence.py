@@ -144,8 +144,8 @@ def _complaint(system: str, group: str, table: str, unread: Iterable[Hop]) -> st
     unused = "".join(f"; {hop} is declared, but the SQL makes no use of it" for hop in unread if hop.child == table)
     return (
         f"no foreign key leads from {system}.{table} to {system}.{group}, of itself or over other tables that the SQL reads{unused}; "
-        f"declare the key by which the SQL joins {table} in the contract of {system} (`foreign_keys`), or say `group: whole` if the mart is "
-        "small enough to be recomputed whole each time"
+        f"declare the key by which the SQL joins {table} in the contract of {system} (`foreign_keys`), or say `group: whole` if the mart "
+        "is small enough to be recomputed whole each time"
     )
 
 
