@@ -38,6 +38,8 @@ class Checkout:
 def checkout(folder: Path) -> Iterator[Checkout]:
     """A copy in a folder that there is not yet, without databases of its own yet; its servers end with it."""
     shutil.copytree(PROJECT_ROOT, folder, ignore=shutil.ignore_patterns(".*", "target", "logs"))
+    # Of what is hidden, pages name this.
+    shutil.copy(PROJECT_ROOT / ".env.example", folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     # For make, the environment is newer than what it is made of.
     for origin in ("uv.lock", "pyproject.toml"):
