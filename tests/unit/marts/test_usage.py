@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.marts.usage import columns_used
+from dagster_project.marts.usage import columns_used, relations_read
 
 RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
 VIEWS = {
@@ -49,3 +49,16 @@ def test_columns_that_decide_what_a_query_gives_are_used(query: str, used: dict[
 
 def test_sql_that_nobody_understands_uses_everything() -> None:
     assert columns_used("select from where", VIEWS, RAW) == {relation: set(columns) for relation, columns in RAW.items()}
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ('select 1 from "w"."staging"."orders" as o, raw_shop.prices', {("staging", "orders"), ("raw_shop", "prices")}),
+        ("with prices as (select 1 from raw_shop.prices) select * from prices", {("raw_shop", "prices")}),
+        ("select 1 where exists (select from raw_shop.orders) or 1 in (select id from raw_shop.customers)", {ORDERS, CUSTOMERS}),
+        ("select ops.json_or_null(a) from (values (1)) as t (a)", set()),
+    ],
+)
+def test_relations_are_found_wherever_they_are_read(query: str, read: set[tuple[str, str]]) -> None:
+    assert relations_read(query) == read
