@@ -24,7 +24,7 @@ from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
-from dagster_project.marts.usage import columns_used, relations_read
+from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
 
@@ -113,6 +113,7 @@ class PostgresEngine:
             refresh = self._under_way(cursor)
             if refresh.is_full:
                 self._require_known(built)
+                self._require_apart(built)
                 state.keep_built(
                     cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
                 )
@@ -130,14 +131,30 @@ class PostgresEngine:
                     "read it by `ref` or `source`"
                 )
 
-    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
-        """What is kept of models that were built."""
-        views = {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
-        raw = {
+    def _require_apart(self, queries: Mapping[str, str]) -> None:
+        """Refuse a mart or a step whose groups are not made each of its own rows: a row anywhere would change them all."""
+        views, raw = self._views_behind(queries), self._raw_columns()
+        for family in self._plan.families:
+            for name in (name for name in family.models if name in queries):
+                for part in computed_of_all(queries[name], views, raw)[:1]:
+                    raise MartDeclarationError(
+                        f"mart {family.name} is recomputed by rows of {family.group.system}.{family.group.table}, but {name} computes "
+                        f"{part} of all rows at once, so that any change touches every group; say `group: whole`, or compute it by group"
+                    )
+
+    def _views_behind(self, queries: Mapping[str, str]) -> dict[Relation, str]:
+        return {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
+
+    def _raw_columns(self) -> dict[Relation, tuple[str, ...]]:
+        return {
             (contract.raw_schema, name): (*table.columns, *raw_columns.TYPES)
             for contract in self._plan.contracts.values()
             for name, table in contract.tables.items()
         }
+
+    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
+        """What is kept of models that were built."""
+        views, raw = self._views_behind(queries), self._raw_columns()
         systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
         kept = []
         for name, query in queries.items():
