@@ -93,7 +93,7 @@ class Project:
     def read_by(self, name: str) -> list[Model]:
         """The models behind a model, itself at the end; what is read stands before what reads it."""
         wanted = {name}
-        for model in reversed(self.models.values()):
+        for model in reversed([*self.models.values()]):
             if model.name in wanted:
                 wanted |= {*model.models}
         return [model for model in self.models.values() if model.name in wanted]

@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
 
 Relation = tuple[str, str]
 
@@ -65,7 +66,7 @@ def _reads_all(scope: Scope) -> bool:
     return not is_restricted and any(table.db for table in scope.expression.find_all(exp.Table))
 
 
-def _computed_of_all(scope: Scope) -> Iterator[exp.Expression]:
+def _computed_of_all(scope: Scope) -> Iterator[exp.Expr]:
     query = scope.expression
     # Where a window is called by its name, its specification stands at the end of the query.
     yield from (each for each in scope.find_all(exp.Window) if not each.args.get("partition_by") and not each.args.get("alias"))
@@ -75,16 +76,16 @@ def _computed_of_all(scope: Scope) -> Iterator[exp.Expression]:
         yield query.args["limit"]
 
 
-def _qualified(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> exp.Expression:
+def _qualified(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> exp.Expr:
     """A query with those behind it in their places, each column with the relation that it is of."""
-    schema: dict[str, dict[str, dict[str, str]]] = {}
+    schema = MappingSchema(dialect="postgres")
     for (schema_name, name), columns in raw.items():
-        schema.setdefault(schema_name, {})[name] = dict.fromkeys(columns, "text")
+        schema.add_table(exp.table_(name, schema_name), dict.fromkeys(columns, "text"))
     tree = _expanded(sqlglot.parse_one(model, dialect="postgres"), queries)
     return qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=False)
 
 
-def _expanded(tree: exp.Expression, queries: Mapping[Relation, str]) -> exp.Expression:
+def _expanded(tree: exp.Expr, queries: Mapping[Relation, str]) -> exp.Expr:
     """A query with the queries of the relations that it reads in their places."""
     for table in list(tree.find_all(exp.Table)):
         relation = table.db, table.name

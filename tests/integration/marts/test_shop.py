@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from dbt.cli.main import dbtRunner
@@ -24,6 +25,8 @@ from tests.integration.marts.conftest import House
 PROJECT_FILE = "dbt_project/dbt_project.yml"
 CONTRACT_FILE = "dagster_project/defs/sources/shop/defs.yaml"
 MARTS = "dbt_project/models/marts/shop"
+
+Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +66,11 @@ def house(server_of_the_shop: EmbeddedServer, project: Path, tmp_path: Path, con
     run(server_of_the_shop.url("shop"), f"drop schema public cascade; create schema public; {shop.SOURCE}")
     root = shutil.copytree(project, tmp_path / "root")
     contracts_of(root)
-    urls = (server_of_the_shop.url(name) for name in ("shop", "shop_marts", "postgres"))
-    return House(*urls, work=tmp_path / "work", root=root, system=shop.SYSTEM)
+    source, warehouse, other = (server_of_the_shop.url(name) for name in ("shop", "shop_marts", "postgres"))
+    return House(source, warehouse, other, tmp_path / "work", root, shop.SYSTEM)
 
 
-def wrong(house: House) -> dict[str, tuple[list[object], list[object]]]:
+def wrong(house: House) -> dict[str, tuple[Rows, Rows]]:
     """By mart, what it says and what the source says, where these differ."""
     said = {mart: sorted(house.warehouse(f"select {', '.join(shop.columns_of(mart))} from analytics.{mart}")) for mart in shop.MARTS}
     answers = {mart: sorted(house.source(query)) for mart, query in shop.ANSWERS.items()}
