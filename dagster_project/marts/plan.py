@@ -125,6 +125,9 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
     """
     shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
     shares = [share.with_steps(project) for share in shares]
+    for share in shares:
+        # What other marts of a family read connects nothing in this one.
+        _family(share, project, contracts, reads)
     families = [_family(share, project, contracts, reads) for share in _merged(shares, project)]
     plan = Plan(project, contracts, tuple(_named(families)))
     for mart in plan.marts:
