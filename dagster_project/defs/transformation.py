@@ -20,6 +20,7 @@ from dagster_project.components.left_alone import left_alone
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
+from dagster_project.marts.lineage import MartDeclarationError
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
@@ -176,7 +177,10 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
 @contextmanager
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
     with warehouse.opened(TRANSFORM) as connection:
-        yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
+        try:
+            yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
+        except MartDeclarationError as error:
+            raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
 
 
 @contextmanager
