@@ -31,6 +31,8 @@ class Checkout:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         # The copy's code runs, not that of the checkout which is installed.
         environment["PYTHONPATH"] = str(self.root)
+        # A pytest among the examples would close the folder of this one to the servers in it.
+        environment["PYTEST_DEBUG_TEMPROOT"] = str(self.root)
         return run([examples(text) for text in texts], self.root, environment)
 
 
