@@ -20,6 +20,7 @@ from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands,
 from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
+from dagster_project.marts.lineage import MartDeclarationError
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
@@ -215,7 +216,10 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
 @contextmanager
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
     with warehouse.opened(TRANSFORM) as connection:
-        yield PostgresEngine(connection, load_plan(), definition(), warehouse.history_days)
+        try:
+            yield PostgresEngine(connection, load_plan(), definition(), warehouse.history_days)
+        except MartDeclarationError as error:
+            raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
 
 
 def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:

@@ -51,6 +51,9 @@ class Engine(Protocol):
 
         Returns:
             Whether candidates fit together: no sync was committed while they were built.
+
+        Raises:
+            MartDeclarationError: The SQL reads what its models do not say.
         """
 
     def is_published(self) -> bool:

@@ -102,31 +102,59 @@ def influence(
         NoWayToGroup: A table is not connected, or tables refer to each other in a circle.
     """
     tables = {group, *behind}
-    keys = [Hop(child, key) for child in contract.tables if child in tables for key in contract.tables[child].references]
-    keys = [key for key in keys if is_read(key)]
-    hops = [hop for hop in keys if hop.parent in tables and hop.child != hop.parent]
-    distance = _distances(group, hops)
-    back = [hop for hop in hops if _leads_back(hop, distance, hops)]
-    forth = [hop for hop in hops if hop not in back]
-    seen = _reached(distance, {(hop.child, hop.parent) for hop in forth}) - distance.keys()
-    beside = _reached(seen, {(hop.parent, hop.child) for hop in forth}) - seen - distance.keys()
-    for table in sorted(tables - distance.keys() - seen - beside):
-        raise NoWayToGroup(
-            f"no foreign key leads from {contract.system}.{table} to {contract.system}.{group}, over whatever tables; declare the one that "
-            "does in the contract"
-        )
-    place = {table: number for number, table in enumerate(_in_order(contract.system, forth))}
-    children_first = sorted(forth, key=lambda hop: place[hop.child])
-    parents_first = sorted(forth, key=lambda hop: -place[hop.parent])
+    declared = [Hop(child, key) for child in contract.tables if child in tables for key in contract.tables[child].references]
+    keys = [key for key in declared if is_read(key)]
+    places = _places(group, tables, keys)
+    if places.lost:
+        # Rows may share a row that the mart does not read: prices and order lines of one product.
+        shared = {hop.parent for hop in keys for other in keys if hop.parent == other.parent and hop.child != other.child}
+        places = _places(group, tables | shared, keys)
+    if places.lost:
+        raise NoWayToGroup(_complaint(contract.system, group, min(places.lost), [key for key in declared if key not in keys]))
+    place = {table: number for number, table in enumerate(_in_order(contract.system, places.forth))}
+    children_first = sorted(places.forth, key=lambda hop: place[hop.child])
+    parents_first = sorted(places.forth, key=lambda hop: -place[hop.parent])
     return Influence(
         group,
-        upward=tuple(hop for hop in children_first if hop.child in distance and hop.parent in distance),
+        upward=tuple(hop for hop in children_first if {hop.child, hop.parent} <= places.belonging),
         downward=(
-            *(hop for hop in parents_first if hop.parent in seen and hop.child not in beside),
-            *(hop for hop in back if _is_followed(hop, is_compared)),
+            *(hop for hop in parents_first if hop.parent in places.seen and hop.child not in places.beside),
+            *(hop for hop in places.back if _is_followed(hop, is_compared)),
         ),
-        sideways=tuple(hop for hop in children_first if hop.child in beside),
+        sideways=tuple(hop for hop in children_first if hop.child in places.beside),
         within=tuple(hop for hop in keys if hop.child == hop.parent and _is_followed(hop, is_compared)),
+    )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where tables stand to the groups, and the foreign keys between them: those that lead forth, and those that lead back."""
+
+    belonging: frozenset[str]
+    seen: frozenset[str]
+    beside: frozenset[str]
+    lost: frozenset[str]
+    forth: tuple[Hop, ...]
+    back: tuple[Hop, ...]
+
+
+def _places(group: str, tables: Collection[str], keys: Iterable[Hop]) -> _Places:
+    hops = [hop for hop in keys if hop.parent in tables and hop.child != hop.parent]
+    distance = _distances(group, hops)
+    back = tuple(hop for hop in hops if _leads_back(hop, distance, hops))
+    forth = tuple(hop for hop in hops if hop not in back)
+    belonging = frozenset(distance)
+    seen = _reached(belonging, {(hop.child, hop.parent) for hop in forth}) - belonging
+    beside = _reached(seen, {(hop.parent, hop.child) for hop in forth}) - seen - belonging
+    return _Places(belonging, seen, beside, frozenset(tables) - belonging - seen - beside, forth, back)
+
+
+def _complaint(system: str, group: str, table: str, unread: Iterable[Hop]) -> str:
+    unused = "".join(f"; {hop} is declared, but the SQL makes no use of it" for hop in unread if hop.child == table)
+    return (
+        f"no foreign key leads from {system}.{table} to {system}.{group}, of itself or over other tables that the SQL reads{unused}; "
+        f"declare the key by which the SQL joins {table} in the contract of {system} (`foreign_keys`), or say `group: whole` if the mart "
+        "is small enough to be recomputed whole each time"
     )
 
 
@@ -151,9 +179,9 @@ def _is_followed(hop: Hop, is_compared: Callable[[str], bool]) -> bool:
     return any(is_compared(column) for column in hop.key.columns)
 
 
-def _reached(tables: Iterable[str], steps: Collection[tuple[str, str]]) -> set[str]:
+def _reached(tables: Iterable[str], steps: Collection[tuple[str, str]]) -> frozenset[str]:
     """The tables, and those that steps lead to from them."""
-    reached: set[str] = set()
+    reached: frozenset[str] = frozenset()
     arrived = {*tables}
     while arrived:
         reached |= arrived

@@ -59,7 +59,7 @@ class Model:
         bears_on: By raw table, `<system>.<table>`, what it says of the rows that bear on its columns: see `bearing`.
         models: Names of the models that it reads.
         tables: Raw tables, system and name, that it reads itself.
-        code: Its SQL as it is written.
+        code: Its SQL as it is written, and after it the macros of the project that it uses.
         references: By column, the mart and its column that a test of relationships holds it against.
     """
 
@@ -95,7 +95,7 @@ class Project:
     def read_by(self, name: str) -> list[Model]:
         """The models behind a model, itself at the end; what is read stands before what reads it."""
         wanted = {name}
-        for model in [*self.models.values()][::-1]:
+        for model in reversed([*self.models.values()]):
             if model.name in wanted:
                 wanted |= {*model.models}
         return [model for model in self.models.values() if model.name in wanted]
@@ -134,7 +134,9 @@ class Project:
         for name, alias in _ALIAS.findall("\n".join(codes)):
             names |= {alias} if name in names else set()
         name = rf"\b(?:{'|'.join(map(re.escape, names))})\b"
-        compared = rf"[=<>]\s*(?:\w+\.)?{name}|{name}\s*(?:[=<>]|in\b|is (?:not )?distinct)|using\s*\([^)]*{name}|['\"]{name}['\"]"
+        operands = rf"[=<>]\s*(?:\w+\.)?{name}|{name}\s*(?:[=<>]|in\b|is (?:not )?distinct)"
+        # Rows of one group or window meet, too.
+        compared = rf"{operands}|using\s*\([^)]*{name}|\bby\b[^()]*{name}|['\"]{name}['\"]"
         return any(re.search(compared, code) for code in codes)
 
 
@@ -147,11 +149,12 @@ def read_project(manifest: Mapping[str, Any]) -> Project:
             tests[node["attached_node"]].append(node["test_metadata"])
     models = {node["unique_id"]: node for node in nodes if node["resource_type"] == "model"}
     order = TopologicalSorter({key: [parent for parent in node["depends_on"]["nodes"] if parent in models] for key, node in models.items()})
-    found = (_model(models[key], tests[key], manifest["sources"]) for key in order.static_order())
+    found = (_model(models[key], tests[key], manifest) for key in order.static_order())
     return Project({model.name: model for model in found})
 
 
-def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], sources: Mapping[str, Any]) -> Model:
+def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> Model:
+    sources = manifest["sources"]
     config, meta, read = node["config"], node["config"]["meta"], node["depends_on"]["nodes"]
     return Model(
         name=node["name"],
@@ -169,13 +172,26 @@ def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], sources:
         bears_on=meta.get("bears_on", {}),
         models=tuple(parent.rpartition(".")[2] for parent in read if parent.startswith("model.")),
         tables=frozenset((sources[parent]["source_name"], sources[parent]["name"]) for parent in read if parent.startswith("source.")),
-        code=node["raw_code"],
+        code="\n".join([node["raw_code"], *(macro["macro_sql"] for macro in _macros(node, manifest))]),
         references={
             test["kwargs"]["column_name"]: (_REFERRED.findall(test["kwargs"]["to"])[0], test["kwargs"]["field"])
             for test in tests
             if test["name"] == "relationships"
         },
     )
+
+
+def _macros(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """The macros of the project that a model uses, through whatever macros."""
+    macros = {key: macro for key, macro in manifest["macros"].items() if macro["package_name"] == manifest["metadata"]["project_name"]}
+    found: dict[str, Mapping[str, Any]] = {}
+    new = [*node["depends_on"]["macros"]]
+    while new:
+        name = new.pop()
+        if name in macros and name not in found:
+            found[name] = macros[name]
+            new += macros[name]["depends_on"]["macros"]
+    return found.values()
 
 
 def _grain(tests: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -97,6 +97,12 @@ class Plan:
         schema = self.project.models[model].schema
         return CANDIDATES if schema == PUBLISHED else schema, model
 
+    def relations_behind(self, model: str) -> set[tuple[str, str]]:
+        """Schemas and names of what a model says that it reads; a source that is no system's is called by its schema."""
+        read = self.project.models[model]
+        raw = {(self.contracts[system].raw_schema if system in self.contracts else system, table) for system, table in read.tables}
+        return raw.union(map(self.relation_of, read.models))
+
     def referring_column(self, mart: str, family: Family) -> str | None:
         """The column of a mart that names a group of a family: its own, or one that a test holds against that of another mart."""
         group = [*self.columns_of(family)]
@@ -131,10 +137,53 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
     """
     shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
     shares = [share.with_steps(project) for share in shares]
+    for share in shares:
+        # What other marts of a family read connects nothing in this one.
+        _family(share, project, contracts, reads)
     families = [_family(share, project, contracts, reads) for share in _merged(shares, project)]
+    plan = Plan(project, contracts, tuple(_named(families)))
+    for mart in plan.marts:
+        _require_grain(mart)
+        _require_tables(plan, mart)
+        _require_columns(plan, mart)
     for model in project.of_kind(MART, VIEW):
         bearings_of(project, model.name)
-    return Plan(project, contracts, tuple(_named(families)))
+    return plan
+
+
+def _require_grain(mart: Model) -> None:
+    if not mart.grain:
+        raise MartDeclarationError(
+            f"mart {mart.name} does not say by which columns a row is identified; give it the test `unique` on one column, or "
+            "`unique_grain` on several"
+        )
+
+
+def _require_tables(plan: Plan, mart: Model) -> None:
+    """Every table behind a mart tells of its changes, and if groups are touched at all, some of them by this table."""
+    systems = {family.group.system for family in plan.families_of(mart.name)}
+    for system, table in sorted(plan.project.behind(mart.name)):
+        if system not in plan.contracts or table not in plan.contracts[system].tables:
+            raise MartDeclarationError(
+                f"mart {mart.name} reads {system}.{table}, which no contract declares, so that nothing tells when its rows change; declare "
+                "it in a contract, or make the mart a view (`materialized: mart_view`)"
+            )
+        if not mart.is_whole and system not in systems:
+            raise MartDeclarationError(
+                f"mart {mart.name} reads {system}.{table}, but its groups are rows of {', '.join(sorted(systems))}, and no foreign key "
+                "leads from one system to another; say `group: whole`, or unite models of which each says its `group`"
+            )
+
+
+def _require_columns(plan: Plan, mart: Model) -> None:
+    for family in plan.families_of(mart.name):
+        for column in plan.columns_of(family):
+            if column not in mart.columns:
+                group = f"{family.group.system}.{family.group.table}"
+                raise MartDeclarationError(
+                    f"mart {mart.name} has no column {column}, which would say to which row of {group} its rows belong; add it, or name "
+                    f"the column that says so: `group: {{table: {group}, columns: {{<column>: <SQL of the key>}}}}`"
+                )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
-from dagster_project.marts.lineage import Model
+from dagster_project.marts.lineage import MartDeclarationError, Model
 from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
@@ -24,7 +24,7 @@ from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
-from dagster_project.marts.usage import columns_used
+from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
 
@@ -112,19 +112,49 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             refresh = self._under_way(cursor)
             if refresh.is_full:
+                self._require_known(built)
+                self._require_apart(built)
                 state.keep_built(
                     cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
                 )
+                # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
+                make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition))
             return state.write_built(cursor, built.keys())
 
-    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
-        """What is kept of models that were built."""
-        views = {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
-        raw = {
+    def _require_known(self, queries: Mapping[str, str]) -> None:
+        """Refuse a model that reads what dbt's lineage does not know of: nobody would notice that it changes."""
+        for name, query in queries.items():
+            unknown = relations_read(query) - self._plan.relations_behind(name)
+            if unknown:
+                raise MartDeclarationError(
+                    f"model {name} reads {', '.join(sorted(map('.'.join, unknown)))} by its name, so that nobody notices when it changes; "
+                    "read it by `ref` or `source`"
+                )
+
+    def _require_apart(self, queries: Mapping[str, str]) -> None:
+        """Refuse a mart or a step whose groups are not made each of its own rows: a row anywhere would change them all."""
+        views, raw = self._views_behind(queries), self._raw_columns()
+        for family in self._plan.families:
+            for name in (name for name in family.models if name in queries):
+                for part in computed_of_all(queries[name], views, raw)[:1]:
+                    raise MartDeclarationError(
+                        f"mart {family.name} is recomputed by rows of {family.group.system}.{family.group.table}, but {name} computes "
+                        f"{part} of all rows at once, so that any change touches every group; say `group: whole`, or compute it by group"
+                    )
+
+    def _views_behind(self, queries: Mapping[str, str]) -> dict[Relation, str]:
+        return {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
+
+    def _raw_columns(self) -> dict[Relation, tuple[str, ...]]:
+        return {
             (contract.raw_schema, name): (*table.columns, *raw_columns.TYPES)
             for contract in self._plan.contracts.values()
             for name, table in contract.tables.items()
         }
+
+    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
+        """What is kept of models that were built."""
+        views, raw = self._views_behind(queries), self._raw_columns()
         systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
         kept = []
         for name, query in queries.items():

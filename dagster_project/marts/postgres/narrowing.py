@@ -74,7 +74,7 @@ class Narrowing:
         """Marts and views that models of the family read, through whatever views."""
         models = self.plan.project.models
         wanted = {parent for name in self.family.models for parent in models[name].models}
-        for model in [*models.values()][::-1]:
+        for model in reversed([*models.values()]):
             if model.name in wanted and model.kind not in (MART, STEP):
                 wanted |= {*model.models}
         return [name for name, model in models.items() if name in wanted and model.kind != STEP]

@@ -22,10 +22,11 @@ from dbt.contracts.graph.nodes import CompiledNode
 from psycopg2.extensions import parse_dsn
 
 from benchmarks.warm_marts import built
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.errors import RunmartError
 from dagster_project.ingestion.sync import sync
 from dagster_project.marts.definition import definition
-from dagster_project.marts.engine import NothingPublished
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
@@ -42,7 +43,6 @@ from tests.histories.singled_out import singled_out
 SYSTEM = "forecast_tracking"
 SOURCE = "marts_source"
 WAREHOUSE = "marts_warehouse"
-PROJECT = PROJECT_ROOT / "dbt_project"
 
 
 @dataclass
@@ -54,7 +54,9 @@ class House:
         warehouse_url: libpq URL of the warehouse.
         server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
-        project: The dbt project.
+        root: Where the dbt project is, and the contracts: in folders as in the checkout.
+        system: The system of the source.
+        contracts: By system.
         manifest: What it is made of.
         plan: How its marts are refreshed.
     """
@@ -63,7 +65,9 @@ class House:
     warehouse_url: str
     server_url: str
     work: Path
-    project: Path = PROJECT
+    root: Path = PROJECT_ROOT
+    system: str = SYSTEM
+    contracts: Mapping[str, SystemContract] = field(init=False, repr=False)
     manifest: Manifest = field(init=False, repr=False)
     plan: Plan = field(init=False, repr=False)
     _runner: dbtRunner = field(init=False)
@@ -71,31 +75,35 @@ class House:
 
     def __post_init__(self) -> None:
         """Parse the project once; every command of this house starts from that."""
+        self.parse()
+
+    def parse(self) -> None:
+        """Parse the project as it stands."""
+        self.contracts = load_contracts(self.root / "dagster_project" / "defs" / "sources")
         self._runner = dbtRunner()
         parsed = self.dbt("parse")
         assert parsed.success, parsed.exception
         self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
-        self.plan = make_plan(read_project(self.manifest), load_contracts())
+        self.plan = make_plan(read_project(self.manifest), self.contracts)
         self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
 
     @cached_property
     def tables(self) -> set[str]:
         """The tables of the source that are behind the marts."""
         found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
-        contracts = load_contracts()
-        assert {system for system, _ in found if system in contracts} == {SYSTEM}, "this house has the source of one system only"
-        return {table for system, table in found if system == SYSTEM}
+        assert {system for system, _ in found if system in self.contracts} == {self.system}, "this house has the source of one system only"
+        return {table for system, table in found if system == self.system}
 
     @cached_property
     def schema(self) -> Schema:
         """What histories of the source are made of: its tables behind the marts, and what the SQL of these says of their columns."""
-        contract = load_contracts()[SYSTEM]
+        contract = self.contracts[self.system]
         read = behind(self.manifest, marts_of(self.manifest))
         compiled = self.dbt("compile", "--select", "resource_type:model", "--exclude", "resource_type:test")
         nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
         # In one order, or the same seed would draw other values.
         queries = {node.name: node.compiled_code or "" for node in sorted(nodes, key=lambda node: node.name) if node.unique_id in read}
-        staging = {name for name, model in models_of(self.manifest).items() if any(source[0] == SYSTEM for source in model["sources"])}
+        staging = {name for name, model in models_of(self.manifest).items() if any(source[0] == self.system for source in model["sources"])}
         said = singled_out(
             {column for table in self.tables for column in contract.tables[table].columns},
             [query for name, query in queries.items() if name in staging],
@@ -142,11 +150,12 @@ class House:
 
     def sync(self) -> int:
         """Bring raw up to date; gives the batch."""
-        return sync(load_contracts()[SYSTEM], self.source_url, self.warehouse_url).batch_id
+        return sync(self.contracts[self.system], self.source_url, self.warehouse_url).batch_id
 
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
-        folders = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
+        project = str(self.root / "dbt_project")
+        folders = ["--project-dir", project, "--profiles-dir", project]
         return self._runner.invoke(
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
@@ -165,7 +174,7 @@ class House:
         """The engine of the warehouse; it keeps ended versions for so many days, or for ever."""
         connection = psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")
         try:
-            yield PostgresEngine(connection, self.plan, definition(), history_days)
+            yield PostgresEngine(connection, self.plan, definition(self.root), history_days)
         finally:
             connection.close()
 
@@ -185,13 +194,13 @@ class House:
             begun = engine.begin(full="--full-refresh" in flags, at=self._moment)
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
             result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
-            engine.end(built(result.result))
-            if not result.success:
-                return messages(result)
             try:
+                engine.end(built(result.result))
+                if not result.success:
+                    return messages(result)
                 if publish:
                     engine.publish(marts)
-            except (NothingPublished, psycopg2.Error) as error:
+            except (RunmartError, psycopg2.Error) as error:
                 return str(error)
         return ""
 

@@ -14,6 +14,7 @@ SHOP = contract(
     orders={"customer_id": "customers"},
     lines={"order_id": "orders", "product_id": "products"},
     products={},
+    prices={"product_id": "products"},
     notes={"customer_id": "customers"},
     suppliers={},
 )
@@ -41,6 +42,13 @@ def test_rows_beside_lead_up_to_a_row_that_they_share() -> None:
     ways = influence(SHOP, "orders", {"customers", "notes"}, is_compared=lambda _: False)
     assert shown(ways.sideways) == ["notes(customer_id) -> customers"]
     assert shown(ways.downward) == ["orders(customer_id) -> customers"]
+
+
+def test_rows_may_share_a_row_that_nothing_reads() -> None:
+    ways = influence(SHOP, "orders", {"lines", "prices"})
+    assert shown(ways.sideways) == ["prices(product_id) -> products"]
+    assert shown(ways.downward) == ["lines(product_id) -> products"]
+    assert shown(ways.upward) == ["lines(order_id) -> orders"]
 
 
 def test_group_needs_not_be_read_itself() -> None:
@@ -73,6 +81,13 @@ def test_table_without_a_way_is_named() -> None:
         influence(SHOP, "orders", {"lines", "suppliers"})
 
 
+def test_key_that_is_declared_and_not_used_is_named() -> None:
+    with pytest.raises(
+        NoWayToGroup, match=r"; lines\(order_id\) -> orders is declared, but the SQL makes no use of it; declare the key by"
+    ):
+        influence(SHOP, "orders", {"lines"}, is_read=lambda hop: str(hop) != "lines(order_id) -> orders")
+
+
 def test_circle_is_named() -> None:
     round_about = contract(groups={}, a={"group_id": "groups", "b_id": "b"}, b={"group_id": "groups", "a_id": "a"})
     with pytest.raises(NoWayToGroup, match="refer to each other in a circle"):
@@ -85,15 +100,21 @@ def test_table_reaches_the_group_up_then_down_then_up_or_is_named(data: st.DataO
     names = [f"t{number}" for number in range(data.draw(st.integers(2, 6)))]
     parents = {name: data.draw(st.sets(st.sampled_from(names[:number]))) if number else set() for number, name in enumerate(names)}
     group, behind = data.draw(st.sampled_from(names)), data.draw(st.sets(st.sampled_from(names)))
-    up = {(child, parent) for child in names for parent in parents[child] if {child, parent} <= behind | {group}}
-    down = {(parent, child) for child, parent in up}
+    read = behind | {group}
+    # A parent of two tables ties them together, though nothing reads it.
+    tied = {name for name in names if sum(name in parents[child] for child in read) > 1}
 
     def reached(tables: set[str], steps: set[tuple[str, str]]) -> set[str]:
         for _ in names:
             tables = tables | {end for begin, end in steps if begin in tables}
         return tables
 
-    lost = {table for table in behind if group not in reached(reached(reached({table}, up), down), up)}
+    def lost_among(tables: set[str]) -> set[str]:
+        up = {(child, parent) for child in read for parent in parents[child] if parent in tables}
+        down = {(parent, child) for child, parent in up}
+        return {table for table in behind if group not in reached(reached(reached({table}, up), down), up)}
+
+    lost = lost_among(read) and lost_among(read | tied)
     keys = {name: {f"{parent}_id": parent for parent in parents[name]} for name in names}
     if lost:
         with pytest.raises(NoWayToGroup, match=rf"from shop\.({'|'.join(lost)}) to"):

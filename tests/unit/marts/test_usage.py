@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.marts.usage import columns_used
+from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
 
 RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
 VIEWS = {
@@ -49,3 +49,46 @@ def test_columns_that_decide_what_a_query_gives_are_used(query: str, used: dict[
 
 def test_sql_that_nobody_understands_uses_everything() -> None:
     assert columns_used("select from where", VIEWS, RAW) == {relation: set(columns) for relation, columns in RAW.items()}
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ('select 1 from "w"."staging"."orders" as o, raw_shop.prices', {("staging", "orders"), ("raw_shop", "prices")}),
+        ("with prices as (select 1 from raw_shop.prices) select * from prices", {("raw_shop", "prices")}),
+        ("select 1 where exists (select from raw_shop.orders) or 1 in (select id from raw_shop.customers)", {ORDERS, CUSTOMERS}),
+        ("select ops.json_or_null(a) from (values (1)) as t (a)", set()),
+    ],
+)
+def test_relations_are_found_wherever_they_are_read(query: str, read: set[tuple[str, str]]) -> None:
+    assert relations_read(query) == read
+
+
+@pytest.mark.parametrize(
+    ("query", "parts"),
+    [
+        ('select total / sum(total) over () as share from "w"."staging"."orders"', 1),
+        ('select row_number() over (order by total) as place from "w"."staging"."orders"', 1),
+        ('select sum(total) over w as sum from "w"."staging"."orders" window w as (order by total)', 1),
+        ('select name, (select max(total) from "w"."staging"."orders") as most from "w"."staging"."customers"', 1),
+        ('with most as (select max(total) as most from "w"."staging"."orders") select name, most from "w"."staging"."customers", most', 1),
+        ('select total from "w"."staging"."orders" order by total limit 3', 1),
+        ('select sum(total) over (partition by customer_id) as sum from "w"."staging"."orders"', 0),
+        ('select sum(total) over w as sum from "w"."staging"."orders" window w as (partition by customer_id)', 0),
+        ('select sum(total) filter (where total > 0) as sum from "w"."staging"."orders" group by customer_id', 0),
+        (
+            'select (select max(o.total) from "w"."staging"."orders" as o where o.customer_id = c.id) as most'
+            ' from "w"."staging"."customers" as c',
+            0,
+        ),
+        (
+            'select l.total from "w"."staging"."customers" as c'
+            ' cross join lateral (select max(o.total) as total from "w"."staging"."orders" as o where o.customer_id = c.id) as l',
+            0,
+        ),
+        ("select max(number) as most from (values (1), (2)) as numbers (number)", 0),
+        ("select from where", 0),
+    ],
+)
+def test_what_is_computed_of_all_rows_is_found(query: str, parts: int) -> None:
+    assert len(computed_of_all(query, VIEWS, RAW)) == parts
