@@ -227,9 +227,9 @@ class SourceSnapshot:
             yield tuple(replace(self, connection=each, limits=limits) for each in open_now)
 
     def keep(self) -> None:
-        """Show the source that the snapshot is still needed, which it would end for being idle."""
-        with self.reading() as reading:
-            reading.execute("select 1")
+        """Ask the source for nothing, so that it does not end the snapshot for being idle."""
+        with self.reading():
+            pass
 
     def release(self) -> None:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""

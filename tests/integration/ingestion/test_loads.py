@@ -3,7 +3,8 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 import psycopg2
 import pytest
@@ -163,6 +164,21 @@ def test_connections_read_the_same_snapshot_and_share_the_limit_of_speed(here: P
     assert [speed for speed, _ in shared] == [2, 2, 2]
 
 
+def test_connections_are_closed_at_the_source_before_others_are_opened(here: Pair) -> None:
+    with closing(psycopg2.connect(here.source_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+
+        def look(event: SyncEvent) -> None:
+            for _ in range(20 if event.source is not None else 0):
+                assert event.source is not None
+                with event.source.also_over(5, many(5), here.source_url) as snapshots:
+                    assert len(snapshots) == 5
+                cursor.execute(SESSIONS)
+                assert cursor.rowcount == 1
+
+        here.sync(many(1), on_event=look)
+
+
 def test_source_that_grants_one_connection_is_loaded_over_one(here: Pair) -> None:
     create_login(here.source_url, "lonely")
     try:
@@ -187,7 +203,7 @@ def test_change_of_schema_that_waits_holds_up_no_load(here: Pair) -> None:
             waiting = "select count(*) from pg_locks where relation = 'clay'::regclass and not granted"
             until(lambda: here.at_source(waiting) == [(1,)])
 
-    result = here.sync(many(3, lock_timeout_seconds=600), on_event=watch)
+    result = here.sync(many(3, lock_timeout_seconds=1), on_event=watch)
     altering.join()
     assert result.standing == ()
     assert_equal(here)
@@ -240,18 +256,21 @@ def test_second_sync_is_refused_while_workers_load(here: Pair) -> None:
     assert_equal(here)
 
 
-def test_second_sync_is_refused_while_workers_write_for_one_that_lost_its_lock(here: Pair) -> None:
-    """The first one's connection that held the lock is gone, and it does not know yet; what its worker writes is not committed."""
+def test_second_sync_is_refused_while_workers_write_for_one_that_lost_its_lock(here: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one's connection that held the lock is gone, and it does not know yet; its worker has just begun to write."""
+    monkeypatch.setattr(relay, "SECONDS_BETWEEN_REPORTS", 0.0)
     free = "select count(*) from pg_locks where relation = 'locks.sync_many'::regclass"
 
     def lose_lock() -> None:
         here.in_warehouse("select pg_terminate_backend(pid, 10000) from pg_locks where relation = 'locks.sync_many'::regclass")
         assert here.in_warehouse(free) == [(0,)]
+        # It shall not wait for ever, if it goes on, for what the worker has made.
+        hasty = replace(here, warehouse_url=f"{here.warehouse_url}&options=-c%20lock_timeout%3D5000")
         with pytest.raises(SyncInProgress, match="a sync of many is already running"):
-            here.sync(many(3))
+            hasty.sync(many(3))
 
     with pytest.raises(DatabaseUnreachable, match="the warehouse"):
-        here.sync(many(3), on_event=once(Stage.COPIED, lose_lock))
+        here.sync(many(3), on_event=once(Stage.COPYING, lose_lock))
     change(here)
     result = here.sync(many(3))
     assert {table.found_by.split(",")[0] for table in result.tables} == {"resumed first load"}
@@ -316,31 +335,42 @@ def test_old_snapshot_is_let_go_between_loads(here: Pair) -> None:
     assert_equal(here)
 
 
-def make_slow(pair: Pair, table: str) -> psycopg2.extensions.connection:
-    """Whoever reads the table waits until the connection that is given is closed."""
-    pair.at_source(
-        "create function slow() returns boolean language plpgsql as $$ begin perform pg_advisory_lock_shared(1); return true; end $$"
-    )
-    pair.at_source(f"alter table {table} rename to {table}s; create view {table} as select id, v from {table}s where slow()")
-    holder = psycopg2.connect(pair.source_url)
-    holder.cursor().execute("select pg_advisory_lock(1)")
-    return holder
+@contextmanager
+def slow(pair: Pair, *tables: str) -> Iterator[dict[int, psycopg2.extensions.connection]]:
+    """Whoever reads one of these tables waits until its connection, given by its number, is closed; they are the last to be loaded."""
+    wait = "begin perform pg_advisory_lock_shared(n); return true; end"
+    pair.at_source(f"create function waited(n bigint) returns boolean language plpgsql as '{wait}'")
+    with ExitStack() as opened:
+        holders = {}
+        for number, table in enumerate(tables):
+            pair.at_source(
+                f"alter table {table} rename to {table}s; create view {table} as select id, v from {table}s where waited({number})"
+            )
+            holders[number] = opened.enter_context(closing(psycopg2.connect(pair.source_url)))
+            holders[number].cursor().execute("select pg_advisory_lock(%s)", (number,))
+        yield holders
+
+
+WAITING = "select objid from pg_locks where locktype = 'advisory' and not granted"
 
 
 def test_interrupted_sync_interrupts_its_workers(here: Pair) -> None:
     """Although one of them waits for a statement that does not end by itself."""
-    main = threading.get_ident()
-    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    main, has_ended = threading.get_ident(), threading.Event()
 
     def interrupt() -> None:
-        until(lambda: here.at_source(waiting) == [(1,)])
+        until(lambda: here.at_source(WAITING) == [(0,)])
         signal.pthread_kill(main, signal.SIGINT)
+        if not has_ended.wait(20):
+            holders[0].close()
 
     interrupting = threading.Thread(target=interrupt)
-    with closing(make_slow(here, "clay")):
+    with slow(here, "clay") as holders:
         with pytest.raises(KeyboardInterrupt):
-            here.sync(many(2), on_event=once(Stage.SNAPSHOT, interrupting.start))
+            here.sync(many(2, lock_timeout_seconds=600), on_event=once(Stage.SNAPSHOT, interrupting.start))
+        has_ended.set()
         interrupting.join()
+        assert not holders[0].closed
         until(lambda: here.at_source(SESSIONS) == here.in_warehouse(WORKERS) == [])
     here.sync(many(2))
     assert_equal(here)
@@ -348,32 +378,26 @@ def test_interrupted_sync_interrupts_its_workers(here: Pair) -> None:
 
 def test_snapshot_is_kept_for_those_who_still_load(here: Pair) -> None:
     """Its own connection has nothing left to do; the source would end a transaction that is idle for so long."""
-    holder = make_slow(here, "clay")
     asked: set[object] = set()
-    loaded: list[str | None] = []
 
     def has_asked_often() -> bool:
-        ((query, started),) = here.at_source(
-            f"select query, query_start from pg_stat_activity where pid = ({SESSIONS} limit 1)",
-        ) or [(None, None)]
-        asked.add((query, started))
-        return len(asked) > 20
+        asked.update(here.at_source(f"select query, query_start from pg_stat_activity where pid = ({SESSIONS} limit 1)"))
+        return len(asked) > 10
 
     def let_go() -> None:
-        until(has_asked_often)
-        holder.close()
+        with ExitStack() as closed:
+            for holder in holders.values():
+                closed.callback(holder.close)
+            until(lambda: set(here.at_source(WAITING)) == {(0,), (1,)})
+            ((its_own,),) = here.at_source(f"{WAITING} and pid = ({SESSIONS} limit 1)")
+            holders[its_own].close()
+            until(has_asked_often)
 
     letting_go = threading.Thread(target=let_go)
-
-    def watch(event: SyncEvent) -> None:
-        if event.stage is Stage.LOADED:
-            loaded.append(event.table)
-            if len(loaded) == len(many(1).tables) - 1:
-                letting_go.start()
-
-    here.sync(many(2, idle_timeout_minutes=0.3 / 60), on_event=watch)
-    letting_go.join()
-    assert loaded[-1] == "clay"
+    with slow(here, "clay", "sand") as holders:
+        here.sync(many(2, idle_timeout_minutes=3 / 60, lock_timeout_seconds=600), on_event=once(Stage.SNAPSHOT, letting_go.start))
+        letting_go.join()
+    assert len(asked) > 10
     assert_equal(here)
 
 
