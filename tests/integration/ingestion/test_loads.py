@@ -226,8 +226,8 @@ def test_table_that_fails_in_a_worker_fails_alone(here: Pair) -> None:
     assert_equal(here)
 
 
-@pytest.mark.parametrize("side", ["source", "warehouse"])
-def test_worker_that_loses_a_connection_ends_the_sync_and_the_next_goes_on(here: Pair, side: str) -> None:
+@pytest.mark.parametrize(("side", "connections"), [("source", 1), ("source", 3), ("warehouse", 3)])
+def test_worker_that_loses_a_connection_ends_the_sync_and_the_next_goes_on(here: Pair, side: str, connections: int) -> None:
     loaded: list[str | None] = []
     ask, sessions = (here.at_source, SESSIONS) if side == "source" else (here.in_warehouse, WORKERS)
 
@@ -238,10 +238,10 @@ def test_worker_that_loses_a_connection_ends_the_sync_and_the_next_goes_on(here:
             ask(f"select pg_terminate_backend(pid, 10000) from ({sessions}) as session")
 
     with pytest.raises(DatabaseUnreachable, match=f"the {side}"):
-        here.sync(many(3), on_event=watch)
+        here.sync(many(connections), on_event=watch)
     assert raw(here) == {table: {} for table in many(1).tables}
     change(here)
-    resumed = {table.table for table in here.sync(many(3)).tables if table.found_by.startswith("resumed first load")}
+    resumed = {table.table for table in here.sync(many(connections)).tables if table.found_by.startswith("resumed first load")}
     assert resumed >= set(loaded)
     assert len(loaded) >= 2
     assert_equal(here)
