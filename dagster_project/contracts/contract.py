@@ -35,7 +35,7 @@ class Limits(BaseModel, extra="forbid", frozen=True):
         slot_gigabytes: How much write-ahead log the replication slot may hold back before it is dropped.
     """
 
-    connections: Annotated[int, Field(ge=1, le=8)] = 2
+    connections: Annotated[int, Field(ge=1, le=8)] = 4
     lock_timeout_seconds: Annotated[float, Field(gt=0)] = 10
     statement_timeout_minutes: Annotated[float, Field(gt=0)] = 60
     idle_timeout_minutes: Annotated[float, Field(gt=0)] = 10
