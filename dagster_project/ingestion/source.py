@@ -213,10 +213,16 @@ class SourceSnapshot:
             connections: How many in all; at least one, which is its own.
             contract: The tables that are read over them.
             url: libpq URL of the source.
+
+        Raises:
+            StatementFailed: The source failed.
         """
-        with self.connection.cursor() as cursor:
-            cursor.execute("select pg_export_snapshot()")
-            (exported,) = one_row(cursor)
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute("select pg_export_snapshot()")
+                (exported,) = one_row(cursor)
+        except psycopg2.Error as error:
+            raise StatementFailed(error, is_at_source=True) from error
         with ExitStack() as opened:
             open_now = [self.connection]
             with suppress(psycopg2.Error):

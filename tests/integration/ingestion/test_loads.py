@@ -247,6 +247,17 @@ def test_worker_that_loses_a_connection_ends_the_sync_and_the_next_goes_on(here:
     assert_equal(here)
 
 
+@pytest.mark.parametrize("connections", [1, 3])
+def test_source_that_is_lost_before_anything_is_loaded_is_named(here: Pair, connections: int) -> None:
+    def lose() -> None:
+        here.at_source(f"select pg_terminate_backend(pid, 10000) from ({SESSIONS}) as session")
+
+    with pytest.raises(DatabaseUnreachable, match="the source many"):
+        here.sync(many(connections), on_event=once(Stage.SNAPSHOT, lose))
+    here.sync(many(connections))
+    assert_equal(here)
+
+
 def test_second_sync_is_refused_while_workers_load(here: Pair) -> None:
     def second() -> None:
         with pytest.raises(SyncInProgress, match="a sync of many is already running"):
