@@ -25,16 +25,17 @@ class Limits(BaseModel, extra="forbid", frozen=True):
     """What a sync may ask of the source.
 
     Attributes:
-        connections: Connections at once; one reads, a second one (needed for change data capture) asks how far the source is.
+        connections: Connections at once, that of the snapshot included; all of them load new tables, later one reads, and change data
+            capture needs a second one to ask its slot.
         lock_timeout_seconds: How long to wait for a table that a change of schema has locked; the source's writers queue behind us.
         statement_timeout_minutes: How long a single read may take.
         idle_timeout_minutes: How long the source waits for us within a sync before it ends our transaction.
         snapshot_minutes: How long one snapshot may be held open, which keeps the source from cleaning up.
-        read_megabytes_per_second: How fast rows may be read; None for as fast as it goes.
+        read_megabytes_per_second: How fast rows may be read, over all connections together; None for as fast as it goes.
         slot_gigabytes: How much write-ahead log the replication slot may hold back before it is dropped.
     """
 
-    connections: Annotated[int, Field(ge=1, le=8)] = 2
+    connections: Annotated[int, Field(ge=1, le=8)] = 4
     lock_timeout_seconds: Annotated[float, Field(gt=0)] = 10
     statement_timeout_minutes: Annotated[float, Field(gt=0)] = 60
     idle_timeout_minutes: Annotated[float, Field(gt=0)] = 10

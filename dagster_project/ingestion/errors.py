@@ -46,6 +46,9 @@ class SchemaDrift(SyncError):
 class SyncInProgress(SyncError):
     """Another sync of the same system is running."""
 
+    def __init__(self, system: str) -> None:
+        super().__init__(f"a sync of {system} is already running; wait for it to end and repeat if needed")
+
 
 class NoTableSynced(SyncError):
     """Every table of a system failed, each for a reason of its own, one line each."""

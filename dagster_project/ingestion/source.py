@@ -4,10 +4,12 @@ Belongs here: connecting with the limits that protect the source, locking agains
 source's history. Does not belong here: what the tables look like (`catalog`), which rows are read (`candidates`), the warehouse.
 """
 
+import os
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -77,6 +79,7 @@ select
 """
 
 _FLUSH_SECONDS = 10
+_CLOSE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,41 @@ class SourceSnapshot:
         with self.reading() as reading:
             yield Relay(reading, writing, self.limits.read_megabytes_per_second, on_bytes)
 
+    @contextmanager
+    def also_over(self, connections: int, contract: SystemContract, url: str) -> Iterator[tuple["SourceSnapshot", ...]]:
+        """The same snapshot over several connections, which share the limits; all but its own are closed at the end.
+
+        If something keeps others from being opened, such as a limit of the role, or a change of schema that waits for a table, there are
+        fewer.
+
+        Args:
+            connections: How many in all; at least one, which is its own.
+            contract: The tables that are read over them.
+            url: libpq URL of the source.
+
+        Raises:
+            StatementFailed: The source failed.
+        """
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute("select pg_export_snapshot()")
+                (exported,) = one_row(cursor)
+        except psycopg2.Error as error:
+            raise StatementFailed(error, is_at_source=True) from error
+        with ExitStack() as opened:
+            open_now = [self.connection]
+            with suppress(psycopg2.Error):
+                while len(open_now) < connections:
+                    open_now.append(opened.enter_context(_import_snapshot(contract, url, exported)))
+            share = self.limits.read_megabytes_per_second and self.limits.read_megabytes_per_second / len(open_now)
+            limits = self.limits.model_copy(update={"read_megabytes_per_second": share})
+            yield tuple(replace(self, connection=each, limits=limits) for each in open_now)
+
+    def keep(self) -> None:
+        """Ask the source for nothing, so that it does not end the snapshot for being idle."""
+        with self.reading():
+            pass
+
     def release(self) -> None:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
         self.connection.rollback()
@@ -234,6 +272,37 @@ def open_snapshot(contract: SystemContract, url: str, failures: Mapping[str, Syn
             tables = describe(cursor, contract.only(contract.tables.keys() - failures.keys()))
         position = Position(snapshot, system_identifier, timeline, database, _next_transaction(snapshot, age), started_at, lsn, taken_at)
         yield SourceSnapshot(contract.system, connection, contract.limits, position, end_lsn, is_standby, tables, failures)
+
+
+@contextmanager
+def _import_snapshot(contract: SystemContract, url: str, exported: str) -> Iterator[Connection]:
+    """A connection that reads a snapshot which another one holds open, with locks of its own on the tables.
+
+    It asks for the locks once: a change of schema that has begun to wait for the other's would keep it waiting for ever.
+    """
+    with connect(contract, url) as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        names = sql.SQL(", ").join(table.source for table in contract.bound_tables())
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction snapshot %s", (exported,))
+            cursor.execute(sql.SQL("lock table {} in access share mode nowait").format(names))
+        yield connection
+        _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    """Close a connection and wait until the source has, so that whoever comes next is not one too many."""
+    try:
+        line = socket.socket(fileno=os.dup(connection.fileno()))
+    except (OSError, psycopg2.Error):
+        # It is lost, or closed.
+        return
+    with line, suppress(OSError):
+        connection.close()
+        line.settimeout(_CLOSE_SECONDS)
+        # The server process leaves its end open until it has ended.
+        while line.recv(1024):
+            pass
 
 
 def _lock(cursor: Cursor, tables: Sequence[BoundTable]) -> dict[str, SyncError]:
