@@ -117,4 +117,7 @@ def _grain(model: Mapping[str, Any]) -> Iterator[str]:
         if "unique_grain" in test:
             yield from test["unique_grain"]["arguments"]["columns"]
             return
+    if "grain" in _meta(model):
+        yield from _meta(model)["grain"]
+        return
     yield next(column["name"] for column in model["columns"] if any("unique" in test for test in column.get("data_tests", ())))
