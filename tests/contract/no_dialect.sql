@@ -14,6 +14,8 @@
 {% macro json_number(column, key) %}dialect_json_number({{ column }}, '{{ key }}'){% endmacro %}
 {% macro json_time(column, key) %}dialect_json_time({{ column }}, '{{ key }}'){% endmacro %}
 {% macro seconds_between(start, end) %}dialect_seconds_between({{ start }}, {{ end }}){% endmacro %}
+{% macro hours_after(time, hours) %}dialect_hours_after({{ time }}, {{ hours }}){% endmacro %}
+{% macro utc_now() %}dialect_utc_now(){% endmacro %}
 {% macro utc_date(time) %}dialect_utc_date({{ time }}){% endmacro %}
 {% macro iso_weekday(day) %}dialect_iso_weekday({{ day }}){% endmacro %}
 {% macro iso_year(day) %}dialect_iso_year({{ day }}){% endmacro %}
@@ -26,15 +28,6 @@
     select dialect_dates({{ first_day }}, {{ last_day }}, '{{ step }}') as date_day from {{ relation }}
 {%- endmacro %}
 
-{% macro parents_left(changed, column, data_type='bigint') -%}
-    select changed.{{ column }}, changed._batch_id as batch_id from {{ changed }}
-{%- endmacro %}
-
-{% macro values_in_batches(relation, column, seen) -%}
-    select {{ column }}, _batch_id as batch_id from {{ relation }} where _batch_id > {{ seen }}
-{%- endmacro %}
-
 {% macro visited_in_order(order_by) %}order by {{ order_by }}{% endmacro %}
 {% macro computed_once() %}{% endmacro %}
-{% macro prefer_indexes() %}{% endmacro %}
 {% macro primary_key(relation) %}dialect_primary_key('{{ relation }}'){% endmacro %}

@@ -132,6 +132,14 @@ def test_models_are_portable(tmp_path: Path, is_full: bool) -> None:
     assert {name: found for name, sql in models.items() if (found := complaints(sql))} == {}
 
 
+def test_every_macro_of_the_dialect_stands_for_none_here() -> None:
+    def macros(path: Path) -> set[str]:
+        names = re.findall(r"\{% macro (\w+)\(", path.read_text(encoding="utf-8"))
+        return {name for name in names if "__" not in name}
+
+    assert macros(NO_DIALECT) == macros(PROJECT / "macros" / "dialect.sql")
+
+
 def test_names_are_quoted_by_the_adapter() -> None:
     """A name in the double quotes of JSON is a text in Spark, and so in every row the column's own name."""
     files = {path: path.read_text(encoding="utf-8") for path in PROJECT.rglob("*.sql") if "target" not in path.parts}
