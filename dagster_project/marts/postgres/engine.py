@@ -89,7 +89,9 @@ class PostgresEngine:
             work = state.work_since_last(cursor, self._definition, at)
             kept = state.kept_sql(cursor, self._definition)
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
-            is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
+            # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
+            is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
+            is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
             if is_full:
                 cursor.execute(f"create schema if not exists {CANDIDATES}")
             else:

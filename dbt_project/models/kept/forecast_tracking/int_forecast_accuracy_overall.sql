@@ -10,6 +10,7 @@ summed as (
 
     select
         case when grouping(unique_id) = 0 then sum_level else 'model' end as rollup_level,
+        sum_level,
         experiment_id,
         model_id,
         unique_id,
@@ -24,8 +25,6 @@ summed as (
         (experiment_id, model_id, sum_level, unique_id, horizon),
         (experiment_id, model_id, sum_level)
     )
-    -- Sums by series and sums by horizon are each of all points.
-    having grouping(unique_id) = 0 or sum_level = 'series'
 
 ),
 
@@ -42,6 +41,8 @@ final as (
         {{ accuracy() }},
         {{ refresh_columns() }}
     from summed
+    -- Sums by series and sums by horizon are each of all points.
+    where rollup_level <> 'model' or sum_level = 'series'
 
 )
 

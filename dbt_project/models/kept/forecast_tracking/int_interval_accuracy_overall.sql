@@ -10,6 +10,7 @@ summed as (
 
     select
         case when grouping(unique_id) = 0 then sum_level else 'model' end as rollup_level,
+        sum_level,
         experiment_id,
         model_id,
         unique_id,
@@ -21,8 +22,6 @@ summed as (
         (experiment_id, model_id, confidence_level, sum_level, unique_id, horizon),
         (experiment_id, model_id, confidence_level, sum_level)
     )
-    -- Sums by series and sums by horizon are each of all points.
-    having grouping(unique_id) = 0 or sum_level = 'series'
 
 ),
 
@@ -41,6 +40,8 @@ final as (
         {{ interval_errors() }},
         {{ refresh_columns() }}
     from summed
+    -- Sums by series and sums by horizon are each of all points.
+    where rollup_level <> 'model' or sum_level = 'series'
 
 )
 

@@ -59,7 +59,7 @@ final as (
     select
         *,
         -- Stands for "no cutoff" in joins, where null would equal nothing.
-        coalesce(cutoff_at, cast('0001-01-01' as timestamp)) as cutoff_key
+        coalesce(cutoff_at, cast('0001-01-01' as {{ type_timestamp_ntz() }})) as cutoff_key
     from parsed
 
 )
