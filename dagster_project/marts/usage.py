@@ -26,9 +26,9 @@ def columns_used(model: str, queries: Mapping[Relation, str], raw: Mapping[Relat
     """
     try:
         tree = _expanded(sqlglot.parse_one(model, dialect="postgres"), queries)
-        schema: dict[str, dict[str, dict[str, str]]] = {}
-        for (schema_name, name), columns in raw.items():
-            schema.setdefault(schema_name, {})[name] = dict.fromkeys(columns, "text")
+        schema: dict[str, object] = {
+            place: {name: dict.fromkeys(columns, "text") for (of, name), columns in raw.items() if of == place} for place, _ in raw
+        }
         tree = pushdown_projections(qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=False))
     except SqlglotError:
         return {relation: frozenset(columns) for relation, columns in raw.items()}
@@ -41,7 +41,7 @@ def columns_used(model: str, queries: Mapping[Relation, str], raw: Mapping[Relat
     return used
 
 
-def _expanded(tree: exp.Expression, queries: Mapping[Relation, str]) -> exp.Expression:
+def _expanded(tree: exp.Expr, queries: Mapping[Relation, str]) -> exp.Expr:
     """A query with the queries of the relations that it reads in their places."""
     for table in list(tree.find_all(exp.Table)):
         relation = table.db, table.name
