@@ -106,7 +106,7 @@ def demo(as_json: AsJson = False) -> None:
     show_rows(report)
     show_leaders(leaders)
     show_verdict(report)
-    show_where_to_look(databases.settings.home / "data_docs" / "index.html")
+    show_where_to_look(databases.warehouse().data_docs / "index.html")
 
 
 @app.command()
@@ -204,7 +204,7 @@ def refresh(
     databases = setup.find_databases()
     # Told also when there is nothing to do.
     _check_setup(databases)
-    current = None if full else current_refresh(databases)
+    current = None if full else current_refresh(databases.warehouse())
     if current is not None:
         if as_json:
             print_json({"job": "refresh", "is_success": True, "nothing_new_since": asdict(current)})

@@ -2,7 +2,8 @@
 
 dbt imports every package whose name begins with `dbt_` and makes what it lists as `plugins`: see `dbt.plugins.manager`.
 
-Belongs here: that list. Does not belong here: anything that macros can say (`dbt_project/macros`) or an option of dbt (`dbt_project.yml`).
+Belongs here: that list. Private parts of dbt are used here only; `tests/unit/internals/test_dbt.py` says which of them has moved.
+Does not belong here: anything that macros can say (`dbt_project/macros`) or an option of dbt (`dbt_project.yml`).
 """
 
 from dbt.adapters.postgres.impl import PostgresAdapter

@@ -5,7 +5,6 @@ Belongs here: which models are assets, when they refresh, and the one step after
 """
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,16 +15,18 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
-from dagster_project.components.left_alone import left_alone
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
+from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
-from dagster_project.resources.dbt import Dbt, built_models, ensure_manifest, load_plan
-from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import Settings
+from dagster_project.resources.dbt import built_models, dbt_on, ensure_manifest, load_plan
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
@@ -39,6 +40,8 @@ _REFRESH = "RUNMART_REFRESH"
 
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
+
+_PUBLICATION = ("analytics", "publication")
 
 
 class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
@@ -59,18 +62,25 @@ ON_SOUND_DATA = dg.AutomationCondition.eager() & ReadsSoundData()
 
 
 class Translator(DagsterDbtTranslator):
-    """Keys `[system, table]` for sources, `[schema, model]` for models; the schema is the group."""
+    """Keys `[system, table]` for sources, `[schema, model]` for models; a folder of models is a group, named `<system>_<layer>`.
+
+    All of them begin with the namespace.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__()
+        self._namespace = namespace
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The default spec with our key, group, automation and freshness."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
-            return spec
+            return spec.replace_attributes(key=self._key(manifest["sources"][unique_id]))
         node = manifest["nodes"][unique_id]
         is_mart = node["schema"] == "analytics"
         return spec.replace_attributes(
-            key=_key(node),
-            group_name=node["schema"],
+            key=self._key(node),
+            group_name=self._namespace.label(_group(node)),
             automation_condition=ON_SOUND_DATA,
             freshness_policy=_FRESHNESS if is_mart else None,
         )
@@ -80,7 +90,10 @@ class Translator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(description=manifest["nodes"][unique_id]["description"])
+        return spec and described(spec, manifest["nodes"][unique_id]["description"])
+
+    def _key(self, node: Mapping[str, Any]) -> dg.AssetKey:
+        return _key(node).with_prefix(self._namespace.path())
 
 
 def _key(node: Mapping[str, Any]) -> dg.AssetKey:
@@ -89,10 +102,27 @@ def _key(node: Mapping[str, Any]) -> dg.AssetKey:
     return dg.AssetKey([node["schema"], node["name"]])
 
 
+def _group(model: Mapping[str, Any]) -> str:
+    """The folder of a model from within: `marts/shared/` is `shared_marts`. A package beside the project may have no folders."""
+    package, *folders, _ = model["fqn"]
+    return "_".join(reversed(folders)) or package
+
+
+@cache
+def _manifest() -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return manifest
+
+
+def schemas() -> list[str]:
+    """Where models stand, which is what their keys begin with."""
+    return sorted({node["schema"] for node in _manifest()["nodes"].values() if node["resource_type"] == "model"})
+
+
 @cache
 def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
-    """For every model, the raw tables that it reads, through whatever models."""
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    """For every model, the raw tables that it reads, through whatever models; keys as they are in the default warehouse."""
+    manifest = _manifest()
     nodes = {**manifest["sources"], **manifest["nodes"]}
 
     @cache
@@ -103,22 +133,34 @@ def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     return {_key(nodes[unique_id]): behind(unique_id) for unique_id in nodes if unique_id.startswith("model.")}
 
 
+def _behind(model: dg.AssetKey) -> frozenset[dg.AssetKey]:
+    """The raw tables behind a model, in its warehouse."""
+    raw = _raw_behind().get(dg.AssetKey(shared_part(model.path)), frozenset())
+    return frozenset(table.with_prefix(model.path[:-2]) for table in raw)
+
+
 def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -> tuple[list[str], frozenset[dg.AssetKey]]:
     """What cannot be built yet, because raw tables behind it were never synced.
 
     Returns:
         The selectors that leave it out of a dbt command, and the models.
     """
-    missing = set(soundness(instance, frozenset().union(*(_raw_behind().get(model, frozenset()) for model in models))).unmaterialized)
-    selectors = [f"source:{'.'.join(table.path)}+" for table in sorted(missing)]
-    return selectors, frozenset(model for model in models if missing & _raw_behind().get(model, frozenset()))
+    missing = set(soundness(instance, frozenset().union(*map(_behind, models))).unmaterialized)
+    selectors = [f"source:{'.'.join(shared_part(table.path))}+" for table in sorted(missing)]
+    return selectors, frozenset(model for model in models if missing & _behind(model))
 
 
 def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
     """What must be sound before these are built: raw tables behind models; for the publication the marts that there are, and theirs."""
     wanted = frozenset(assets)
-    marts = frozenset(_MARTS) - _never_synced(instance, _MARTS)[1] if PUBLICATION in wanted else frozenset()
-    return marts.union(*(_raw_behind().get(asset, frozenset()) for asset in wanted | marts))
+    published = (_marts(asset.path[:-2]) for asset in wanted if shared_part(asset.path) == _PUBLICATION)
+    marts = frozenset().union(*(marts - _never_synced(instance, marts)[1] for marts in published))
+    return marts.union(*map(_behind, wanted | marts))
+
+
+def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
+    """All marts of the warehouse whose keys begin so."""
+    return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == "analytics")
 
 
 def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:
@@ -137,12 +179,7 @@ class RefreshConfig(dg.Config):
     full: bool = False
 
 
-@dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
-def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
-    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
-
-    Models of raw tables that were never synced are left out, unless there are no others.
-    """
+def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
     selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
@@ -150,7 +187,7 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
     build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
-        yield from dbt.cli(build, context=context).stream()
+        yield from dbt_on(warehouse).cli(build, context=context).stream()
         return
     if left_out:
         names = ", ".join(model.path[-1] for model in sorted(left_out))
@@ -162,10 +199,11 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         return
     yield from map(left_alone, _in_order(context, left_out))
     for attempt in range(_MAX_BUILDS):
-        with _begun(warehouse, config, left_out):
-            invocation = dbt.cli(build, context=context)
-            # What a build has found that is repeated, its repetition finds again.
-            yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
+        with _engine(warehouse) as engine:
+            begun = engine.begin(full=config.full, left_out=[model.path[-1] for model in left_out])
+        invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli(build, context=context)
+        # What a build has found that is repeated, its repetition finds again.
+        yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
         with _engine(warehouse) as engine:
             if engine.end(built_models(invocation.get_artifact("run_results.json"))):
                 return
@@ -176,19 +214,7 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
 @contextmanager
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
     with warehouse.opened(TRANSFORM) as connection:
-        yield PostgresEngine(connection, load_plan(), definition(), Settings.from_environment().history_days)
-
-
-@contextmanager
-def _begun(warehouse: Warehouse, config: RefreshConfig, left_out: Iterable[dg.AssetKey]) -> Iterator[None]:
-    """Begin a refresh, and tell the dbt commands within which it is."""
-    with _engine(warehouse) as engine:
-        begun = engine.begin(full=config.full, left_out=[model.path[-1] for model in left_out])
-    os.environ[_REFRESH] = begun.started_at.isoformat()
-    try:
-        yield
-    finally:
-        del os.environ[_REFRESH]
+        yield PostgresEngine(connection, load_plan(), definition(), warehouse.history_days)
 
 
 def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:
@@ -224,21 +250,8 @@ def _unchanged(
     return [*models, *checks]
 
 
-_MARTS = sorted(key for key in transformation.keys if key.path[0] == "analytics")
-PUBLICATION = dg.AssetKey(["analytics", "publication"])
-
-
-@dg.asset(
-    key=PUBLICATION,
-    deps=_MARTS,
-    group_name="analytics",
-    kinds={"postgres"},
-    automation_condition=ON_SOUND_DATA,
-    pool=_POOL,
-)
-def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
-    """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
-    _require_sound(context, [PUBLICATION], "nothing was published")
+def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    _require_sound(context, [context.asset_key], "nothing was published")
     with _engine(warehouse) as engine:
         must_publish = not engine.is_published()
         if must_publish:
@@ -265,3 +278,43 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             ),
         }
     )
+
+
+@dg.definitions
+def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """Models, marts and their publication, in one warehouse."""
+    namespace = namespace_of(context)
+    pool = namespace.label(_POOL)
+
+    @dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
+    def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
+        """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
+
+        Models of raw tables that were never synced are left out, unless there are no others.
+        """
+        yield from _transform(context, config, warehouses.of(namespace))
+
+    @dg.asset(
+        key=namespace.path(*_PUBLICATION),
+        deps=sorted(_marts(namespace.path())),
+        group_name=namespace.label("publication"),
+        kinds={"postgres"},
+        automation_condition=ON_SOUND_DATA,
+        pool=pool,
+    )
+    def publication(context: dg.AssetExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> dg.MaterializeResult[None]:
+        """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
+        return _publish(context, warehouses.of(namespace))
+
+    # What models read and no sync writes: Runmart's records of its own work.
+    own_records = [
+        dg.AssetSpec(
+            _key(source).with_prefix(namespace.path()),
+            description=source["description"],
+            group_name=namespace.label(source["source_name"]),
+            kinds={"postgres"},
+        )
+        for source in _manifest()["sources"].values()
+        if source["source_name"] not in load_contracts()
+    ]
+    return dg.Definitions(assets=[transformation, publication, *own_records])

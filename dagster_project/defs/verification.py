@@ -14,8 +14,11 @@ from dagster_project.marts.postgres.verifying import Verifying
 from dagster_project.marts.verification import CHECK, Verification
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality.results import Verdict, record_verdict
+from dagster_project.quality.suites import MARTS
 from dagster_project.resources.dbt import load_plan
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse
 
 _SCHEMA = dg.TableSchema([dg.TableColumn("stands"), dg.TableColumn("row")])
 
@@ -32,42 +35,54 @@ class VerificationConfig(dg.Config):
     marts: list[str] = Field(default_factory=list)
 
 
-_MARTS = {mart.name: dg.AssetKey(["analytics", mart.name]) for mart in load_plan().marts}
+def verification(namespace: Namespace) -> dg.AssetChecksDefinition:
+    """The checks of all marts of one warehouse; any of them can be run alone."""
+
+    @dg.multi_asset_check(
+        name=namespace.label("verification"),
+        specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=_key(namespace, mart.name),
+                description=(
+                    "Groups of rows, computed again from raw, are as they are published. Where they are not, the mart is not published "
+                    "again until `runmart verify --repair` has mended it."
+                ),
+            )
+            for mart in load_plan().marts
+        ],
+        can_subset=True,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouses: dg.ResourceParam[Warehouses]
+    ) -> Iterator[dg.AssetCheckResult]:
+        yield from _verify(context, config, warehouses.of(namespace))
+
+    return check
 
 
-@dg.multi_asset_check(
-    name="verification",
-    specs=[
-        dg.AssetCheckSpec(
-            CHECK,
-            asset=key,
-            description=(
-                "Groups of rows, computed again from raw, are as they are published. Where they are not, the mart is not published again "
-                "until `runmart verify --repair` has mended it."
-            ),
-        )
-        for key in _MARTS.values()
-    ],
-    can_subset=True,
-)
-def verification(context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+def _key(namespace: Namespace, mart: str) -> dg.AssetKey:
+    return dg.AssetKey(namespace.path(MARTS, mart))
+
+
+def _verify(context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     """Hold the selected marts against raw."""
-    selected = {key.asset_key for key in context.selected_asset_check_keys}
-    wanted = [name for name, key in _MARTS.items() if key in selected and (not config.marts or name in config.marts)]
+    selected = {key.asset_key.path[-1] for key in context.selected_asset_check_keys}
+    wanted = [mart.name for mart in load_plan().marts if mart.name in selected and (not config.marts or mart.name in config.marts)]
     with warehouse.looking(TRANSFORM) as cursor:
         found = list(Verifying(cursor, load_plan(), definition(), config.groups).verify(wanted))
     for one in found:
         sample = [{"is_published": each.is_published, "row": each.row} for each in one.sample]
-        verdict = Verdict(_MARTS[one.mart].path, CHECK, one.is_right, one.rows, one.differing, sample)
-        record_verdict(warehouse.url(), verdict, context.run.run_id)
-        yield _result(one)
+        verdict = Verdict((MARTS, one.mart), CHECK, one.is_right, one.rows, one.differing, sample)
+        record_verdict(warehouse.url, verdict, context.run.run_id)
+        yield _result(one, _key(warehouse.namespace, one.mart))
 
 
-def _result(found: Verification) -> dg.AssetCheckResult:
+def _result(found: Verification, asset: dg.AssetKey) -> dg.AssetCheckResult:
     rows = [dg.TableRecord({"stands": "published" if each.is_published else "made of raw", "row": each.row}) for each in found.sample]
     computed = "all rows" if found.groups is None else f"{found.groups:,} groups"
     return dg.AssetCheckResult(
-        asset_key=_MARTS[found.mart],
+        asset_key=asset,
         check_name=CHECK,
         passed=found.is_right,
         description=None
@@ -82,29 +97,30 @@ def _result(found: Verification) -> dg.AssetCheckResult:
     )
 
 
-verify = dg.define_asset_job(
-    "verify",
-    dg.AssetSelection.checks(verification),
-    description="Compute groups of every mart again from raw, and compare them with what is published.",
-)
+def checks_of(namespace: Namespace) -> dg.AssetSelection:
+    """The checks, as what a job runs or leaves out."""
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(_key(namespace, mart.name), CHECK) for mart in load_plan().marts))
 
 
-def _schedule(name: str, cron: str, groups: int | None) -> dg.ScheduleDefinition:
+def _schedule(namespace: Namespace, name: str, cron: str, groups: int | None) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
-        name=name,
-        job=verify,
+        name=namespace.label(name),
+        job_name=namespace.label("verify"),
         cron_schedule=cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        run_config={"ops": {"verification": {"config": {"groups": groups}}}},
+        run_config={"ops": {namespace.label("verification"): {"config": {"groups": groups}}}},
     )
 
 
 @dg.definitions
-def verifying() -> dg.Definitions:
+def verifying(context: dg.ComponentLoadContext) -> dg.Definitions:
     """The checks, their job, and its schedules: a sample each day, everything once a week."""
-    return dg.Definitions(
-        asset_checks=[verification],
-        jobs=[verify],
-        schedules=[_schedule("daily_verify", "0 5 * * 1-6", 50), _schedule("weekly_verify", "0 5 * * 0", None)],
+    namespace = namespace_of(context)
+    verify = dg.define_asset_job(
+        namespace.label("verify"),
+        checks_of(namespace),
+        description="Compute groups of every mart again from raw, and compare them with what is published.",
     )
+    daily, weekly = _schedule(namespace, "daily_verify", "0 5 * * 1-6", 50), _schedule(namespace, "weekly_verify", "0 5 * * 0", None)
+    return dg.Definitions(asset_checks=[verification(namespace)], jobs=[verify], schedules=[daily, weekly])

@@ -7,6 +7,7 @@ Belongs here: the context, the verdicts, and for what fails the sample of rows. 
 import json
 import os
 import time
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,8 +129,8 @@ def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
     with warnings.catch_warnings():
         # It recommends add_postgres, which refuses a Unix socket.
         warnings.simplefilter("ignore", GxDatasourceWarning)
-        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date.
-        source = context.data_sources.add_or_update_sql(name="warehouse", connection_string=_connection_string(url))
+        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date, or be of another warehouse.
+        source = context.data_sources.add_or_update_sql(name=str(uuid.uuid4()), connection_string=_connection_string(url))
     try:
         batch = source.add_query_asset(name=suite.name, query=suite.rows_query).add_batch_definition_whole_table("rows").get_batch()
         verdicts = batch.validate(ExpectationSuite(**suite.model_dump(mode="json")), result_format="BASIC").results

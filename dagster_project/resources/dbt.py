@@ -1,37 +1,39 @@
 """dbt: its project, its connection and the one way that runs start it.
 
-Belongs here: where the project is, the environment that `dbt_project/profiles.yml` reads, a manifest that is never stale, and the Dagster
-resource. Does not belong here: which models are assets (`defs.transformation`).
+Belongs here: where the project is, the environment that `dbt_project/profiles.yml` reads, a manifest that is never stale, and dbt on one
+warehouse. Does not belong here: which models are assets (`defs.transformation`).
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version as package_version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource
-from packaging import version
+from dagster_dbt import DbtCliInvocation
 from sqlalchemy import make_url
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
+from dagster_project.internals.dagster_dbt import DbtProcess
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
-from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import DBT_PROJECT, Settings
+from dagster_project.settings import DBT_PROJECT
+from dagster_project.warehouse import Warehouse
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 DEFINITION = "RUNMART_DEFINITION"
 # The digest of the project that the manifest is of.
 _PARSED = MANIFEST.with_name("parsed")
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
+
+_STARTING = Lock()
 
 
 class DbtParseError(RunmartError):
@@ -95,24 +97,43 @@ def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:
     return {result["unique_id"].rpartition(".")[2]: result["compiled_code"] for result in results}
 
 
-class Dbt(DbtCliResource):
-    """dbt against the warehouse, publishing left to the publication asset."""
+class Dbt(DbtProcess):
+    """dbt on one warehouse, publishing left to the publication asset.
 
-    warehouse: dg.ResourceDependency[Warehouse]
+    Attributes:
+        work: Folder of what it writes.
+        variables: What its processes have in their environment, beside what this process has.
+    """
 
-    @property
-    def _cli_version(self) -> version.Version:
-        # The parent asks `dbt --version`, which asks the package index.
-        return version.parse(package_version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
-        """Nothing: the parent loads dbt into this process, for a second or two, to ask for row counts and columns, which we do not."""
+    work: str
+    variables: Mapping[str, str]
 
     def cli(self, args: Sequence[str], **options: Any) -> DbtCliInvocation:  # noqa: ANN401
-        """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""
-        return super().cli(args, target_path=Settings.from_environment().home / "dbt", **options)
+        """Start dbt in the one folder of this warehouse: what a run has parsed for its connection, the next one need not parse."""
+        with _environment(self.variables):
+            return super().cli(args, target_path=Path(self.work), **options)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Point dbt at the warehouse."""
-        super().setup_for_execution(context)
-        os.environ.update(dbt_environment(self.warehouse.url()))
+
+def dbt_on(warehouse: Warehouse, **variables: str) -> Dbt:
+    """What starts dbt on a warehouse, with further variables in its environment."""
+    return Dbt(
+        project_dir=str(DBT_PROJECT),
+        profiles_dir=str(DBT_PROJECT),
+        dbt_executable=DBT_EXECUTABLE,
+        work=str(warehouse.dbt_target),
+        variables={**dbt_environment(warehouse.url), **variables},
+    )
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let a process that is started within have these. Dagster gives it what this process has; the next one may be of another warehouse."""
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            os.environ.update({name: value for name, value in before.items() if value is not None})
+            for name in (name for name, value in before.items() if value is None):
+                del os.environ[name]

@@ -5,7 +5,6 @@ import socket
 import dagster as dg
 import psycopg2
 import pytest
-from dagster._core.definitions.automation_condition_sensor_definition import AutomationConditionSensorDefinition
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.verification import CHECK as VERIFICATION
@@ -120,7 +119,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
     sensors = {"automation", "failed_runs", "failed_checks", "replication_slots", "sync_warnings"}
     assert {sensor.name for sensor in repository.sensor_defs} == sensors
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs)
-    assert any(isinstance(sensor, AutomationConditionSensorDefinition) for sensor in repository.sensor_defs)
+    assert any(isinstance(sensor, dg.AutomationConditionSensorDefinition) for sensor in repository.sensor_defs)
 
 
 def test_each_sync_has_a_pool_of_its_own_and_marts_share_one(definitions: dg.Definitions) -> None:

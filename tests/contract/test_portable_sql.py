@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dbt.adapters.postgres import PostgresAdapter, PostgresRelation
+from dbt.adapters.postgres.impl import PostgresAdapter
+from dbt.adapters.postgres.relation import PostgresRelation
 from dbt.cli.main import dbtRunner
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark

@@ -256,11 +256,11 @@ def test_import_and_sync_bring_a_backtest_to_raw(user: User) -> None:
 
 
 def test_dbt_by_itself_builds_what_a_refresh_then_publishes(user: User) -> None:
-    board = f"select count(*) from {{}}.model_leaderboard where experiment_name = '{EXPERIMENT}'"
+    listed = f"select count(*) from {{}}.model_leaderboard where experiment_name = '{EXPERIMENT}'"
     said = user.gets('eval "$(runmart env)" && cd dbt_project && dbt build --exclude-resource-type unit_test')
     assert "Analysts see nothing of them: `runmart refresh` builds, checks and publishes." in said
-    assert user.queries("warehouse", board.format("analytics_next")) == ["2"]
-    assert user.queries("warehouse", board.format("analytics")) == ["0"]
+    assert user.queries("warehouse", listed.format("analytics_next")) == ["2"]
+    assert user.queries("warehouse", listed.format("analytics")) == ["0"]
     user.gets("runmart refresh")
     errors = {"Guess": (user.frame["Guess"] - user.frame["y"]).abs().mean(), "SeasonalNaive": 4.0}
     board = user.queries(

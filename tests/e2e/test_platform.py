@@ -6,14 +6,14 @@ from unittest.mock import Mock
 import dagster as dg
 import psycopg2
 import pytest
-from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.source_system import raw_assets
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.warehouse import Sources, Warehouse
+from dagster_project.resources.warehouse import Sources, Warehouses
+from dagster_project.warehouse import DEFAULT
 from tests.alerts import receiver
 from tests.dbt_manifest import marts_of, project_manifest
 from tests.e2e.conftest import SYSTEM, Platform
@@ -163,10 +163,12 @@ def evaluate_failed_checks(platform: Platform, url: str, cursor: str | None) -> 
     return context.cursor
 
 
-def requested(platform: Platform, cursor: AssetDaemonCursor | None) -> tuple[set[str], AssetDaemonCursor]:
-    """What the automation asks for since a cursor, and the next cursor."""
-    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=cursor)
-    return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result.cursor
+def requested(
+    platform: Platform, last: dg.EvaluateAutomationConditionsResult | None
+) -> tuple[set[str], dg.EvaluateAutomationConditionsResult]:
+    """What the automation asks for since it was last looked at, and this look."""
+    result = dg.evaluate_automation_conditions(loaded_definitions(), platform.instance, cursor=last.cursor if last else None)
+    return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result
 
 
 def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(platform: Platform) -> None:
@@ -306,8 +308,10 @@ def test_table_that_was_never_synced_leaves_out_what_is_built_on_it(platform: Pl
 
 
 def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:
-    resources = {"warehouse": Warehouse(), "sources": sources}
-    return dg.materialize([raw_assets(load_contracts()[SYSTEM])], instance=platform.instance, resources=resources, raise_on_error=False)
+    resources = {"warehouses": Warehouses(), "sources": sources}
+    return dg.materialize(
+        [raw_assets(load_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
+    )
 
 
 def test_lost_connection_is_tried_again(platform: Platform) -> None:

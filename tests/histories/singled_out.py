@@ -79,7 +79,7 @@ def literals_of(condition: str) -> Iterator[str]:
         yield _text(literal)
 
 
-def _parsed(query: str) -> exp.Expression:
+def _parsed(query: str) -> exp.Expr:
     return sqlglot.parse_one(query, dialect="postgres")
 
 
@@ -91,7 +91,7 @@ def _all_names(column: str, renamed: Mapping[str, set[str]]) -> set[str]:
     return known
 
 
-def _only_column(expression: exp.Expression | None) -> str | None:
+def _only_column(expression: exp.Expr | None) -> str | None:
     """The name of the one column that an expression of single rows is made of, if it is one."""
     if expression is None or expression.find(exp.AggFunc):
         return None
@@ -99,18 +99,18 @@ def _only_column(expression: exp.Expression | None) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def _renamings(query: exp.Expression) -> Iterator[tuple[str, str]]:
+def _renamings(query: exp.Expr) -> Iterator[tuple[str, str]]:
     for alias in query.find_all(exp.Alias):
         column = _only_column(alias.this)
         if column and all(isinstance(node, _WRAPPING) for node in alias.this.walk()):
             yield column, alias.alias
 
 
-def _text(literal: exp.Expression) -> str:
+def _text(literal: exp.Expr) -> str:
     return f"-{literal.this}" if isinstance(literal.parent, exp.Neg) else str(literal.this)
 
 
-def _literals(query: exp.Expression) -> Iterator[tuple[str, list[str]]]:
+def _literals(query: exp.Expr) -> Iterator[tuple[str, list[str]]]:
     """Columns, each with what one comparison names beside it."""
     for comparison in query.find_all(*_COMPARISONS, exp.In, exp.Between, exp.Case):
         column = _only_column(comparison.this)
@@ -126,7 +126,7 @@ def _literals(query: exp.Expression) -> Iterator[tuple[str, list[str]]]:
             yield column, literals
 
 
-def _keys(query: exp.Expression) -> Iterator[tuple[str, str, set[str]]]:
+def _keys(query: exp.Expr) -> Iterator[tuple[str, str, set[str]]]:
     for taken in query.find_all(*_DOCUMENTS):
         column, key = _only_column(taken.this), taken.expression.find(exp.JSONPathKey, exp.Literal)
         if column and key:
@@ -136,7 +136,7 @@ def _keys(query: exp.Expression) -> Iterator[tuple[str, str, set[str]]]:
             yield column, str(key.this), {around.to.sql("postgres").lower()} if isinstance(around, exp.Cast) else set()
 
 
-def _meeting(query: exp.Expression) -> Iterator[str]:
+def _meeting(query: exp.Expr) -> Iterator[str]:
     """Columns of equal values: those that are grouped, counted once, or joined by."""
     for group in query.find_all(exp.Group):
         yield from (column.name for column in group.find_all(exp.Column))

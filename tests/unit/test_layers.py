@@ -13,8 +13,10 @@ LAYERS = (
     ("errors", "words", "suggestions", "short_lived", "terminal"),
     ("settings",),
     ("contracts", "postgres"),
+    ("warehouse",),
     ("ingestion", "quality", "marts"),
     ("scaffold",),
+    ("internals",),
     ("resources",),
     ("components", "demo"),
     ("defs",),
@@ -25,7 +27,7 @@ LAYERS = (
 )
 
 # The first layer that may import Dagster.
-_DAGSTER_FROM = "resources"
+_DAGSTER_FROM = "internals"
 
 
 def imports(root: Path) -> Iterator[tuple[Path, int, str]]:

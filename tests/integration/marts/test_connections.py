@@ -12,7 +12,6 @@ from unittest.mock import Mock
 
 import psycopg2
 import pytest
-from dbt.adapters.contracts.connection import AdapterRequiredConfig
 from dbt.adapters.postgres.connections import PostgresCredentials
 from dbt_common.helper_types import Port
 from psycopg2.extensions import parse_dsn
@@ -30,7 +29,7 @@ def pool(house: House) -> Iterator[PooledConnections]:
     credentials = PostgresCredentials(
         host=parts["host"], user=parts["user"], port=Port(5432), password="", database=parts["dbname"], schema="staging", role=ROLE
     )
-    pool = PooledConnections(cast("AdapterRequiredConfig", SimpleNamespace(credentials=credentials)), get_context("spawn"))
+    pool = PooledConnections(cast("Any", SimpleNamespace(credentials=credentials)), get_context("spawn"))
     yield pool
     pool.cleanup_all()
 

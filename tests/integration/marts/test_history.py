@@ -34,10 +34,10 @@ def test_history_says_what_was_published_at_any_moment(house: House, seed: int) 
             history.step(share=0.2)
     for moment, of_marts in reported:
         as_of = f"valid_from <= '{moment}' and coalesce(valid_to > '{moment}', true)"
-        assert {mart: said(house, mart, history, as_of) for mart, history in history_of.items()} == of_marts
+        assert {mart: said(house, mart, kept, as_of) for mart, kept in history_of.items()} == of_marts
     # A version is written only where a row was.
-    for mart, history in history_of.items():
-        begun = f"select count(*) from analytics.{history} as h where h.valid_from = r.published_at"
+    for mart, kept in history_of.items():
+        begun = f"select count(*) from analytics.{kept} as h where h.valid_from = r.published_at"
         written = f"select r.marts -> '{mart}' ->> 'inserted', ({begun}) from ops.refreshes as r where r.marts ? '{mart}'"
         assert all(int(inserted) == versions for inserted, versions in house.warehouse(f"{written} order by refresh_id desc limit 3"))
 
