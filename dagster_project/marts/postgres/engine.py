@@ -44,7 +44,7 @@ from (
     from (
         select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
         from quality.validation_results
-        where asset_key not like 'analytics/%'
+        where split_part(asset_key, '/', 1) = any(%(systems)s)
         order by asset_key, expectation, validated_at desc
     ) as latest
     where severity = 'critical' and not is_success
@@ -174,7 +174,7 @@ class PostgresEngine:
             raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
         if not refresh.is_whole:
             raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
-        cursor.execute(_UNSOUND)
+        cursor.execute(_UNSOUND, {"systems": [*self._plan.contracts]})
         (complaint,) = one_row(cursor)
         if complaint:
             raise NothingPublished(complaint)
