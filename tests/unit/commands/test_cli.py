@@ -48,6 +48,7 @@ OPTIONS = {
     "migrate": set(),
     "sync": {"--json"},
     "reconcile": {"--table", "--repair", "--json"},
+    "verify": {"--sample", "--full", "--repair", "--json"},
     "refresh": {"--full", "--json"},
     "check": {"--json"},
     "status": {"--json"},
