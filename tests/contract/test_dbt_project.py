@@ -22,7 +22,7 @@ from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, 
 from tests.pages import headings
 
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
-PREFIXES = {"staging": "stg_", "intermediate": "int_", "kept": "int_"}
+PREFIXES = {"staging": "stg_", "intermediate": "int_"}
 
 
 def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
@@ -72,7 +72,7 @@ def _unites(model: Node) -> bool:
 
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     schemas = {(layer(model), model["schema"]) for model in models.values()}
-    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("kept", "kept"), ("marts", "analytics")}
+    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("intermediate", "kept"), ("marts", "analytics")}
 
 
 def test_marts_are_the_promised_ones(manifest: Manifest) -> None:
@@ -157,7 +157,7 @@ def test_every_test_is_described(manifest: Manifest) -> None:
 
 
 def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
-    marts = [model for model in models.values() if layer(model) in ("kept", "marts")]
+    marts = [model for model in models.values() if layer(model) == "marts" or _is_table(model)]
     assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
     assert [f"{mart['name']}.{name}" for mart in marts for name, column in mart["columns"].items() if not column["data_type"]] == []
 
