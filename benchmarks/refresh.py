@@ -20,8 +20,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import machine, refresh_report, tracking_history
-from benchmarks.refresh_report import FixedCost, Measured, Refreshes
+from benchmarks import forecast_history, machine, refresh_report, tracking_history
+from benchmarks.refresh_report import FixedCost, LateActuals, Measured, Refreshes
 from benchmarks.servers import ServerPair, execute, server_pair
 from benchmarks.stopwatch import PeakMemory, measure
 from benchmarks.tracking_history import SYSTEM, Spread
@@ -33,6 +33,8 @@ from dagster_project.settings import url_variable
 # Scattered changes touch all groups, however few they are: one share shows it, and more would take most of the time.
 SHARES = {Spread.RECENT: (0.0001, 0.001, 0.01, 0.1), Spread.SCATTERED: (0.01,)}
 SUMMARY_MARTS = ("experiment_summary", "model_performance")
+FORECAST_MARTS = ("forecast_accuracy", "forecast_interval_accuracy", "model_leaderboard")
+CUTOFFS = (500, 5_000)
 
 # Recent changes up to a number are made, and followed, so many times, because the machine is faster at one time than at another.
 _ROUNDS = 3
@@ -140,6 +142,28 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
     return Refreshes(metrics, full, rebuilt, fixed, tuple(steps))
 
 
+def _measure_late_actuals(servers: ServerPair, cutoffs: int, tell: Callable[[str], None]) -> LateActuals:
+    """A day's actual values come in, in a history of so many cutoffs."""
+    with tempfile.TemporaryDirectory(prefix="runmart_bench_dbt_") as work:
+        source_url, warehouse_url = servers.source.new_database(SYSTEM), servers.warehouse.new_database("warehouse")
+        predictions = forecast_history.create(source_url, cutoffs)
+        house = _House(servers, source_url, warehouse_url, WarmMarts(warehouse_url, Path(work)))
+        house.sync()
+        house.refresh_marts("full")
+        refreshed = []
+        for day in range(cutoffs + 1, cutoffs + 1 + _ROUNDS):
+            forecast_history.reveal(source_url, day)
+            house.sync()
+            refreshed.append(house.refresh_marts("a day's actual values", *FORECAST_MARTS))
+            house.refresh_marts("all marts")
+            tell(f"{cutoffs:,} cutoffs, {predictions:,} predictions: {refreshed[-1]}")
+        rebuilt = house.refresh_marts("rebuild", *FORECAST_MARTS, full=True)
+        tell(f"{cutoffs:,} cutoffs, {predictions:,} predictions: {rebuilt}")
+        servers.source.drop(source_url)
+        servers.warehouse.drop(warehouse_url)
+    return LateActuals(cutoffs, predictions, refresh_report.median_of(refreshed), rebuilt)
+
+
 def main(
     size: Annotated[int, typer.Option(min=100_000, help="Metrics in the larger history; the smaller one has a tenth of it.")] = 10_000_000,
     output: Annotated[Path, typer.Option(help="Folder for the table, the plot and the figures.")] = Path("docs/benchmarks"),
@@ -149,9 +173,10 @@ def main(
     with server_pair() as servers:
         facts = machine.facts(servers.source.version)
         refreshes = tuple(_measure(servers, metrics, tell) for metrics in (size // 10, size))
-    figures = refresh_report.figures(facts, refreshes)
-    refresh_report.print_tables(refreshes)
-    refresh_report.write(output, figures, refreshes)
+        late = tuple(_measure_late_actuals(servers, cutoffs, tell) for cutoffs in CUTOFFS)
+    figures = refresh_report.figures(facts, refreshes, late)
+    refresh_report.print_tables(refreshes, late)
+    refresh_report.write(output, figures, refreshes, late)
     print(json.dumps(figures))
 
 

@@ -53,7 +53,8 @@ class WarmMarts:
         Raises:
             RuntimeError: dbt failed; what it said stands on standard output.
         """
-        part = ["--exclude-resource-type", "test", "--select", *(f"+{mart}" for mart in marts)] if marts else []
+        together = [model.name for model in self._plan.published_with(marts)]
+        part = ["--exclude-resource-type", "test", "--select", *(f"+{mart}" for mart in together)] if marts else []
         with closing(psycopg2.connect(self._warehouse_url, options="-c role=runmart_transform")) as connection:
             engine = PostgresEngine(connection, self._plan, definition())
             os.environ["RUNMART_REFRESH"] = engine.begin(full=full).started_at.isoformat()

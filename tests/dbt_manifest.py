@@ -37,17 +37,22 @@ def marts_of(manifest: Manifest, materialized: str | None = None) -> dict[str, N
     }
 
 
+def kept_of(manifest: Manifest) -> dict[str, Node]:
+    """Models of which refreshes keep a table and make anew what changed, by name, whether analysts see them or not."""
+    return {name: node for name, node in sorted(models_of(manifest).items()) if node["config"]["materialized"] == "mart"}
+
+
 def data_tests_of(manifest: Manifest, model: Node) -> list[Node]:
     """The generic tests of a model."""
     return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
 
 
 def grain_of(manifest: Manifest, model: Node) -> list[str]:
-    """The columns that identify a row of a model, by its key test."""
+    """The columns that identify a row of a model, by its key test, or as a view of models that are tested says."""
     tests = data_tests_of(manifest, model)
     several = [test["kwargs"]["columns"] for test in tests if test["name"] == "unique_grain"]
     single = [[test["kwargs"]["column_name"]] for test in tests if test["name"] == "unique"]
-    return list((several + single)[0])
+    return list((several + single or [model["config"]["meta"]["grain"]])[0])
 
 
 def behind(manifest: Manifest, names: Iterable[str], but: Collection[str] = ()) -> set[str]:

@@ -14,7 +14,6 @@ from dagster_project.marts.postgres.verifying import Verifying
 from dagster_project.marts.verification import CHECK, Verification
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality.results import Verdict, record_verdict
-from dagster_project.quality.suites import MARTS
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
@@ -62,7 +61,7 @@ def verification(namespace: Namespace) -> dg.AssetChecksDefinition:
 
 
 def _key(namespace: Namespace, mart: str) -> dg.AssetKey:
-    return dg.AssetKey(namespace.path(MARTS, mart))
+    return dg.AssetKey(namespace.path(*load_plan().published(mart)))
 
 
 def _verify(context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
@@ -73,7 +72,7 @@ def _verify(context: dg.AssetCheckExecutionContext, config: VerificationConfig, 
         found = list(Verifying(cursor, load_plan(), definition(), config.groups).verify(wanted))
     for one in found:
         sample = [{"is_published": each.is_published, "row": each.row} for each in one.sample]
-        verdict = Verdict((MARTS, one.mart), CHECK, one.is_right, one.rows, one.differing, sample)
+        verdict = Verdict(load_plan().published(one.mart), CHECK, one.is_right, one.rows, one.differing, sample)
         record_verdict(warehouse.url, verdict, context.run.run_id)
         yield _result(one, _key(warehouse.namespace, one.mart))
 

@@ -17,10 +17,10 @@ from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE, SYNCED_AT
 from dagster_project.contracts.table import BoundTable
 from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.definition import definition
-from dagster_project.marts.lineage import Model, Table
-from dagster_project.marts.plan import HISTORY, MART, VIEW, Family, Plan, make_plan
+from dagster_project.marts.lineage import MART, Model, Table
+from dagster_project.marts.plan import HISTORY, VIEW, Family, Plan, make_plan
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.marts.postgres.names import relation, stand_in
-from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
 from dagster_project.marts.postgres.rows_behind import RowsBehind
 from dagster_project.marts.postgres.state import kept_reads
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of

@@ -16,6 +16,9 @@ from dagster_project.errors import RunmartError
 # A raw table: its system and its name.
 Table = tuple[str, str]
 
+# How a model is materialized that is kept from one refresh to the next.
+MART = "mart"
+
 _ALIAS = re.compile(r'"?(\w+)"? as "?(\w+)"?')
 _REFERRED = re.compile(r"ref\(['\"](\w+)['\"]\)")
 
@@ -40,6 +43,19 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows of another mart that say the same in some columns: recomputed as a whole when any of them has changed.
+
+    Attributes:
+        mart: The other mart.
+        columns: Its columns that name the group; the marts of the group have them too.
+    """
+
+    mart: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """A model of the project.
 
@@ -49,8 +65,8 @@ class Model:
         schema: Where dbt would put it; that of marts is where analysts read them.
         description: What a row of it is.
         columns: Descriptions by column, in order.
-        grain: The columns that identify a row; empty where no test says so.
-        group: What it declares its groups to be; None if it declares none.
+        grain: The columns that identify a row, as a test says, or a view of marts that are tested; empty where nothing does.
+        group: What it declares its groups to be, rows of a raw table or of another mart; None if it declares none.
         is_whole: Whether it says that it is recomputed whole in each refresh.
         touched_by: Models whose rows name raw rows that count as changed, though no batch has touched them.
         touches: The raw table, system and name, whose rows it names, if it is such a model.
@@ -69,7 +85,7 @@ class Model:
     description: str
     columns: Mapping[str, str]
     grain: tuple[str, ...]
-    group: Group | None
+    group: Group | Rows | None
     is_whole: bool
     touched_by: tuple[str, ...]
     touches: Table | None
@@ -104,7 +120,14 @@ class Project:
         """The raw tables behind a model, through whatever models."""
         return frozenset[Table]().union(*(model.tables for model in self.read_by(name)))
 
-    def groups(self, mart: str) -> tuple[Group, ...]:
+    def read_past_marts(self, name: str) -> tuple[frozenset[str], frozenset[Table]]:
+        """The marts that a model reads, and the raw tables that it reads past them, both through whatever models are no marts."""
+        model = self.models[name]
+        marts = {parent for parent in model.models if self.models[parent].kind == MART}
+        found = [self.read_past_marts(parent) for parent in model.models if parent not in marts]
+        return frozenset(marts).union(*(each for each, _ in found)), model.tables.union(*(each for _, each in found))
+
+    def groups(self, mart: str) -> tuple[Group | Rows, ...]:
         """The groups of a mart: its own, or those of the models that it unites.
 
         Raises:
@@ -116,8 +139,9 @@ class Project:
         groups = tuple(group for name in (*self.united(mart), mart) if (group := self.models[name].group))
         if not groups:
             raise MartDeclarationError(
-                f"mart {mart} does not say by what groups it is recomputed; declare `group: {{table: <system>.<table>}}` in its meta, or "
-                "`group: whole` if it is small enough to be recomputed whole each time"
+                f"mart {mart} does not say by what groups it is recomputed; declare `group: {{table: <system>.<table>}}` in its meta, "
+                "`group: {mart: <mart>, columns: [<column>]}` if it is made of rows of another mart, or `group: whole` if it is small "
+                "enough to be recomputed whole each time"
             )
         return groups
 
@@ -162,7 +186,7 @@ def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], manifest
         schema=node["schema"],
         description=node["description"],
         columns={name: column["description"] for name, column in node["columns"].items()},
-        grain=_grain(tests),
+        grain=_grain(tests) or tuple(meta.get("grain", ())),
         group=None if meta.get("group") in (None, "whole") else _group(node["name"], meta["group"]),
         is_whole=meta.get("group") == "whole",
         touched_by=tuple(meta.get("touched_by", ())),
@@ -202,7 +226,9 @@ def _grain(tests: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return next(((test["kwargs"]["column_name"],) for test in tests if test["name"] == "unique"), ())
 
 
-def _group(model: str, declared: Mapping[str, Any]) -> Group:
+def _group(model: str, declared: Mapping[str, Any]) -> Group | Rows:
+    if "mart" in declared:
+        return Rows(declared["mart"], tuple(declared["columns"]))
     system, table = _table(model, declared.get("table", ""))
     return Group(system, table, declared.get("columns", {}))
 

@@ -6,18 +6,17 @@ Belongs here: what follows from the project and the contracts alone. Does not be
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.bearing import bearings_of
 from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influence
-from dagster_project.marts.lineage import Group, MartDeclarationError, Model, Project, Table
+from dagster_project.marts.lineage import MART, Group, MartDeclarationError, Model, Project, Rows, Table
 
 CANDIDATES = "analytics_next"
-PUBLISHED = "analytics"
 # A model that is materialized so is a table of one refresh, which several marts read.
 STEP = "step"
-MART, HISTORY, VIEW = "mart", "mart_history", "mart_view"
+HISTORY, VIEW = "mart_history", "mart_view"
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,28 @@ class Family:
 
 
 @dataclass(frozen=True)
+class Followers:
+    """Marts whose groups are made of rows of other marts, and the steps that they read: touched where such rows have changed.
+
+    Attributes:
+        name: The first of its marts.
+        group: What the groups are.
+        followed: The marts that they read, each with those of the group's columns that it has.
+        models: The marts and the steps.
+    """
+
+    name: str
+    group: Rows
+    followed: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+
+    @property
+    def touched(self) -> str:
+        """The table of the keys of its touched groups, in the schema of candidates."""
+        return f"{self.name}__keys"
+
+
+@dataclass(frozen=True)
 class Plan:
     """How marts are refreshed.
 
@@ -52,11 +73,20 @@ class Plan:
         project: The models.
         contracts: By system.
         families: In no order that matters; a mart with groups of several systems is in several.
+        followers: What is read stands before what reads it.
+        shown: By view that says what its groups are, the family that it would be if it were a mart of its own.
     """
 
     project: Project
     contracts: Mapping[str, SystemContract]
     families: tuple[Family, ...]
+    followers: tuple[Followers, ...] = ()
+    shown: Mapping[str, Family] = field(default_factory=dict)
+
+    @property
+    def recomputed_together(self) -> list[Family | Followers]:
+        """Families and followers."""
+        return [*self.families, *self.followers]
 
     @property
     def marts(self) -> list[Model]:
@@ -74,6 +104,8 @@ class Plan:
 
     def families_behind(self, name: str) -> list[Family]:
         """The families of a mart, or of the marts that a view shows; none if its columns do not name the groups of all of them."""
+        if name in self.shown:
+            return [self.shown[name]]
         marts = self._marts_shown(name)
         columns = {*self.project.models[name].columns}
         are_named = all(group and {*group} <= columns for group in map(self.group_columns, marts))
@@ -83,19 +115,46 @@ class Plan:
         model = self.project.models[name]
         return [name] if model.kind != VIEW else [mart for read in model.models for mart in self._marts_shown(read)]
 
+    def following(self, model: str) -> Followers | None:
+        """The followers that a mart or a step is among."""
+        return next((followers for followers in self.followers if model in followers.models), None)
+
     def group_columns(self, mart: str) -> tuple[str, ...]:
         """The columns of a mart that name its groups; none if it is recomputed whole."""
+        if followers := self.following(mart):
+            return followers.group.columns
         return next((tuple(self.columns_of(family)) for family in self.families_of(mart)), ())
 
     def touched_of(self, mart: str) -> str:
         """The table of touched groups by the columns of a mart, in the schema of candidates."""
+        if followers := self.following(mart):
+            return followers.touched
         families = self.families_of(mart)
         return families[0].touched if len(families) == 1 and not families[0].group.columns else f"{mart}__groups"
 
+    def published_with(self, names: Collection[str]) -> list[Model]:
+        """Marts, their histories and views that are published together with these: what follows a mart must not fall behind it."""
+        wanted = {*names}
+        for model in self.project.of_kind(VIEW):
+            wanted |= self.project.read_past_marts(model.name)[0] if model.name in wanted else set()
+        for _ in self.followers:
+            for followers in self.followers:
+                together = {*followers.followed, *followers.models}
+                wanted |= together if together & wanted else set()
+        return [model for model in self.project.of_kind(MART, HISTORY, VIEW) if model.name in wanted]
+
+    def is_torn(self, published: Collection[str]) -> bool:
+        """Whether some of these marts were published without what is published together with them."""
+        return any(model.name not in published for model in self.published_with(published))
+
+    def published(self, mart: str) -> tuple[str, str]:
+        """Schema and name of a mart as it is published."""
+        return self.project.models[mart].schema, mart
+
     def relation_of(self, model: str) -> tuple[str, str]:
         """Schema and name of what the project means by a model: of a mart its candidate."""
-        schema = self.project.models[model].schema
-        return CANDIDATES if schema == PUBLISHED else schema, model
+        found = self.project.models[model]
+        return CANDIDATES if found.kind in (MART, HISTORY, VIEW) else found.schema, model
 
     def relations_behind(self, model: str) -> set[tuple[str, str]]:
         """Schemas and names of what a model says that it reads; a source that is no system's is called by its schema."""
@@ -103,16 +162,22 @@ class Plan:
         raw = {(self.contracts[system].raw_schema if system in self.contracts else system, table) for system, table in read.tables}
         return raw.union(map(self.relation_of, read.models))
 
-    def referring_column(self, mart: str, family: Family) -> str | None:
-        """The column of a mart that names a group of a family: its own, or one that a test holds against that of another mart."""
+    def referring_columns(self, mart: str, family: Family | Followers) -> Mapping[str, str]:
+        """The columns of a mart that name a group, each with that of the group's key: its own, or one that a test holds against another's.
+
+        Of what followers read it may name a part of a group only.
+        """
+        if isinstance(family, Followers):
+            return {column: column for column in family.followed.get(mart, ())}
         group = [*self.columns_of(family)]
         if len(group) != 1 or family.group.columns:
-            return None
+            return {}
         if mart in family.models:
-            return group[0]
+            return {group[0]: group[0]}
         same = {name for other in self.families if other.group == family.group for name in other.models}
         references = self.project.models[mart].references.items()
-        return next((column for column, (parent, field) in references if parent in same and field == group[0]), None)
+        referring = [column for column, (parent, field) in references if parent in same and field == group[0]]
+        return dict.fromkeys(referring[:1], group[0])
 
     def columns_of(self, family: Family) -> Mapping[str, str]:
         """The columns that name a group in marts, each with the SQL that makes it of the group's key."""
@@ -137,11 +202,22 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
     """
     shares = [_Share(group, frozenset({mart.name})) for mart in project.of_kind(MART) for group in project.groups(mart.name)]
     shares = [share.with_steps(project) for share in shares]
-    for share in shares:
-        # What other marts of a family read connects nothing in this one.
-        _family(share, project, contracts, reads)
-    families = [_family(share, project, contracts, reads) for share in _merged(shares, project)]
-    plan = Plan(project, contracts, tuple(_named(families)))
+
+    def families(shares: Iterable[_Share]) -> Iterator[Family]:
+        return (_family(share, share.group, project, contracts, reads) for share in shares if isinstance(share.group, Group))
+
+    # What other marts of a family read connects nothing in this one.
+    list(families(shares))
+    merged, places = _merged(shares, project), [*project.models]
+    followers = [_followers(share, share.group, project) for share in merged if isinstance(share.group, Rows)]
+    shown = [_Share(view.group, frozenset({view.name})) for view in project.of_kind(VIEW) if view.group]
+    plan = Plan(
+        project,
+        contracts,
+        families=tuple(_named([*families(merged)])),
+        followers=tuple(sorted(followers, key=lambda each: min(places.index(name) for name in each.models))),
+        shown={family.name: family for family in families(shown)},
+    )
     for mart in plan.marts:
         _require_grain(mart)
         _require_tables(plan, mart)
@@ -168,7 +244,7 @@ def _require_tables(plan: Plan, mart: Model) -> None:
                 f"mart {mart.name} reads {system}.{table}, which no contract declares, so that nothing tells when its rows change; declare "
                 "it in a contract, or make the mart a view (`materialized: mart_view`)"
             )
-        if not mart.is_whole and system not in systems:
+        if systems and system not in systems:
             raise MartDeclarationError(
                 f"mart {mart.name} reads {system}.{table}, but its groups are rows of {', '.join(sorted(systems))}, and no foreign key "
                 "leads from one system to another; say `group: whole`, or unite models of which each says its `group`"
@@ -190,7 +266,7 @@ def _require_columns(plan: Plan, mart: Model) -> None:
 class _Share:
     """Models that are recomputed by the same groups."""
 
-    group: Group
+    group: Group | Rows
     models: frozenset[str]
 
     def with_steps(self, project: Project) -> "_Share":
@@ -202,9 +278,9 @@ class _Share:
         return frozenset(rule for name in self.models for rule in project.models[name].touched_by)
 
     def behind(self, project: Project) -> frozenset[Table]:
-        """The raw tables of its system behind any of its models."""
+        """The raw tables behind any of its models, of one system if its groups are."""
         tables = frozenset[Table]().union(*(project.behind(name) for name in self.models))
-        return frozenset(table for table in tables if table[0] == self.group.system)
+        return frozenset(table for table in tables if isinstance(self.group, Rows) or table[0] == self.group.system)
 
 
 def _steps_behind(project: Project, name: str) -> frozenset[str]:
@@ -231,12 +307,42 @@ def _are_one(share: _Share, other: _Share, project: Project) -> bool:
             "a step of its own"
         )
     is_same = share.group == other.group and share.rules(project) == other.rules(project)
-    return bool(common) or (is_same and share.behind(project) == other.behind(project))
+    # What follows is touched when all that it follows has been recomputed; without a step that says so it may be recomputed before.
+    return bool(common) or (isinstance(share.group, Group) and is_same and share.behind(project) == other.behind(project))
 
 
-def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContract], reads: Reads | None) -> Family:
+def _followers(share: _Share, group: Rows, project: Project) -> Followers:
     marts = sorted(name for name in share.models if project.models[name].kind == MART)
-    group = share.group
+    followed: dict[str, tuple[str, ...]] = {}
+    for mart in marts:
+        read, past = project.read_past_marts(mart)
+        for table in sorted(past):
+            raise MartDeclarationError(
+                f"mart {mart} has rows of the mart {group.mart} as its groups, but reads the raw table {'.'.join(table)} past marts, so "
+                "that no group is touched when that changes; read what it needs of it from a mart"
+            )
+        followed |= {name: tuple(column for column in group.columns if column in project.models[name].columns) for name in read}
+        if missing := [column for column in group.columns if column not in project.models[mart].columns]:
+            raise MartDeclarationError(f"mart {mart} has no column {', '.join(missing)}, which names its groups; add it")
+    for name, columns in followed.items():
+        if not columns or (name == group.mart and columns != group.columns):
+            raise MartDeclarationError(
+                f"mart {marts[0]} reads the mart {name}, which has no column {', '.join(group.columns)} that says to which of its groups a "
+                "row belongs; add it there"
+            )
+    for name in sorted(share.models):
+        if late := sorted(followed.keys() - {model.name for model in project.read_by(name)}):
+            raise MartDeclarationError(
+                f"{name} is recomputed with the mart {marts[0]}, which reads the mart {late[0]}; let it be made of that mart too, or let "
+                f"{marts[0]} have steps of its own, or {name} would be recomputed before it is known which groups {late[0]} touches"
+            )
+    if group.mart not in followed:
+        raise MartDeclarationError(f"mart {marts[0]} has rows of {group.mart} as its groups, but does not read it; name one that it reads")
+    return Followers(marts[0], group, followed, tuple(sorted(share.models)))
+
+
+def _family(share: _Share, group: Group, project: Project, contracts: Mapping[str, SystemContract], reads: Reads | None) -> Family:
+    marts = sorted(name for name in share.models if project.models[name].kind in (MART, VIEW))
     if group.system not in contracts or group.table not in contracts[group.system].tables:
         raise MartDeclarationError(f"mart {marts[0]} has rows of {group.system}.{group.table} as its groups, which no contract declares")
     try:
@@ -244,7 +350,7 @@ def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContr
             contracts[group.system],
             group.table,
             {table for _, table in share.behind(project)},
-            is_read=lambda hop: reads is None or _is_read(hop, share, project, reads),
+            is_read=lambda hop: reads is None or _is_read(hop, group, share.models, project, reads),
             is_compared=lambda column: any(project.compares(mart, column) for mart in marts),
         )
     except NoWayToGroup as error:
@@ -253,10 +359,10 @@ def _family(share: _Share, project: Project, contracts: Mapping[str, SystemContr
     return Family(marts[0], group, ways, rules, tuple(sorted(share.models)))
 
 
-def _is_read(hop: Hop, share: _Share, project: Project, reads: Reads) -> bool:
+def _is_read(hop: Hop, group: Group, models: Iterable[str], project: Project, reads: Reads) -> bool:
     """Whether any of the models, or a mart that they read, makes use of all columns of a foreign key."""
-    models = {each.name for name in share.models for each in project.read_by(name)}
-    return any({*hop.key.columns} <= {*reads.get(name, {}).get((share.group.system, hop.child), ())} for name in models)
+    readers = {each.name for name in models for each in project.read_by(name)}
+    return any({*hop.key.columns} <= {*reads.get(name, {}).get((group.system, hop.child), ())} for name in readers)
 
 
 def _named(families: Sequence[Family]) -> Iterator[Family]:

@@ -4,7 +4,8 @@
 #}
 
 {% macro candidate_of(relation) %}
-    {% if relation.schema == 'analytics' and 'model.' ~ project_name ~ '.' ~ relation.identifier in graph.nodes %}
+    {% set node = (graph.nodes or {}).get('model.' ~ project_name ~ '.' ~ relation.identifier) %}
+    {% if node and relation.schema == node.schema and node.config.materialized in ['mart', 'mart_view', 'mart_history'] %}
         {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
     {% endif %}
     {% do return(relation) %}
@@ -15,7 +16,7 @@
 {% endmacro %}
 
 {% macro published_of(candidate) %}
-    {% do return(candidate.incorporate(path={'schema': 'analytics'})) %}
+    {% do return(candidate.incorporate(path={'schema': graph.nodes['model.' ~ project_name ~ '.' ~ candidate.identifier].schema})) %}
 {% endmacro %}
 
 {% macro ref() %}

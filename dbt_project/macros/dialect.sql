@@ -100,6 +100,11 @@
     {{ function }}({{ value }} order by {{ order_by }})
 {%- endmacro %}
 
+{% macro list_in_order(value, order_by) %}{{ return(adapter.dispatch('list_in_order')(value, order_by)) }}{% endmacro %}
+{% macro default__list_in_order(value, order_by) -%}
+    string_agg(cast({{ value }} as {{ type_text() }}), ',' order by {{ order_by }})
+{%- endmacro %}
+
 {% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}
 {% macro default__first_in_order(value, order_by, condition) -%}
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]

@@ -16,7 +16,7 @@ from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.explanation import explainable_marts
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import make_plan
-from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 from tests import further_system
 from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
@@ -63,9 +63,17 @@ def keys_of_raw(manifest: Manifest, model: Node) -> list[tuple[str, list[str]]]:
     return [(test["raw"], test["columns"]) for test in tests]
 
 
+def _is_table(model: Node) -> bool:
+    return bool(model["config"]["materialized"] == "mart")
+
+
+def _unites(model: Node) -> bool:
+    return "grain" in model["config"]["meta"]
+
+
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     schemas = {(layer(model), model["schema"]) for model in models.values()}
-    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
+    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("intermediate", "kept"), ("marts", "analytics")}
 
 
 def test_marts_are_the_promised_ones(manifest: Manifest) -> None:
@@ -150,13 +158,14 @@ def test_every_test_is_described(manifest: Manifest) -> None:
 
 
 def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
-    marts = [model for model in models.values() if layer(model) == "marts"]
+    marts = [model for model in models.values() if layer(model) == "marts" or _is_table(model)]
     assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
     assert [f"{mart['name']}.{name}" for mart in marts for name, column in mart["columns"].items() if not column["data_type"]] == []
 
 
 def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
-    tables = [model for model in models.values() if model["config"]["materialized"] == "mart"]
+    """All but what keeps or renames the rows of another mart."""
+    tables = [model for name, model in models.items() if layer(model) == "marts" and (_is_table(model) or _unites(model))]
     assert [mart["name"] for mart in tables if not {"refreshed_at", "source_batch_id"} <= set(mart["columns"])] == []
 
 
@@ -170,13 +179,14 @@ def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> No
 
 
 def test_models_have_a_key_test(manifest: Manifest, models: dict[str, Node]) -> None:
-    """All but touch rules, which name groups and are read as sets, and staging of tables that have no key."""
+    """All but staging of tables that have no key; a view that unites marts has theirs."""
     keyless = {
         f"stg_{system}__{name}" for system, contract in load_contracts().items() for name, table in contract.tables.items() if not table.key
     }
     keys = {"unique", "unique_grain", "keyed_as_raw"}
     tested = {name for name, model in models.items() if keys & {test["name"] for test in data_tests_of(manifest, model)}}
-    assert {*models} - keyless == tested
+    united = {name for name, model in models.items() if _unites(model) and {parent["name"] for parent in model["refs"]} <= tested}
+    assert {*models} - keyless == tested | united
 
 
 def test_rows_of_marts_can_be_explained(manifest: Manifest) -> None:

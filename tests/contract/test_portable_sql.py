@@ -39,7 +39,7 @@ PORTABLE: set[type[exp.Expr]] = {
     # How Spark reads a cast.
     exp.TryCast,
     *(exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg, exp.PercentileCont, exp.Grouping, exp.RowNumber, exp.Rank, exp.FirstValue),
-    *(exp.Abs, exp.Sqrt, exp.Greatest, exp.Coalesce, exp.Nullif, exp.Lower, exp.RegexpReplace, exp.Extract, exp.TimestampTrunc),
+    *(exp.Abs, exp.Sqrt, exp.Greatest, exp.Coalesce, exp.Nullif, exp.MD5, exp.Lower, exp.RegexpReplace, exp.Extract, exp.TimestampTrunc),
 }
 TYPES = {exp.DType.INT, exp.DType.BIGINT, exp.DType.DATE, exp.DType.BOOLEAN}
 

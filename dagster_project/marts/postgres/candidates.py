@@ -7,13 +7,23 @@ were recomputed in `<mart>__changes`, and the mart as it will be in a view of th
 project, tests included, means that view.
 """
 
-from dagster_project.marts.plan import CANDIDATES, PUBLISHED, Plan
-from dagster_project.marts.postgres.names import columns, quoted, relation
+from collections.abc import Iterable
+
+from dagster_project.marts.plan import CANDIDATES, Plan
+from dagster_project.marts.postgres.names import columns, quoted, relation, row
+
+# These name the refresh that last changed a row; a row is not another one because of them.
+OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
 
 
 def changes_of(mart: str) -> str:
     """The table with the recomputed rows of a mart, in the schema of candidates."""
     return f"{mart}__changes"
+
+
+def image_of(names: Iterable[str], of: str = "") -> str:
+    """A row as a text that tells all rows apart which differ, down to the last bit; what names the refresh does not count."""
+    return f"row{row((name for name in names if name not in OF_THE_REFRESH), of)}::text"
 
 
 def recomputed_query(plan: Plan, mart: str) -> str:
@@ -26,7 +36,7 @@ def candidate_query(plan: Plan, mart: str) -> str:
     recomputed = recomputed_query(plan, mart)
     if plan.project.models[mart].is_whole:
         return recomputed
-    published = f"select {columns(plan.project.models[mart].columns)}\nfrom {relation(PUBLISHED, mart)} as published"
+    published = f"select {columns(plan.project.models[mart].columns)}\nfrom {relation(*plan.published(mart))} as published"
     return f"{recomputed}\nunion all\n{published}\nwhere not {is_in_touched_group(plan, mart, 'published')}"
 
 
@@ -42,6 +52,8 @@ def is_group_of(plan: Plan, mart: str, of: str) -> str:
 
 def groups_query(plan: Plan, mart: str, place: str = CANDIDATES) -> str:
     """Touched groups by the columns of a mart, made of their keys in a schema; with the last batch that touched them."""
+    if followers := plan.following(mart):
+        return f"select {columns(followers.group.columns)}, batch_id\nfrom {relation(place, followers.touched)}"
     return "\nunion all\n".join(
         f"select {', '.join(f'{made} as {quoted(name)}' for name, made in plan.columns_of(family).items())}, batch_id\n"
         f"from {relation(place, family.touched)}"

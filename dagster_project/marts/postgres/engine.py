@@ -16,10 +16,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
-from dagster_project.marts.lineage import MartDeclarationError, Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, STEP, VIEW, Plan, make_plan
+from dagster_project.marts.lineage import MART, MartDeclarationError, Model
+from dagster_project.marts.plan import CANDIDATES, HISTORY, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
+from dagster_project.marts.postgres.following import making_touched, noting_touched
 from dagster_project.marts.postgres.names import columns, in_utc, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
@@ -43,7 +44,7 @@ from (
     from (
         select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
         from quality.validation_results
-        where asset_key not like 'analytics/%'
+        where split_part(asset_key, '/', 1) = any(%(systems)s)
         order by asset_key, expectation, validated_at desc
     ) as latest
     where severity = 'critical' and not is_success
@@ -88,7 +89,9 @@ class PostgresEngine:
             work = state.work_since_last(cursor, self._definition, at)
             kept = state.kept_sql(cursor, self._definition)
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
-            is_full = full or work.needs_full or bool(left_out) or not self._is_built(cursor, kept)
+            # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
+            is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
+            is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
             if is_full:
                 cursor.execute(f"create schema if not exists {CANDIDATES}")
             else:
@@ -177,7 +180,8 @@ class PostgresEngine:
             known = self._plan.project.of_kind(MART, HISTORY, VIEW)
             for name in {*marts} - {model.name for model in known}:
                 raise NothingPublished(f"there is no mart {name}; name models of dbt_project/models/marts")
-            wanted = [model for model in known if model.name not in refresh.left_out and (not marts or model.name in marts)]
+            asked = self._plan.published_with(marts) if marts else known
+            wanted = [model for model in asked if model.name not in refresh.left_out]
             self._require_fit(cursor, refresh, wanted)
             is_complete = len(wanted) == len(known)
             try:
@@ -200,7 +204,7 @@ class PostgresEngine:
             raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
         if not refresh.is_whole:
             raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
-        cursor.execute(_UNSOUND)
+        cursor.execute(_UNSOUND, {"systems": [*self._plan.contracts]})
         (complaint,) = one_row(cursor)
         if complaint:
             raise NothingPublished(complaint)
@@ -212,7 +216,7 @@ class PostgresEngine:
 
     def _publish(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model], *, is_complete: bool) -> int:
         marts, histories, views = ([model for model in wanted if model.kind == kind] for kind in (MART, HISTORY, VIEW))
-        known = shapes(cursor, [model.name for model in self._plan.project.of_kind(MART, HISTORY, VIEW)])
+        known = shapes(cursor, self._plan.project.of_kind(MART, HISTORY, VIEW))
         publishing = Publishing(self._plan, refresh.is_full, refresh.is_forced, known)
         cursor.execute("select clock_timestamp()")
         (published_at,) = one_row(cursor)
@@ -221,10 +225,10 @@ class PostgresEngine:
         _execute(cursor, (statement for model in (*marts, *histories) for statement in publishing.shape(model)))
         for mart in marts:
             history = history_of(self._plan, mart.name)
-            cursor.execute(publishing.write(mart, history if history and (PUBLISHED, history.name) in known else None), values)
+            cursor.execute(publishing.write(mart, history if history and (history.schema, history.name) in known else None), values)
             written[mart.name] = dict(zip(("inserted", "deleted"), one_row(cursor), strict=True))
-            if (PUBLISHED, mart.name) not in known:
-                cursor.execute(f"analyze {relation(PUBLISHED, mart.name)}")
+            if (mart.schema, mart.name) not in known:
+                cursor.execute(f"analyze {relation(mart.schema, mart.name)}")
         _execute(cursor, (statement for history in histories for statement in publishing.keep(history, self._history_days)), values)
         for view in views:
             _execute(cursor, publishing.view(cursor, view))
@@ -237,7 +241,7 @@ class PostgresEngine:
     def _is_built(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
         """Whether the last full refresh has left everything that incremental ones go on from."""
         names = [relation(*self._plan.relation_of(name)) for name in self._plan.project.models]
-        names += [relation(PUBLISHED, model.name) for model in self._plan.project.of_kind(MART, HISTORY, VIEW)]
+        names += [relation(model.schema, model.name) for model in self._plan.project.of_kind(MART, HISTORY, VIEW)]
         names += [relation(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
         return {*self._plan.project.models} <= {*kept} and _are_there(cursor, names)
 
@@ -255,6 +259,8 @@ class PostgresEngine:
             key = columns(contract.tables[family.group.table].key)
             raw = relation(contract.raw_schema, family.group.table)
             self._make_table(cursor, family.touched, f"select {key}, null::bigint as batch_id from {raw} where false")
+        for followers in self._plan.followers:
+            cursor.execute(making_touched(self._plan, followers))
         for mart in self._marts_with_groups_of_their_own():
             self._make_table(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0")
         for views in self._views(kept).values():
@@ -270,15 +276,15 @@ class PostgresEngine:
 
     def _views(self, kept: Mapping[str, str]) -> dict[str, dict[Relation, tuple[str, str]]]:
         """By family, the views that its models read instead of what they name."""
-        return {family.name: Narrowing(self._plan, family).views(kept) for family in self._plan.families}
+        return {family.name: Narrowing(self._plan, family).views(kept) for family in self._plan.recomputed_together}
 
     def _touched_tables(self) -> list[str]:
         own = (self._plan.touched_of(mart.name) for mart in self._marts_with_groups_of_their_own())
-        return [*(family.touched for family in self._plan.families), *own]
+        return [*(family.touched for family in self._plan.recomputed_together), *own]
 
     def _marts_with_groups_of_their_own(self) -> list[Model]:
         """Marts whose columns name groups otherwise than the raw table does."""
-        shared = {family.touched for family in self._plan.families}
+        shared = {family.touched for family in self._plan.recomputed_together}
         return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
 
     def _touch(self, cursor: Cursor, work: state.Work) -> None:
@@ -307,7 +313,7 @@ class PostgresEngine:
         """What dbt's materializations and tests have to know, by model: see `dbt_project/macros/refresh.sql`."""
         views = self._views(kept)
         known: dict[str, Any] = {}
-        for family in self._plan.families:
+        for family in self._plan.recomputed_together:
             for name in family.models:
                 reads = known.setdefault(name, {"reads": {}})["reads"]
                 reads |= {".".join(of): view for of, (view, _) in views[family.name].items()}
@@ -316,6 +322,9 @@ class PostgresEngine:
             entry["grouped_by"] = self._plan.group_columns(mart.name)
             if not mart.is_whole:
                 entry["groups"] = self._plan.touched_of(mart.name)
+            entry["then"] = [
+                noting_touched(self._plan, followers, mart.name) for followers in self._plan.followers if mart.name in followers.followed
+            ]
         return known
 
     def _next_due_at(self, cursor: Cursor, refresh: state.UnderWay) -> datetime | None:

@@ -5,7 +5,6 @@ version ends, where one is inserted a version begins; growth is that of the chan
 """
 
 from dagster_project.marts.lineage import Model
-from dagster_project.marts.plan import PUBLISHED
 from dagster_project.marts.postgres.names import columns, quoted, relation
 
 VALID_FROM, VALID_TO = "valid_from", "valid_to"
@@ -32,4 +31,4 @@ def forget_versions(history: Model) -> str:
 
 
 def _published(history: Model) -> str:
-    return relation(PUBLISHED, history.name)
+    return relation(history.schema, history.name)

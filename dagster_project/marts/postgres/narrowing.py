@@ -6,14 +6,15 @@ Rows that others only see and those of tables that lead to a group in more than 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import Hop
-from dagster_project.marts.plan import CANDIDATES, MART, PUBLISHED, STEP, Family, Plan
+from dagster_project.marts.lineage import MART
+from dagster_project.marts.plan import CANDIDATES, STEP, Family, Followers, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
-from dagster_project.marts.postgres.names import columns, quoted, relation, row, shortened
+from dagster_project.marts.postgres.names import columns, relation, row, shortened
 
 Relation = tuple[str, str]
 
@@ -35,24 +36,19 @@ def replaced(query: str, replacement: Callable[[Relation], str | None]) -> str:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What the models of a family read.
+    """What the models of a family, or of followers, read.
 
     Attributes:
         plan: Of all marts.
-        family: The family.
+        family: The family or the followers.
         place: The schema of the views, and of the table of the keys of touched groups.
         shows_candidates: Whether marts are read as they will be, or as they are published.
     """
 
     plan: Plan
-    family: Family
+    family: Family | Followers
     place: str = CANDIDATES
     shows_candidates: bool = True
-
-    @property
-    def contract(self) -> SystemContract:
-        """Of the system that the groups are of."""
-        return self.plan.contracts[self.family.group.system]
 
     def views(self, kept: Mapping[str, str]) -> dict[Relation, tuple[str, str]]:
         """By relation, the view that stands for it, and its SQL; what a view reads stands before it.
@@ -60,10 +56,10 @@ class Narrowing:
         Args:
             kept: The SQL by which a full refresh made each model, by model.
         """
-        found = {
-            (self.contract.raw_schema, table): (self._view(table), f"select * from {self._raw(table)}\nwhere {condition}")
-            for table, condition in self._conditions().items()
-        }
+        found: dict[Relation, tuple[str, str]] = {}
+        if isinstance(self.family, Family):
+            raw = _RawRows(self.plan.contracts[self.family.group.system], self.family, self._touched)
+            found = {of: (self._view(of[1]), query) for of, query in raw.queries().items()}
         for name in self._read():
             query = self._of_mart(name) if self.plan.project.models[name].kind == MART else self._of_model(kept[name], found)
             if query:
@@ -87,20 +83,51 @@ class Narrowing:
 
     def _of_mart(self, name: str) -> str | None:
         """The rows of a candidate in touched groups of this family; None if no column says which those are."""
-        column = self.plan.referring_column(name, self.family)
-        if column is None:
+        referring = self.plan.referring_columns(name, self.family)
+        if not referring:
             return None
-        listed, is_wanted = columns(self.plan.project.models[name].columns), f"{quoted(column)} in (\n{self._touched()}\n)"
+        published = relation(*self.plan.published(name))
+        listed = columns(self.plan.project.models[name].columns)
+        is_wanted = f"{row(referring)} in (\n{self._touched(referring.values())}\n)"
         if not self.shows_candidates:
-            return f"select {listed}\nfrom {relation(PUBLISHED, name)}\nwhere {is_wanted}"
+            return f"select {listed}\nfrom {published}\nwhere {is_wanted}"
         return (
-            f"select {listed}\nfrom {relation(PUBLISHED, name)} as published\n"
+            f"select {listed}\nfrom {published} as published\n"
             f"where {is_wanted} and not {is_in_touched_group(self.plan, name, 'published')}\nunion all\n"
             f"select {listed}\nfrom {relation(CANDIDATES, changes_of(name))}\nwhere {is_wanted}"
         )
 
+    def _touched(self, key: Iterable[str]) -> str:
+        """Columns of the keys of touched groups."""
+        return f"select {columns(key)}\nfrom {relation(self.place, self.family.touched)}"
+
+    def _view(self, name: str) -> str:
+        return shortened(f"{self.family.name}__of__{name}")
+
+
+@dataclass(frozen=True)
+class _RawRows:
+    """Rows of raw tables in touched groups.
+
+    Attributes:
+        contract: Of the system that the groups are of.
+        family: The family.
+        touched: A query of columns of the keys of touched groups.
+    """
+
+    contract: SystemContract
+    family: Family
+    touched: Callable[[Iterable[str]], str]
+
+    def queries(self) -> dict[Relation, str]:
+        """By raw table; tables that are read whole are left out."""
+        return {
+            (self.contract.raw_schema, table): f"select * from {self._raw(table)}\nwhere {condition}"
+            for table, condition in self._conditions().items()
+        }
+
     def _conditions(self) -> dict[str, str]:
-        """By raw table, the condition of rows in touched groups; tables that are read whole are left out."""
+        """By raw table, the condition of rows in touched groups."""
         ways, group = self.family.influence, self.family.group.table
         conditions = {group: f"{row(self._key(group))} in (\n{self._neighbourhood()}\n)"}
         # Hops begin with the lowest tables; here a table comes after those above it.
@@ -114,21 +141,19 @@ class Narrowing:
 
     def _keys(self, table: str, conditions: Mapping[str, str]) -> str:
         if table == self.family.group.table:
-            return self._touched()
+            return self.touched(self._key(table))
         return f"select {columns(self._key(table))}\nfrom {self._raw(table)}\nwhere {conditions[table]}"
-
-    def _touched(self) -> str:
-        return f"select {columns(self._key(self.family.group.table))}\nfrom {relation(self.place, self.family.touched)}"
 
     def _neighbourhood(self) -> str:
         """Keys of touched groups, and of the rows of the same table that these refer to or are referred to by."""
         group = self.family.group.table
-        parts = [self._touched()]
+        touched = self.touched(self._key(group))
+        parts = [touched]
         for hop in self.family.influence.within:
             referring = _referring_to_key(hop, self.contract)
             if hop.child == group and referring:
                 for wanted, given in ((referring, self._key(group)), (self._key(group), referring)):
-                    parts.append(f"select {columns(wanted)}\nfrom {self._raw(group)}\nwhere {row(given)} in (\n{self._touched()}\n)")
+                    parts.append(f"select {columns(wanted)}\nfrom {self._raw(group)}\nwhere {row(given)} in (\n{touched}\n)")
         return "\nunion all\n".join(parts)
 
     def _raw(self, table: str) -> str:
@@ -136,9 +161,6 @@ class Narrowing:
 
     def _key(self, table: str) -> tuple[str, ...]:
         return self.contract.tables[table].key
-
-    def _view(self, name: str) -> str:
-        return shortened(f"{self.family.name}__of__{name}")
 
 
 def as_subqueries(query: str) -> str:

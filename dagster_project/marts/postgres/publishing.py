@@ -7,22 +7,20 @@ Rows that differ are deleted and inserted, so that readers neither wait nor see 
 dropped, and the cost is that of the change.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.marts.lineage import Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, MART, PUBLISHED, VIEW, Plan
-from dagster_project.marts.postgres.candidates import changes_of, is_group_of, is_in_touched_group
+from dagster_project.marts.lineage import MART, Model
+from dagster_project.marts.plan import CANDIDATES, HISTORY, VIEW, Plan
+from dagster_project.marts.postgres.candidates import changes_of, image_of, is_group_of, is_in_touched_group
 from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions
-from dagster_project.marts.postgres.names import columns, literal, quoted, relation, row
+from dagster_project.marts.postgres.names import columns, literal, quoted, relation
 from dagster_project.postgres.cursors import one_row
 
-# These name the refresh that last changed a row; a row is not another one because of them.
-OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
-_READERS = "runmart_analyst"
+_READERS, _READ_BY_ANALYSTS = "runmart_analyst", "analytics"
 
 # What changes the columns of a published table, or a published view, waits for readers only so long.
 _GIVE_UP_SOON = "set local lock_timeout = '5s'"
@@ -33,7 +31,7 @@ from pg_namespace as schema
 inner join pg_class as class on class.relnamespace = schema.oid
 inner join pg_attribute as column_ on column_.attrelid = class.oid
 where
-    schema.nspname in (%(published)s, %(candidates)s)
+    schema.nspname = any(%(schemas)s)
     and class.relname = any(%(names)s)
     and class.relkind in ('r', 'v')
     and column_.attnum > 0
@@ -57,9 +55,10 @@ class Shape:
         return [name for name, kind in self.columns.items() if candidate.columns.get(name) != kind]
 
 
-def shapes(cursor: Cursor, names: list[str]) -> dict[tuple[str, str], Shape]:
+def shapes(cursor: Cursor, models: Sequence[Model]) -> dict[tuple[str, str], Shape]:
     """The shapes of candidates and published marts that there are, by schema and name."""
-    cursor.execute(_COLUMNS, {"published": PUBLISHED, "candidates": CANDIDATES, "names": names})
+    schemas = [CANDIDATES, *{model.schema for model in models}]
+    cursor.execute(_COLUMNS, {"schemas": schemas, "names": [model.name for model in models]})
     found: dict[tuple[str, str], dict[str, str]] = {}
     for schema, name, column, kind in cursor.fetchall():
         found.setdefault((schema, name), {})[column] = kind
@@ -88,7 +87,7 @@ class Publishing:
         Raises:
             ShapeChanged: It would lose some, and nobody asked for that.
         """
-        candidate, published = self.known[CANDIDATES, model.name], self.known.get((PUBLISHED, model.name))
+        candidate, published = self.known[CANDIDATES, model.name], self.known.get((model.schema, model.name))
         if published is None:
             yield from self._create(model)
             return
@@ -96,8 +95,8 @@ class Publishing:
         if departed and not self.is_forced:
             raise ShapeChanged(
                 f"mart {model.name} is not published: its candidate no longer has {', '.join(departed)} as published. Restore the column, "
-                f"or accept the change with `runmart refresh --full`, which drops it from analytics.{model.name} unless a view of a user "
-                "needs it."
+                f"or accept the change with `runmart refresh --full`, which drops it from {model.schema}.{model.name} unless a view of a "
+                "user needs it."
             )
         arrived = [name for name in candidate.columns if name not in published.columns or name in departed]
         if departed or arrived:
@@ -124,7 +123,6 @@ class Publishing:
         It returns the numbers of rows inserted and deleted.
         """
         listed = [*self.known[CANDIDATES, model.name].columns]
-        compared = [name for name in listed if name not in OF_THE_REFRESH]
         mart, changes, batch = _published(model), relation(CANDIDATES, changes_of(model.name)), quoted("source_batch_id")
         is_recomputed = "true" if self.is_full or model.is_whole else is_in_touched_group(self.plan, model.name, "published")
         has_groups = not model.is_whole and not self.is_full
@@ -136,9 +134,9 @@ class Publishing:
         touched += f"{is_group_of(self.plan, model.name, 'recomputed')}\n" if has_groups else ""
         # Materialized, so that rows are printed once, and the planner does not look up the statistics of every column.
         parts = {
-            "published as materialized": f"select published.ctid as _place, row{row(compared, 'published')}::text as _image\n"
+            "published as materialized": f"select published.ctid as _place, {image_of(listed, 'published')} as _image\n"
             f"from {mart} as published\nwhere {is_recomputed}",
-            "recomputed as materialized": f"select *, row{row(compared)}::text as _image\nfrom {changes}",
+            "recomputed as materialized": f"select *, {image_of(listed)} as _image\nfrom {changes}",
             "deleted as": f"delete from {mart}\nwhere ctid in (\nselect _place from published\n"
             "where not exists (select from recomputed where recomputed._image = published._image)\n)\nreturning *",
         }
@@ -157,27 +155,28 @@ class Publishing:
 
     def keep(self, history: Model, days: int | None) -> Iterator[str]:
         """Statements that begin a history which has not been published yet, and forget old versions; take `published_at` and `days`."""
-        if (PUBLISHED, history.name) not in self.known and history.history_of:
-            yield begin_versions(history, relation(PUBLISHED, history.history_of))
+        if (history.schema, history.name) not in self.known and history.history_of:
+            yield begin_versions(history, relation(history.schema, history.history_of))
         if days is not None:
             yield forget_versions(history)
 
     def view(self, cursor: Cursor, model: Model) -> Iterator[str]:
         """Statements that publish a view, if its definition has changed."""
-        wanted = _definition(cursor, CANDIDATES, model.name)
-        is_published = (PUBLISHED, model.name) in self.known
-        if is_published and _definition(cursor, PUBLISHED, model.name) == wanted:
+        schemas = list(dict.fromkeys([model.schema, *(mart.schema for mart in self.plan.marts)]))
+        wanted = _definition(cursor, relation(CANDIDATES, model.name), [CANDIDATES])
+        is_published = (model.schema, model.name) in self.known
+        if is_published and _definition(cursor, _published(model), schemas) == wanted:
             return
         if is_published:
             yield _GIVE_UP_SOON
-        yield f"set local search_path = {PUBLISHED}"
+        yield f"set local search_path = {columns(schemas)}"
         yield f"create or replace view {_published(model)} as {wanted}"
         if not is_published:
             yield from _granted(model)
 
     def describe(self, model: Model) -> Iterator[str]:
         """Statements that comment what is new, or all after a full refresh."""
-        if not self.is_full and (PUBLISHED, model.name) in self.known:
+        if not self.is_full and (model.schema, model.name) in self.known:
             return
         kind = "view" if model.kind == VIEW else "table"
         yield f"comment on {kind} {_published(model)} is {literal(model.description)}"
@@ -191,16 +190,17 @@ def history_of(plan: Plan, mart: str) -> Model | None:
 
 
 def _published(model: Model) -> str:
-    return relation(PUBLISHED, model.name)
+    return relation(model.schema, model.name)
 
 
 def _granted(model: Model) -> Iterator[str]:
-    yield f"grant usage on schema {PUBLISHED} to {_READERS}"
-    yield f"grant select on {_published(model)} to {_READERS}"
+    if model.schema == _READ_BY_ANALYSTS:
+        yield f"grant usage on schema {model.schema} to {_READERS}"
+        yield f"grant select on {_published(model)} to {_READERS}"
 
 
-def _definition(cursor: Cursor, schema: str, name: str) -> str:
-    """A view's query as it reads where relations of its schema need no schema."""
-    cursor.execute(f"set local search_path = {schema}")
-    cursor.execute("select pg_get_viewdef(to_regclass(%s))", (relation(schema, name),))
+def _definition(cursor: Cursor, view: str, schemas: Sequence[str]) -> str:
+    """A view's query as it reads where relations of these schemas need none."""
+    cursor.execute(f"set local search_path = {columns(schemas)}")
+    cursor.execute("select pg_get_viewdef(to_regclass(%s))", (view,))
     return str(one_row(cursor)[0])

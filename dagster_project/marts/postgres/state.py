@@ -43,7 +43,7 @@ returning is_whole
 # A raw table that was loaded anew has rows of which nothing says that they have gone.
 _WORK = """
 with last as (
-    select started_at, batches, definition from ops.refreshes where is_complete order by refresh_id desc limit 1
+    select refresh_id, started_at, batches, definition from ops.refreshes where is_complete order by refresh_id desc limit 1
 ), current as (
     select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state
 )
@@ -54,7 +54,8 @@ select
     or exists (
         select from ops.table_syncs as sync
         where sync.batch_id > (last.batches ->> sync.system)::bigint and sync.found_by like '%%first load%%'
-    )
+    ),
+    array(select marts from ops.refreshes where refresh_id > last.refresh_id)
 from current left join last on true
 """
 
@@ -69,6 +70,7 @@ class Work:
         seen: That which published marts reflect.
         seen_at: When the refresh started that these reflect; None before the first.
         needs_full: Whether what batches have touched does not tell what differs.
+        parts_since: What incomplete refreshes have published since, by mart.
     """
 
     now: datetime
@@ -76,6 +78,7 @@ class Work:
     seen: Mapping[str, int]
     seen_at: datetime | None
     needs_full: bool
+    parts_since: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

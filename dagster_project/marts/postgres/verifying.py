@@ -13,13 +13,12 @@ from datetime import datetime
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.marts.lineage import Model
-from dagster_project.marts.plan import MART, PUBLISHED, STEP, Family, Plan
+from dagster_project.marts.lineage import MART, Model
+from dagster_project.marts.plan import STEP, Family, Followers, Plan
 from dagster_project.marts.postgres import state
-from dagster_project.marts.postgres.candidates import groups_query, is_group_of
+from dagster_project.marts.postgres.candidates import groups_query, image_of, is_group_of
 from dagster_project.marts.postgres.names import columns, relation, row
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation, replaced
-from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
 from dagster_project.marts.postgres.touching import touching
 from dagster_project.marts.verification import Difference, Verification
 from dagster_project.postgres.cursors import one_row
@@ -77,16 +76,18 @@ class Verifying:
         for name in marts:
             mart = self.plan.project.models[name]
             reads: dict[Relation, Relation] = {}
-            for family in self.plan.families_of(name):
+            followers = self.plan.following(name)
+            for family in [followers] if followers else self.plan.families_of(name):
                 if family.name not in made:
                     made[family.name] = self._make(family)
                 reads |= made[family.name]
             yield self._compare(mart, reads)
 
-    def _make(self, family: Family) -> dict[Relation, Relation]:
+    def _make(self, family: Family | Followers) -> dict[Relation, Relation]:
         """Make the stand-ins of what the models of a family read, of the groups to compute again."""
         keys = relation(_TEMPORARY, family.touched)
-        self.cursor.execute(f"create temporary table {keys} on commit drop as\n{self._chosen(family)}")
+        chosen = self._chosen(family) if isinstance(family, Family) else self._chosen_of_published(family)
+        self.cursor.execute(f"create temporary table {keys} on commit drop as\n{chosen}")
         self.cursor.execute(f"analyze {keys}")
         reads: dict[Relation, Relation] = {}
         for of, (view, query) in Narrowing(self.plan, family, place=_TEMPORARY, shows_candidates=False).views(self._kept).items():
@@ -107,27 +108,36 @@ class Verifying:
         known = [f"select {columns(key)} from {relation(contract.raw_schema, family.group.table)}"]
         if not family.group.columns:
             marts = [name for name in family.models if self.plan.project.models[name].kind == MART]
-            known += [f"select {columns(key)} from {relation(PUBLISHED, mart)}" for mart in marts]
+            known += [f"select {columns(key)} from {relation(*self.plan.published(mart))}" for mart in marts]
         later = touching(self.plan, family, seen=self._batches.get(family.group.system, 0)).query()
-        limit = "" if self.groups is None else f"\norder by random()\nlimit {self.groups}"
         every = "\nunion\n".join(known)
         return (
             f"select {columns(key)}, null::bigint as batch_id\nfrom (\n{every}\n) as known\n"
-            f"where {row(key)} is not null and {row(key)} not in (select {columns(key)} from (\n{later}\n) as later){limit}"
+            f"where {row(key)} is not null and {row(key)} not in (select {columns(key)} from (\n{later}\n) as later){self._limit}"
         )
+
+    def _chosen_of_published(self, followers: Followers) -> str:
+        """A query of the groups to compute again from marts as they are published: those that these and the followers show."""
+        group = columns(followers.group.columns)
+        marts = [name for name in followers.models if self.plan.project.models[name].kind == MART]
+        shown = "\nunion\n".join(f"select {group} from {relation(*self.plan.published(name))}" for name in (followers.group.mart, *marts))
+        return f"select *, null::bigint as batch_id\nfrom (\n{shown}\n) as known{self._limit}"
+
+    @property
+    def _limit(self) -> str:
+        return "" if self.groups is None else f"\norder by random()\nlimit {self.groups}"
 
     def _query(self, name: str, reads: Mapping[Relation, Relation]) -> str:
         """The kept SQL of a model on stand-ins, as of the moment of the refresh that is published."""
         query = state.as_of(self._kept[name], self._started_at)
-        published = {self.plan.relation_of(mart.name): (PUBLISHED, mart.name) for mart in self.plan.marts}
+        published = {self.plan.relation_of(mart.name): (mart.schema, mart.name) for mart in self.plan.marts}
         stands_for = {**published, **reads}
         return replaced(query, lambda each: relation(*stands_for[each]) if each in stands_for else None)
 
     def _compare(self, mart: Model, reads: Mapping[Relation, Relation]) -> Verification:
-        listed = [name for name in mart.columns if name not in OF_THE_REFRESH]
         recomputed, groups = relation(_TEMPORARY, f"{mart.name}__recomputed"), relation(_TEMPORARY, f"{mart.name}__chosen")
         # With the types that it is published with, through which its values have gone.
-        self.cursor.execute(f"create temporary table {recomputed} (like {relation(PUBLISHED, mart.name)}) on commit drop")
+        self.cursor.execute(f"create temporary table {recomputed} (like {relation(mart.schema, mart.name)}) on commit drop")
         query = self._query(mart.name, reads)
         self.cursor.execute(
             f"insert into {recomputed} ({columns(mart.columns)})\nselect {columns(mart.columns)} from (\n{query}\n) as query"
@@ -138,8 +148,8 @@ class Verifying:
             self.cursor.execute(f"select count(*) from {groups}")
             (number,) = one_row(self.cursor)
             is_chosen = f"exists (select from {groups} as touched where {is_group_of(self.plan, mart.name, 'side')})"
-        image = f"row{row(listed, 'side')}::text as image"
-        published = f"select {image} from {relation(PUBLISHED, mart.name)} as side where {is_chosen}"
+        image = f"{image_of(mart.columns, 'side')} as image"
+        published = f"select {image} from {relation(mart.schema, mart.name)} as side where {is_chosen}"
         made = f"select {image} from {recomputed} as side where {is_chosen}"
         self.cursor.execute(
             f"create temporary table {relation(_TEMPORARY, f'{mart.name}__differing')} on commit drop as\n"

@@ -29,6 +29,8 @@
             no group keep those of the last full refresh: gathering them costs more than they can save.
         #}
         {% do run_query('analyze ' ~ changes ~ (' (' ~ get_quoted_csv(grouped_by) ~ ')' if grouped_by else '')) %}
+        {# Marts that follow this one come after it, and begin with the groups that its rows have touched. #}
+        {% for statement in refresh_under_way()['relations'][model.name]['then'] %}{% do run_query(statement) %}{% endfor %}
     {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -189,7 +189,8 @@ class House:
         Returns:
             What went wrong; empty if they are published.
         """
-        part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in marts)] if marts else []
+        together = [model.name for model in self.plan.published_with(marts)]
+        part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in together)] if marts else []
         with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
             begun = engine.begin(full="--full-refresh" in flags, at=self._moment)
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())

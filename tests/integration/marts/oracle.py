@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
-from tests.dbt_manifest import grain_of, marts_of
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
+from tests.dbt_manifest import grain_of, kept_of, marts_of, models_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
 
@@ -33,14 +33,15 @@ def refresh(house: House, *flags: str, publish: bool = True) -> None:
 
 def columns_of(house: House, mart: str, but: Sequence[str] = ()) -> str:
     """The columns of a mart, but some, as a list in SQL."""
-    return ", ".join(f'"{column}"' for column in marts_of(house.manifest)[mart]["columns"] if column not in but)
+    return ", ".join(f'"{column}"' for column in models_of(house.manifest)[mart]["columns"] if column not in but)
 
 
 def _differences(house: House, mart: str) -> list[tuple[str, str, str]]:
     """Rows that stand on one side only: published, or in the full rebuild that is not published. What names the refresh does not count."""
-    key = ", ".join(f'"{column}"' for column in grain_of(house.manifest, marts_of(house.manifest)[mart]))
+    node = models_of(house.manifest)[mart]
+    key = ", ".join(f'"{column}"' for column in grain_of(house.manifest, node))
     read = f"select row({key})::text as key, row({columns_of(house, mart, OF_THE_REFRESH)})::text as image from"
-    published, rebuilt = f"{read} analytics.{mart}", f"{read} analytics_next.{mart}"
+    published, rebuilt = f"{read} {node['schema']}.{mart}", f"{read} analytics_next.{mart}"
     return house.warehouse(
         f"select key, 'published' as side, image from ({published} except all {rebuilt}) as one"
         f" union all select key, 'rebuilt', image from ({rebuilt} except all {published}) as other order by 1, 2 limit 6"
@@ -50,7 +51,7 @@ def _differences(house: House, mart: str) -> list[tuple[str, str, str]]:
 def differences_from_rebuild(house: House) -> Differences:
     """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
     refresh(house, "--full-refresh", publish=False)
-    return {mart: found for mart in marts_of(house.manifest, "mart") if (found := _differences(house, mart))}
+    return {mart: found for mart in kept_of(house.manifest) if (found := _differences(house, mart))}
 
 
 def published(house: House) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dagster_project.commands.explaining import explanation_of
 from dagster_project.marts.explanation import Explanation, explainable_marts
 from dagster_project.marts.lineage import Project
 from dagster_project.marts.plan import Plan, make_plan
-from dagster_project.marts.postgres.publishing import OF_THE_REFRESH
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.marts.recomputation import ExplanationError
 from dagster_project.resources.databases import Databases
 from dagster_project.resources.manifest import load_plan

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.dbt_manifest import marts_of
+from tests.dbt_manifest import kept_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
 from tests.integration.marts.oracle import differences_along_histories, differences_from_rebuild, refresh
@@ -38,9 +38,9 @@ def test_a_row_that_is_missing_is_noticed_in_every_mart(house: House) -> None:
     """And every mart has one: histories reach them all."""
     house.fill(together([house.history(number, seed=number) for number in range(1, 9)]))
     refresh(house)
-    marts = marts_of(house.manifest, "mart")
-    for mart in marts:
-        house.warehouse(f"delete from analytics.{mart} where ctid = (select min(ctid) from analytics.{mart})")
+    marts = kept_of(house.manifest)
+    for mart, node in marts.items():
+        house.warehouse(f"delete from {node['schema']}.{mart} where ctid = (select min(ctid) from {node['schema']}.{mart})")
     noticed = differences_from_rebuild(house)
     refresh(house, "--full-refresh")
     assert {mart: [side for _, side, _ in rows] for mart, rows in noticed.items()} == {mart: ["rebuilt"] for mart in marts}

@@ -53,8 +53,9 @@ def test_any_row_that_differs_is_found_and_named(refreshed: House) -> None:
     marts = [mart.name for mart in refreshed.plan.marts]
     gone = {}
     for mart in marts:
+        table = ".".join(refreshed.plan.published(mart))
         ((gone[mart],),) = refreshed.warehouse(
-            f"delete from analytics.{mart} as m where ctid = (select min(ctid) from analytics.{mart}) returning to_jsonb(m)"
+            f"delete from {table} as m where ctid = (select min(ctid) from {table}) returning to_jsonb(m)"
         )
     found = verify(refreshed, marts=marts)
     for mart, one in found.items():

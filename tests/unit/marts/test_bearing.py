@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from dagster_project.marts.bearing import Bearing, bearings_of, condition
-from dagster_project.marts.lineage import MartDeclarationError
-from dagster_project.marts.plan import MART, make_plan
+from dagster_project.marts.lineage import MART, MartDeclarationError
+from dagster_project.marts.plan import make_plan
 from tests.unit.marts.projects import contract, model, project
 
 METRICS = Bearing("(?P<split>validation|test)_(?P<metric>mae|rmse)(_.+)?", "raw.name = '{metric}' and raw.split = '{split}'")

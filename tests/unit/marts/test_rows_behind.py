@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import influence
-from dagster_project.marts.lineage import Group, Model
-from dagster_project.marts.plan import MART, VIEW, Family, Plan, make_plan
+from dagster_project.marts.lineage import MART, Group, Model
+from dagster_project.marts.plan import VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres.names import stand_in
 from dagster_project.marts.postgres.rows_behind import RowsBehind
 from tests.unit.marts.projects import contract, model, project

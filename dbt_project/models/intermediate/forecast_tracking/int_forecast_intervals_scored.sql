@@ -8,7 +8,7 @@ with intervals as (
         and {{ is_usable('upper_bound') }}
         and confidence_level > 0
         and confidence_level < 1 as is_scored
-    from {{ ref('int_predictions_parsed') }}
+    from {{ ref('int_predictions_ordered') }}
     where
         position_in_level = 1
         and confidence_level is not null
@@ -38,6 +38,7 @@ final as (
         horizon,
         target_at,
         confidence_level,
+        widest_level,
         case when is_scored then known_actual_value between lower_bound and upper_bound end as is_covered,
         case when is_scored then upper_bound - lower_bound end as interval_width,
         case when is_scored then upper_bound - lower_bound + (shortfall + excess) / lower_quantile end as winkler_score,

@@ -1,26 +1,18 @@
 with predictions as (
 
-    select * from {{ ref('int_predictions_parsed') }}
+    select * from {{ ref('int_predictions_ordered') }}
 
 ),
 
 intervals as (
 
-    select
-        *,
-        max(confidence_level) over (partition by model_id) as widest_level
-    from {{ ref('int_forecast_intervals_scored') }}
+    select * from {{ ref('int_forecast_intervals_scored') }}
 
 ),
 
 forecasters as (
 
-    select distinct
-        experiment_id,
-        model_id,
-        model_name,
-        model_type
-    from predictions
+    select * from {{ ref('int_forecasters') }}
 
 ),
 
@@ -133,7 +125,7 @@ scored as (
 
 ),
 
-final as (
+compared as (
 
     select
         scored.*,
@@ -150,6 +142,18 @@ final as (
         partition by experiment_id, unique_id, cutoff_key, horizon, target_at
         order by case when model_type = 'SeasonalNaive' and outcome = 'evaluated' then 0 else 1 end nulls last, model_id nulls last
     )
+
+),
+
+final as (
+
+    select
+        *,
+        case when baseline_absolute_error is not null then absolute_error end as compared_absolute_error,
+        case when absolute_error is not null then baseline_absolute_error end as comparing_absolute_error,
+        case when baseline_squared_error is not null then squared_error end as compared_squared_error,
+        case when squared_error is not null then baseline_squared_error end as comparing_squared_error
+    from compared
 
 )
 

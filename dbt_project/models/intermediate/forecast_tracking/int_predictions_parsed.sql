@@ -54,35 +54,13 @@ parsed as (
 
 ),
 
-keyed as (
+final as (
 
     select
         *,
         -- Stands for "no cutoff" in joins, where null would equal nothing.
         coalesce(cutoff_at, cast('0001-01-01' as {{ type_timestamp_ntz() }})) as cutoff_key
     from parsed
-
-),
-
--- A forecast with two intervals is two rows; one written again is a duplicate, of which the last counts. An actual value belongs to the
--- forecast time, so the last one known counts for all rows of a point.
-final as (
-
-    select
-        *,
-        row_number() over (
-            partition by model_id, unique_id, cutoff_key, horizon, target_at
-            order by prediction_id desc nulls first
-        ) as position_in_point,
-        row_number() over (
-            partition by model_id, unique_id, cutoff_key, horizon, target_at, confidence_level
-            order by prediction_id desc nulls first
-        ) as position_in_level,
-        first_value(actual_value) over (
-            partition by model_id, unique_id, cutoff_key, horizon, target_at
-            order by case when actual_value is null then 1 else 0 end nulls last, prediction_id desc nulls first
-        ) as known_actual_value
-    from keyed
 
 )
 

@@ -1,32 +1,42 @@
-with intervals as (
+with by_cutoff as (
 
-    select * from {{ ref('int_forecast_intervals_scored') }}
+    select * from {{ ref('int_interval_accuracy_by_cutoff') }}
 
 ),
 
-rolled_up as (
+overall as (
 
-    select
-        {{ accuracy_rollup_level() }} as rollup_level,
-        experiment_id,
-        model_id,
-        unique_id,
-        cutoff_at,
-        horizon,
-        confidence_level,
-        count(*) as expected_points,
-        {{ interval_errors() }}
-    from intervals
-    group by {{ accuracy_rollups(['experiment_id', 'model_id', 'confidence_level']) }}
+    select * from {{ ref('int_interval_accuracy_overall') }}
+
+),
+
+united as (
+
+    select * from by_cutoff
+    union all
+    select * from overall
 
 ),
 
 final as (
 
     select
-        rolled_up.*,
-        {{ refresh_columns() }}
-    from rolled_up
+        rollup_level,
+        experiment_id,
+        model_id,
+        unique_id,
+        cutoff_at,
+        horizon,
+        confidence_level,
+        expected_points,
+        interval_points,
+        interval_coverage,
+        interval_width,
+        winkler_score,
+        pinball_loss,
+        refreshed_at,
+        source_batch_id
+    from united
 
 )
 

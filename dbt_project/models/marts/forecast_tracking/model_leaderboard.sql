@@ -1,6 +1,7 @@
-with points as (
+with sums as (
 
-    select * from {{ ref('int_forecast_points_scored') }}
+    select * from {{ ref('int_forecast_sums') }}
+    where sum_level = 'series'
 
 ),
 
@@ -28,74 +29,45 @@ registered as (
 
 ),
 
-evaluated as (
-
-    select
-        *,
-        unique_id || '@' || cast(cutoff_key as {{ type_text() }}) as pair_key,
-        count(*) over (partition by experiment_id, unique_id, cutoff_key, horizon, target_at) as models_at_point,
-        max(case when model_type = 'SeasonalNaive' then 1 else 0 end) over (
-            partition by experiment_id, unique_id, cutoff_key, horizon, target_at
-        ) as has_baseline
-    from points
-    where outcome = 'evaluated'
-
-),
-
 -- The point that most models have been evaluated at, those with the baseline first: who is there is compared. Where all models share a
 -- point these are all; one that shares nothing with the others is listed without a rank instead of leaving all of them without one.
 meeting_points as (
 
     select
         experiment_id,
-        unique_id,
-        cutoff_key,
-        horizon,
-        target_at,
+        models_key,
         models_at_point as compared_models,
         row_number() over (
             partition by experiment_id
             order by
-                models_at_point desc nulls first,
-                has_baseline desc nulls first,
+                models_at_point desc nulls last,
+                has_baseline desc nulls last,
                 unique_id asc nulls last,
                 cutoff_key asc nulls last,
-                horizon asc nulls last,
-                target_at asc nulls last,
+                first_horizon asc nulls last,
+                first_evaluated_at asc nulls last,
                 model_id asc nulls last
         ) as preference
-    from evaluated
+    from sums
+    where models_at_point is not null
 
 ),
 
-compared as (
+-- No more models are at any point, so where all that are compared were evaluated nobody else was.
+added_up as (
 
     select
-        evaluated.experiment_id,
-        evaluated.model_id,
-        meeting_points.compared_models
-    from evaluated
+        sums.model_id,
+        max(meeting_points.compared_models) as compared_models,
+        count(*) as common_pairs,
+        {{ added_up(point_counts(), point_values(), 'unique_id nulls last, cutoff_key nulls last') }}
+    from sums
     inner join meeting_points
         on
-            evaluated.experiment_id = meeting_points.experiment_id
-            and evaluated.unique_id = meeting_points.unique_id
-            and evaluated.cutoff_key = meeting_points.cutoff_key
-            and evaluated.horizon = meeting_points.horizon
-            and evaluated.target_at = meeting_points.target_at
+            sums.experiment_id = meeting_points.experiment_id
+            and sums.models_key = meeting_points.models_key
             and meeting_points.preference = 1
-
-),
-
-candidates as (
-
-    select
-        evaluated.*,
-        compared.compared_models,
-        count(*) over (
-            partition by evaluated.experiment_id, evaluated.unique_id, evaluated.cutoff_key, evaluated.horizon, evaluated.target_at
-        ) as compared_models_at_point
-    from evaluated
-    inner join compared on evaluated.model_id = compared.model_id
+    group by sums.model_id
 
 ),
 
@@ -103,26 +75,26 @@ errors as (
 
     select
         model_id,
-        max(compared_models) as compared_models,
-        count(*) as common_points,
-        count(distinct pair_key) as common_pairs,
+        compared_models,
+        evaluated_points,
+        common_pairs,
         {{ point_errors() }}
-    from candidates
-    where compared_models_at_point = compared_models
-    group by model_id
+    from added_up
 
 ),
 
 totals as (
 
     select
-        experiment_id,
-        model_id,
-        model_type,
-        count(*) filter (where outcome = 'evaluated') as evaluated_points,
-        count(distinct case when outcome = 'evaluated' then unique_id || '@' || cast(cutoff_key as {{ type_text() }}) end) as evaluated_pairs
-    from points
-    group by experiment_id, model_id, model_type
+        sums.experiment_id,
+        sums.model_id,
+        models.model_type,
+        cast(sum(sums.evaluated_points) as bigint) as evaluated_points,
+        count(distinct case when sums.evaluated_points > 0 then sums.unique_id || '@' || cast(sums.cutoff_key as {{ type_text() }}) end)
+            as evaluated_pairs
+    from sums
+    inner join models on sums.model_id = models.model_id
+    group by sums.experiment_id, sums.model_id, models.model_type
 
 ),
 
@@ -132,7 +104,7 @@ boards as (
         totals.*,
         errors.model_id is not null as is_compared,
         max(errors.compared_models) over (partition by totals.experiment_id) as compared_models,
-        coalesce(errors.common_points, 0) as common_points,
+        coalesce(errors.evaluated_points, 0) as common_points,
         coalesce(errors.common_pairs, 0) as common_pairs,
         errors.mae,
         errors.rmse,
