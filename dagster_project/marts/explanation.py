@@ -31,6 +31,9 @@ from dagster_project.suggestions import way_out
 
 _STAMPS = {"batch_id": sql.Identifier(BATCH_ID), "synced_at": sql.Identifier(SYNCED_AT)}
 
+# The schema of marts that are shown; others are kept for these.
+_ANALYSTS_READ = "analytics"
+
 _SUMMARY = """
 select
     count(*), count(*) filter (where {batch_id} > {last_seen}),
@@ -158,7 +161,7 @@ def explain(
     _check_columns(model, [name for name, _ in key], column)
     cursor.execute("set local timezone = 'UTC'")
     row = _take_row(cursor, model, key)
-    recomputation = Recomputation(cursor, mart)
+    recomputation = Recomputation(cursor, mart, plan.published)
     explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
     # A foreign key of which no SQL makes use leads to no rows; what SQL makes use of is known of what is published.
     known = make_plan(plan.project, plan.contracts, kept_reads(cursor, definition()) or None)
@@ -190,7 +193,7 @@ def _differing(row: Mapping[str, str | None], recomputed: Mapping[str, str | Non
 
 
 def _explainable(plan: Plan, mart: str) -> Model:
-    published = {model.name: model for model in plan.project.of_kind(MART, VIEW, HISTORY)}
+    published = {model.name: model for model in plan.project.of_kind(MART, VIEW, HISTORY) if model.schema == _ANALYSTS_READ}
     known = f"marts whose rows can be explained: {', '.join(explainable_marts(plan))}"
     if mart not in published:
         raise ExplanationError(f"there is no mart {mart!r}; {way_out(mart, published, known)}")
@@ -204,7 +207,8 @@ def _explainable(plan: Plan, mart: str) -> Model:
 
 def explainable_marts(plan: Plan) -> list[str]:
     """Marts, and views on them, of which single rows of sources make a row."""
-    return [model.name for model in plan.project.of_kind(MART, VIEW) if plan.families_behind(model.name)]
+    marts = (model.name for model in plan.project.of_kind(MART, VIEW) if model.schema == _ANALYSTS_READ)
+    return [name for name in marts if plan.families_behind(name)]
 
 
 def _check_columns(model: Model, key: Sequence[str], column: str | None) -> None:
@@ -218,7 +222,7 @@ def _check_columns(model: Model, key: Sequence[str], column: str | None) -> None
 
 def _take_row(cursor: Cursor, model: Model, key: Sequence[tuple[str, str]]) -> dict[str, str | None]:
     """Keep the published row in a temporary table, and give its values as text."""
-    relation = "analytics", model.name
+    relation = _ANALYSTS_READ, model.name
     columns = columns_of(cursor, relation)
     if not columns:
         raise ExplanationError(f"analytics.{model.name} has not been published; run `runmart refresh`")
@@ -246,7 +250,7 @@ def _take_row(cursor: Cursor, model: Model, key: Sequence[tuple[str, str]]) -> d
 
 def _shown(mart: str) -> sql.Identifier:
     """The temporary table with the published row."""
-    return stand_in_of(("analytics", mart))
+    return stand_in_of((_ANALYSTS_READ, mart))
 
 
 @dataclass(frozen=True)
@@ -289,7 +293,7 @@ class _Copies:
     def _copy(self, family: Family) -> None:
         system = family.group.system
         bearings = bearings_of(self.plan.project, self.mart)
-        rows = RowsBehind(self.plan, family, relation(*stand_in("analytics", self.mart)))
+        rows = RowsBehind(self.plan, family, relation(*stand_in(_ANALYSTS_READ, self.mart)))
         copied: list[str] = []
         for name in rows.tables({table for of, table in self._behind if of == system}):
             bears = condition(bearings.get((system, name)), self.explained)

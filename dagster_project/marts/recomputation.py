@@ -8,7 +8,7 @@ a raw table by the given rows, or by an empty table if none are given; a model b
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg2 import sql
@@ -81,11 +81,13 @@ class Recomputation:
     Attributes:
         cursor: Of that transaction.
         mart: Name of the mart.
+        published: Where a mart is published, by name.
         publication: The refresh that published it last.
     """
 
     cursor: Cursor
     mart: str
+    published: Callable[[str], Relation]
     publication: Publication = field(init=False)
     _definitions: dict[Relation, _Definition] = field(init=False)
     _made: list[Relation] = field(default_factory=list)
@@ -183,8 +185,9 @@ class Recomputation:
             return
         schema, name = relation
         if schema == self.target[0]:
-            columns = sql.SQL(", ").join(map(sql.Identifier, columns_of(self.cursor, ("analytics", name))))
-            copy_shape(self.cursor, ("analytics", name), stand_in)
+            published = self.published(name)
+            columns = sql.SQL(", ").join(map(sql.Identifier, columns_of(self.cursor, published)))
+            copy_shape(self.cursor, published, stand_in)
             self.cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from ({2}) as definition").format(stand_in, columns, query))
         else:
             self.cursor.execute(sql.SQL("create temporary table {} on commit drop as {}").format(stand_in, query))
