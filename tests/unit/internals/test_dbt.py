@@ -6,10 +6,14 @@ ADAPTER = ADAPTERS["dbt"]
 
 _MANAGER = "dbt.adapters.postgres.connections:PostgresConnectionManager"
 _POOL = "use connections to the warehouse again"
+_STOP = "stop the parse at a mart that does not say enough"
 
 PARTS = (
     Part("dbt.plugins.manager:dbtPlugin.initialize", "take effect in whatever starts dbt", takes("self")),
     Part("dbt.plugins.manager:dbtPlugin", "take effect in whatever starts dbt", lambda found: isinstance(found, type)),
+    Part("dbt.plugins.manager:dbtPlugin.get_manifest_artifacts", _STOP, takes("self", "manifest")),
+    Part("dbt.plugins.contracts:PluginArtifacts", _STOP, lambda found: found() == {}),
+    Part("dbt.exceptions:ParsingError", _STOP, takes("msg")),
     Part("dbt.adapters.postgres.impl:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
     Part(f"{_MANAGER}.open", _POOL, takes("connection")),
     Part(f"{_MANAGER}.set_connection_name", _POOL, takes("self", "name")),
