@@ -1,5 +1,7 @@
 """Each private part of dbt is where Runmart looks for it, and what it takes it for."""
 
+from typing import get_origin
+
 from tests.private_parts import ADAPTERS, Part, has, moved, takes, untold
 
 ADAPTER = ADAPTERS["dbt"]
@@ -12,7 +14,7 @@ PARTS = (
     Part("dbt.plugins.manager:dbtPlugin.initialize", "take effect in whatever starts dbt", takes("self")),
     Part("dbt.plugins.manager:dbtPlugin", "take effect in whatever starts dbt", lambda found: isinstance(found, type)),
     Part("dbt.plugins.manager:dbtPlugin.get_manifest_artifacts", _STOP, takes("self", "manifest")),
-    Part("dbt.plugins.contracts:PluginArtifacts", _STOP, lambda found: found() == {}),
+    Part("dbt.plugins.contracts:PluginArtifacts", _STOP, lambda found: get_origin(found) is dict),
     Part("dbt.exceptions:ParsingError", _STOP, takes("msg")),
     Part("dbt.adapters.postgres.impl:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
     Part(f"{_MANAGER}.open", _POOL, takes("connection")),
