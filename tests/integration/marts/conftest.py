@@ -6,7 +6,7 @@ mean, and what is expected of them.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +19,7 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest as ParsedManifest
 from dbt.contracts.graph.nodes import CompiledNode
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
 
 from benchmarks.warm_marts import built
@@ -177,6 +178,15 @@ class House:
             yield PostgresEngine(connection, self.plan, definition(self.root), history_days)
         finally:
             connection.close()
+
+    @contextmanager
+    def transforming(self) -> Iterator[Cursor]:
+        """A transaction in the warehouse, as the role that transforms."""
+        with (
+            closing(psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")) as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
 
     def try_build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> str:
         """Refresh these marts and what they read, without unit tests, which the first build has run; without names, all.
