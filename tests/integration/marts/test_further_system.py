@@ -1,14 +1,15 @@
 """A further system has its executions in fct_runs by files of its own, with no other file changed."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dbt.cli.main import dbtRunner
 
+from dagster_project.settings import PROJECT_ROOT, SOURCES_ROOT
 from tests import further_system
-from tests.integration.marts.conftest import House, messages
+from tests.integration.marts.conftest import House
 
 FCT_RUNS = "select system_name, execution_id, status, started_on::text from analytics.fct_runs order by 1, 2"
 FURTHER = (further_system.SYSTEM, "7", "succeeded", "2025-01-01")
@@ -34,26 +35,20 @@ def fill(house: House, runs: int) -> None:
 
 
 def test_fct_runs_unites_it_in_full_and_in_part(unspoilt: House, tmp_path: Path) -> None:
-    project = further_system.copy_project(tmp_path / "project")
-    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(tmp_path)]
-    # Unit tests too: they hold whichever systems there are.
-    build = ["build", *folders, "--indirect-selection", "cautious", "--select", "+fct_runs"]
-
-    def runs(*command: str) -> None:
-        result = dbtRunner().invoke([*command])
-        assert result.success, messages(result)
-
-    fill(unspoilt, runs=1)
-    runs("parse", *folders)
+    root = tmp_path / "checkout"
+    shutil.copytree(SOURCES_ROOT, root / SOURCES_ROOT.relative_to(PROJECT_ROOT))
+    project = further_system.copy_project(root / "dbt_project")
+    there = House(unspoilt.source_url, unspoilt.warehouse_url, unspoilt.server_url, tmp_path / "dbt", root)
+    fill(there, runs=1)
     further_system.bring_executions(project)
-    refused = dbtRunner().invoke(build)
-    assert f"was parsed before there was a macro {further_system.SYSTEM}__executions: run `dbt parse --no-partial-parse`" in messages(
-        refused
+    assert (
+        f"was parsed before there was a macro {further_system.SYSTEM}__executions: run `dbt parse --no-partial-parse`" in there.try_build()
     )
-    runs("parse", "--no-partial-parse", *folders)
-    runs(*build)
-    assert unspoilt.warehouse(FCT_RUNS) == [("forecast_tracking", "1", "succeeded", "2025-01-02"), FURTHER]
-    fill(unspoilt, runs=2)
-    runs(*build)
+    there.parse()
+    there.build()
+    assert there.warehouse(FCT_RUNS) == [("forecast_tracking", "1", "succeeded", "2025-01-02"), FURTHER]
+    fill(there, runs=2)
+    there.build()
     own = [("forecast_tracking", str(number), "succeeded", "2025-01-02") for number in (1, 2)]
-    assert unspoilt.warehouse(FCT_RUNS) == [*own, FURTHER]
+    assert there.warehouse(FCT_RUNS) == [*own, FURTHER]
+    assert there.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]

@@ -22,7 +22,7 @@ def said(house: House, mart: str, relation: str = "", where: str = "true") -> li
 @pytest.mark.parametrize("seed", [1, 2])
 def test_history_says_what_was_published_at_any_moment(house: House, seed: int) -> None:
     histories = [house.history(number, seed + number) for number in range(1, 4)]
-    history_of = {mart["config"]["history_of"]: name for name, mart in marts_of(house.manifest, "mart_history").items()}
+    history_of = {mart["config"]["meta"]["history_of"]: name for name, mart in marts_of(house.manifest, "mart_history").items()}
     assert history_of
     reported = []
     for _ in range(REFRESHES):

@@ -6,8 +6,8 @@ from tests.integration.marts.conftest import House
 from tests.integration.marts.mutations import survivors, ways_of
 
 MOMENT = datetime(2025, 3, 1, tzinfo=UTC)
-HISTORIES = 24
-STEPS = 4
+HISTORIES = 40
+STEPS = 8
 
 
 def test_no_way_can_be_cut_unnoticed(house: House) -> None:

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from dagster_project.marts.engine import NothingPublished
+from dagster_project.marts.plan import STEP
 from tests.integration.marts.conftest import House
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
@@ -325,10 +326,14 @@ def test_sync_during_a_build_is_not_published(published: House) -> None:
 def test_mart_without_its_steps_is_refused(published: House) -> None:
     """What an earlier refresh left in a step says nothing about this one."""
     published.fill(rows(2))
+    together = [model.name for model in published.plan.published_with(["forecast_interval_accuracy"]) if model.kind != STEP]
+    steps = {step for name in together for step in published.plan.project.read_by(name) if step.kind == STEP}
     with published.engine() as engine:
         engine.begin(full=False)
-        engine.end({"forecast_interval_accuracy": "select"})
-    assert "has not built int_forecast_intervals_scored, int_predictions_parsed" in refused(published, "forecast_interval_accuracy")
+        engine.end(dict.fromkeys(together, "select"))
+    missing = ", ".join(sorted(step.name for step in steps))
+    assert missing
+    assert f"has not built {missing}" in refused(published, "forecast_interval_accuracy")
 
 
 def test_published_columns_are_documented(published: House) -> None:

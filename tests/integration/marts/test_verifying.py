@@ -50,17 +50,14 @@ def test_what_is_published_is_what_raw_makes(refreshed: House, groups: int | Non
 
 
 def test_any_row_that_differs_is_found_and_named(refreshed: House) -> None:
-    marts = [mart.name for mart in refreshed.plan.marts]
-    gone = {}
-    for mart in marts:
-        table = ".".join(refreshed.plan.published(mart))
-        ((gone[mart],),) = refreshed.warehouse(
-            f"delete from {table} as m where ctid = (select min(ctid) from {table}) returning to_jsonb(m)"
-        )
-    found = verify(refreshed, marts=marts)
-    for mart, one in found.items():
-        assert one.differing >= 1, mart
-        assert any(not each.is_published for each in one.sample), mart
+    """In each mart by itself: a mart that follows another is held against that one as it is published."""
+    for mart in refreshed.plan.marts:
+        with closing(psycopg2.connect(refreshed.warehouse_url)) as connection, connection.cursor() as cursor:
+            table = ".".join(refreshed.plan.published(mart.name))
+            cursor.execute(f"delete from {table} where ctid = (select min(ctid) from {table})")
+            (one,) = Verifying(cursor, refreshed.plan, definition(), None).verify([mart.name])
+        assert one.differing >= 1, mart.name
+        assert any(not each.is_published for each in one.sample), mart.name
 
 
 def test_group_that_raw_has_no_longer_is_looked_at(refreshed: House) -> None:
