@@ -14,6 +14,10 @@
     case when abs({{ value }}) < 1e-100 then 0 else {{ value }} * {{ value }} end
 {%- endmacro %}
 
+{% macro product(factor, value) -%}
+    case when abs({{ value }}) < 1e-100 then 0 else {{ factor }} * {{ value }} end
+{%- endmacro %}
+
 {% macro ratio(dividend, divisor) -%}
     case
         when coalesce(abs({{ divisor }}), 0) < 1e-100 then null

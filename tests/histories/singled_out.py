@@ -26,7 +26,7 @@ class SingledOut:
     Attributes:
         literals: Values that it is compared with, each with a weight: what stands alone is singled out more than one of a few, and that
             more than one of many. So a list of n weighs 1/n, and each value of it the n-th part of that.
-        keys: Keys that are taken from its documents, each with the types, in SQL, that what is found is cast to.
+        keys: Keys that are taken from its documents, each with the types, in SQL, that what is found is cast to, or functions that read it.
         meeting: Columns by which rows are grouped or joined.
         read: Columns that are read at all.
     """
@@ -133,7 +133,14 @@ def _keys(query: exp.Expr) -> Iterator[tuple[str, str, set[str]]]:
             around = taken.parent
             while isinstance(around, exp.Paren):
                 around = around.parent
-            yield column, str(key.this), {around.to.sql("postgres").lower()} if isinstance(around, exp.Cast) else set()
+            yield column, str(key.this), _made_by(around)
+
+
+def _made_by(around: exp.Expr | None) -> set[str]:
+    """The type that a cast makes of what it is given, or the name of the function that makes something of it."""
+    if isinstance(around, exp.Cast):
+        return {around.to.sql("postgres").lower()}
+    return {around.name.lower()} if isinstance(around, exp.Anonymous) else set()
 
 
 def _meeting(query: exp.Expr) -> Iterator[str]:

@@ -106,10 +106,10 @@ def _under_key(chance: random.Random, types: list[str]) -> object:
             return chance.choice([None, "soon", 7, True, {}])
 
 
-# By the name of the type in a cast.
+# By the name of the type in a cast, or of a function of the warehouse.
 _MOMENTS_IN_DOCUMENTS = ("2025-01-01T00:00:00", "2025-01-02", "2025-01-01T02:00:00+02:00")
 _FITTING: Mapping[str, tuple[object, ...]] = {
-    **dict.fromkeys(("timestamp", "timestamptz", "date"), _MOMENTS_IN_DOCUMENTS),
+    **dict.fromkeys(("timestamp", "timestamptz", "date", "time_or_null"), _MOMENTS_IN_DOCUMENTS),
     **dict.fromkeys(("double precision", "real", "decimal", "numeric"), (3, 0.7, 0)),
     **dict.fromkeys(("int", "bigint"), (3, 7, 0)),
     **dict.fromkeys(("text", "varchar"), ("a", "b")),

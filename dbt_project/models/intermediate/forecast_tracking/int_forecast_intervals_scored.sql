@@ -19,8 +19,8 @@ bounded as (
 
     select
         *,
-        greatest(lower_bound - known_actual_value, 0) as shortfall,
-        greatest(known_actual_value - upper_bound, 0) as excess
+        case when is_scored then known_actual_value - lower_bound end as above_lower,
+        case when is_scored then known_actual_value - upper_bound end as above_upper
     from intervals
 
 ),
@@ -41,16 +41,14 @@ final as (
         widest_level,
         case when is_scored then known_actual_value between lower_bound and upper_bound end as is_covered,
         case when is_scored then upper_bound - lower_bound end as interval_width,
-        case when is_scored then upper_bound - lower_bound + (shortfall + excess) / lower_quantile end as winkler_score,
+        case
+            when is_scored then upper_bound - lower_bound + (greatest(-above_lower, 0) + greatest(above_upper, 0)) / lower_quantile
+        end as winkler_score,
         case
             when is_scored
                 then (
-                    greatest(
-                        lower_quantile * (known_actual_value - lower_bound), (lower_quantile - 1) * (known_actual_value - lower_bound)
-                    )
-                    + greatest(
-                        (1 - lower_quantile) * (known_actual_value - upper_bound), -lower_quantile * (known_actual_value - upper_bound)
-                    )
+                    greatest({{ product('lower_quantile', 'above_lower') }}, {{ product('(lower_quantile - 1)', 'above_lower') }})
+                    + greatest({{ product('(1 - lower_quantile)', 'above_upper') }}, {{ product('-lower_quantile', 'above_upper') }})
                 ) / 2
         end as pinball_loss
     from bounded
