@@ -40,7 +40,9 @@ final as (
         confidence_level,
         case when is_scored then known_actual_value between lower_bound and upper_bound end as is_covered,
         case when is_scored then upper_bound - lower_bound end as interval_width,
-        case when is_scored then upper_bound - lower_bound + (greatest(-above_lower, 0) + greatest(above_upper, 0)) / lower_quantile end as winkler_score,
+        case
+            when is_scored then upper_bound - lower_bound + (greatest(-above_lower, 0) + greatest(above_upper, 0)) / lower_quantile
+        end as winkler_score,
         case
             when is_scored
                 then (
