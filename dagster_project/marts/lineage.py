@@ -41,6 +41,11 @@ class Group:
     table: str
     columns: Mapping[str, str]
 
+    @property
+    def of(self) -> str:
+        """What its rows are of."""
+        return f"{self.system}.{self.table}"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -53,6 +58,11 @@ class Rows:
 
     mart: str
     columns: tuple[str, ...]
+
+    @property
+    def of(self) -> str:
+        """What its rows are of."""
+        return f"the mart {self.mart}"
 
 
 @dataclass(frozen=True)

@@ -361,6 +361,9 @@ def _family(share: _Share, group: Group, project: Project, contracts: Mapping[st
 
 def _is_read(hop: Hop, group: Group, models: Iterable[str], project: Project, reads: Reads) -> bool:
     """Whether any of the models, or a mart that they read, makes use of all columns of a foreign key."""
+    # Of what a part of a full refresh has left out nothing is known.
+    if not reads.keys() >= {*models}:
+        return True
     readers = {each.name for name in models for each in project.read_by(name)}
     return any({*hop.key.columns} <= {*reads.get(name, {}).get((group.system, hop.child), ())} for name in readers)
 

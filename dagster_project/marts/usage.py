@@ -26,35 +26,35 @@ def relations_read(query: str) -> set[Relation]:
     return {(table.db, table.name) for table in tree.find_all(exp.Table) if table.db}
 
 
-def columns_used(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:
-    """By raw table, the columns that a query makes use of; in doubt all of them.
+def columns_used(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:
+    """By relation, the columns that a query makes use of; in doubt all of them.
 
     Args:
         model: The query, in the dialect of PostgreSQL.
-        queries: By relation, the query that makes it; what is none of these and no raw table counts as read by nobody.
-        raw: By raw table, its columns.
+        queries: By relation, the query that makes it.
+        known: By relation that no query makes, its columns; what is neither counts as read by nobody.
     """
     try:
-        tree = pushdown_projections(_qualified(model, queries, raw))
+        tree = pushdown_projections(_qualified(model, queries, known))
     except SqlglotError:
-        return {relation: frozenset(columns) for relation, columns in raw.items()}
+        return {relation: frozenset(columns) for relation, columns in known.items()}
     used: dict[Relation, frozenset[str]] = {}
     for scope in traverse_scope(tree):
         for alias, source in scope.sources.items():
-            if isinstance(source, exp.Table) and (source.db, source.name) in raw:
+            if isinstance(source, exp.Table) and (source.db, source.name) in known:
                 found = frozenset(column.name for column in scope.columns if column.table == alias)
                 used[source.db, source.name] = used.get((source.db, source.name), frozenset()) | found
     return used
 
 
-def computed_of_all(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> list[str]:
+def computed_of_all(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> list[str]:
     """What a query computes of all rows that it reads, not of those that belong together, as SQL; see `columns_used`.
 
     These are windows without `partition by`, aggregates without `group by`, and limits; not those of subqueries that a row outside
     restricts.
     """
     try:
-        scopes = traverse_scope(_qualified(model, queries, raw))
+        scopes = traverse_scope(_qualified(model, queries, known))
     except SqlglotError:
         return []
     return [part.sql() for scope in scopes if _reads_all(scope) for part in _computed_of_all(scope)]
@@ -76,10 +76,10 @@ def _computed_of_all(scope: Scope) -> Iterator[exp.Expr]:
         yield query.args["limit"]
 
 
-def _qualified(model: str, queries: Mapping[Relation, str], raw: Mapping[Relation, Sequence[str]]) -> exp.Expr:
+def _qualified(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> exp.Expr:
     """A query with those behind it in their places, each column with the relation that it is of."""
     schema = MappingSchema(dialect="postgres")
-    for (schema_name, name), columns in raw.items():
+    for (schema_name, name), columns in known.items():
         schema.add_table(exp.table_(name, schema_name), dict.fromkeys(columns, "text"))
     tree = _expanded(sqlglot.parse_one(model, dialect="postgres"), queries)
     return qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=False)

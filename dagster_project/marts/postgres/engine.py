@@ -136,34 +136,36 @@ class PostgresEngine:
 
     def _require_apart(self, queries: Mapping[str, str]) -> None:
         """Refuse a mart or a step whose groups are not made each of its own rows: a row anywhere would change them all."""
-        views, raw = self._views_behind(queries), self._raw_columns()
-        for family in self._plan.families:
+        views, known = self._views_behind(queries), self._known_columns()
+        for family in self._plan.recomputed_together:
             for name in (name for name in family.models if name in queries):
-                for part in computed_of_all(queries[name], views, raw)[:1]:
+                for part in computed_of_all(queries[name], views, known)[:1]:
                     raise MartDeclarationError(
-                        f"mart {family.name} is recomputed by rows of {family.group.system}.{family.group.table}, but {name} computes "
+                        f"mart {family.name} is recomputed by rows of {family.group.of}, but {name} computes "
                         f"{part} of all rows at once, so that any change touches every group; say `group: whole`, or compute it by group"
                     )
 
     def _views_behind(self, queries: Mapping[str, str]) -> dict[Relation, str]:
         return {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
 
-    def _raw_columns(self) -> dict[Relation, tuple[str, ...]]:
-        return {
+    def _known_columns(self) -> dict[Relation, tuple[str, ...]]:
+        """Columns of raw tables and marts, which say what they are."""
+        raw = {
             (contract.raw_schema, name): (*table.columns, *raw_columns.TYPES)
             for contract in self._plan.contracts.values()
             for name, table in contract.tables.items()
         }
+        return raw | {self._plan.relation_of(mart.name): tuple(mart.columns) for mart in self._plan.marts}
 
     def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
         """What is kept of models that were built."""
-        views, raw = self._views_behind(queries), self._raw_columns()
+        views, known = self._views_behind(queries), self._known_columns()
         systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
         kept = []
         for name, query in queries.items():
             kind = self._plan.project.models[name].kind
-            used = columns_used(query, views, raw) if kind in (MART, STEP) else {}
-            reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items()}
+            used = columns_used(query, views, known) if kind in (MART, STEP) else {}
+            reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items() if schema in systems}
             kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads))
         return kept
 

@@ -78,11 +78,11 @@ class House:
         """Parse the project once; every command of this house starts from that."""
         self.parse()
 
-    def parse(self) -> None:
+    def parse(self, *flags: str) -> None:
         """Parse the project as it stands."""
         self.contracts = load_contracts(self.root / "dagster_project" / "defs" / "sources")
         self._runner = dbtRunner()
-        parsed = self.dbt("parse")
+        parsed = self.dbt("parse", *flags)
         assert parsed.success, parsed.exception
         self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
         self.plan = make_plan(read_project(self.manifest), self.contracts)

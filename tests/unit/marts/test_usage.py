@@ -47,6 +47,19 @@ def test_columns_that_decide_what_a_query_gives_are_used(query: str, used: dict[
     assert columns_used(query, VIEWS, RAW) == used
 
 
+def test_columns_of_marts_are_known_by_what_they_say() -> None:
+    mart = "analytics_next", "worth"
+    query = (
+        'with worth as (select * from "w"."analytics_next"."worth"), o as (select * from "w"."raw_shop"."orders")'
+        ", final as (select worth.*, o.total from worth inner join o on worth.customer_id = o.customer_id)"
+        " select worth, total from final"
+    )
+    assert columns_used(query, VIEWS, {**RAW, mart: ["customer_id", "worth", "name"]}) == {
+        ORDERS: {"customer_id", "total"},
+        mart: {"customer_id", "worth"},
+    }
+
+
 def test_sql_that_nobody_understands_uses_everything() -> None:
     assert columns_used("select from where", VIEWS, RAW) == {relation: set(columns) for relation, columns in RAW.items()}
 
