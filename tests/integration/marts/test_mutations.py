@@ -7,7 +7,7 @@ from tests.integration.marts.mutations import survivors, ways_of
 
 MOMENT = datetime(2025, 3, 1, tzinfo=UTC)
 HISTORIES = 160
-STEPS = 5
+STEPS = 14
 
 
 def test_no_way_can_be_cut_unnoticed(house: House) -> None:

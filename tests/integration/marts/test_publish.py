@@ -327,11 +327,11 @@ def test_mart_without_its_steps_is_refused(published: House) -> None:
     """What an earlier refresh left in a step says nothing about this one."""
     published.fill(rows(2))
     together = [model.name for model in published.plan.published_with(["forecast_interval_accuracy"]) if model.kind != STEP]
-    steps = {step for name in together for step in published.plan.project.read_by(name) if step.kind == STEP}
+    steps = {step.name for name in together for step in published.plan.project.read_by(name) if step.kind == STEP}
     with published.engine() as engine:
         engine.begin(full=False)
         engine.end(dict.fromkeys(together, "select"))
-    missing = ", ".join(sorted(step.name for step in steps))
+    missing = ", ".join(sorted(steps))
     assert missing
     assert f"has not built {missing}" in refused(published, "forecast_interval_accuracy")
 
