@@ -68,6 +68,12 @@ class History:
                 self._change(name, number, share if name in changing else 0.0)
         self._mend()
 
+    def change_one(self) -> None:
+        """Change one row of one table, and what refers to it if it goes: what follows from it must be noticed by this alone."""
+        name = self._random.choice([*self._schema])
+        self._change(name, self._random.randint(1, self._size(name)), 1.0)
+        self._mend()
+
     def _size(self, name: str) -> int:
         references = [reference for reference in self._schema[name].references if reference.parent != name]
         if name in self._parents or not references:
