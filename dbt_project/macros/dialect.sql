@@ -30,21 +30,7 @@
 
 {% macro json_time(column, key) %}{{ return(adapter.dispatch('json_time')(column, key)) }}{% endmacro %}
 {% macro default__json_time(column, key) -%}
-    {#- Null for what is no time of the calendar, 2025-02-30 and 25:00 among it. Days after the 28th are held against their month's end. -#}
-    {%- set text = json_text(column, key) %}
-    {%- set date = "(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])" %}
-    {%- set clock = "[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]+)?)?|24:00(:00)?)" %}
-    {%- set zone = "(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)" %}
-    case
-        when {{ text }} !~ '^{{ date }}({{ clock }}{{ zone }}?)?$' then null
-        when
-            substr({{ text }}, 9, 2) > '28'
-            and extract(day from cast(substr({{ text }}, 1, 8) || '01' as date) + interval '1 month' - interval '1 day')
-                < cast(substr({{ text }}, 9, 2) as integer)
-            then null
-        when substr({{ text }}, 11) ~ '[Z+-]' then cast({{ text }} as timestamp with time zone) at time zone 'UTC'
-        else cast({{ text }} as timestamp)
-    end
+    ops.time_or_null({{ json_text(column, key) }})
 {%- endmacro %}
 
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
