@@ -11,7 +11,7 @@
 {%- endmacro %}
 
 {% macro square(value) -%}
-    case when abs({{ value }}) < 1e-100 then 0 else {{ value }} * {{ value }} end
+    {{ product(value, value) }}
 {%- endmacro %}
 
 {% macro product(factor, value) -%}

@@ -65,6 +65,11 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
+    @property
+    def attempts(self) -> int:
+        """Syncs, however they ended."""
+        return self.syncs + self.kills + self.failures.total()
+
     def as_json(self) -> dict[str, str | int | float]:
         """The line of a report."""
         found = self.difference
@@ -94,7 +99,7 @@ def soak(
     tally = run.tally = Tally(name)
     hazards = disturbing(place.source_url, seed, mode.contract.capture == "cdc", weather.hazard_pause_seconds)
     with writing(place.source_url, seed, weather.habits), hazards if mode.is_exact else nullcontext():
-        while time.monotonic() - started < seconds or (tally.syncs < least_syncs and run.tried < _HOPELESS):
+        while time.monotonic() - started < seconds or (tally.syncs < least_syncs and tally.attempts < _HOPELESS):
             run.step()
     run.end()
     tally.seconds = time.monotonic() - started
@@ -110,7 +115,6 @@ class _Soak:
     judge: Judge
     report: Callable[[str], None]
     tally: Tally = field(default_factory=lambda: Tally(""))
-    tried: int = 0
 
     def step(self) -> None:
         """One sync, left alone, killed at a stage, killed at any moment, or with a server crashing meanwhile."""
@@ -138,7 +142,6 @@ class _Soak:
         self, kill_at: KillPoint | None = None, disturb_after: float | None = None, disturb: Callable[[int], None] = attempts.kill
     ) -> Attempt:
         copy = partial(self.mode.copy, self.place.source_url, self.place.warehouse_url)
-        self.tried += 1
         seen = attempt(copy, self.judge.on_snapshot, kill_at, disturb_after, disturb)
         self.tally.kills += seen.ending is Ending.KILLED
         self.tally.syncs += seen.ending is Ending.DONE
