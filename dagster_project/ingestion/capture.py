@@ -102,9 +102,13 @@ def _peek(
     wait_until_durable(cursor, source.end_lsn)
     try:
         changes = slot.peek(cursor, contract, source.end_lsn, _MOST_KEYS)
+        peeked = slot.read_slot(cursor, found.name)
     except psycopg2.Error as error:
         warning = f"the replication slot of {contract.system} could not be read ({first_line(error)}): changes are found by the horizon"
         return Stream(publications=publications, is_continuous=is_continuous, acknowledged=acknowledged, warnings=(warning,))
+    if peeked is None or lsn_number(peeked.confirmed) > lsn_number(start):
+        # Somebody moved it, or made it anew, after it was found: the changes that it then passed over are not among these.
+        return Stream(publications=publications)
     usable = {table for table in publications if table not in changes.unknown and _is_streamed(table, source, before, publications)}
     prefix = slot.acknowledgeable(changes, source.position.snapshot, source.end_lsn)
     return Stream(

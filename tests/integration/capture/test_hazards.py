@@ -148,6 +148,28 @@ def test_both_modes_stay_exact(name: str, somewhere: Place, capture_servers: tup
         exact_syncs(pairs)
 
 
+@pytest.mark.parametrize("hazard", [hazards.advance_slot, hazards.recreate_slot, hazards.drop_slot])
+def test_slot_that_moves_before_it_is_peeked_at(
+    hazard: Callable[[Cursor], object], somewhere: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync has found it where it was left, and reads its changes a moment later."""
+    peek = slot.peek
+
+    def late(cursor: Cursor, declared: SystemContract, upto: str, max_keys: int) -> slot.Changes:
+        act(somewhere, hazard)
+        return peek(cursor, declared, upto, max_keys)
+
+    fill(somewhere.source_url, "before", 40)
+    slot.enable(contract("cdc"), somewhere.source_url)
+    exact_sync(somewhere, contract("cdc"))
+    fill(somewhere.source_url, "meanwhile", 40)
+    with monkeypatch.context() as patched:
+        patched.setattr(slot, "peek", late)
+        exact_sync(somewhere, contract("cdc"))
+    fill(somewhere.source_url, "after", 10)
+    exact_sync(somewhere, contract("cdc"))
+
+
 def exact_syncs(pairs: list[tuple[Place, SystemContract]]) -> None:
     for where, chosen in pairs:
         exact_sync(where, chosen)

@@ -74,8 +74,9 @@ def predictions(house: House) -> House:
 
 
 def read_as(house: House, macro: str, key: str) -> dict[int, Any]:
-    """What a macro of the project reads from each prediction."""
-    query = f"select prediction_id, {{{{ {macro}('metadata', '{key}') }}}} from {{{{ source('forecast_tracking', 'predictions') }}}}"
+    """What a macro of the project reads from each prediction that the source still has."""
+    read = f"{{{{ {macro}('metadata', '{key}') }}}}"
+    query = f"select prediction_id, {read} from {{{{ source('forecast_tracking', 'predictions') }}}} where _deleted_at is null"
     compiled = house.dbt("compile", "--inline", query)
     assert isinstance(compiled.result, RunExecutionResult), compiled.exception
     return dict(house.warehouse(cast("CompiledNode", compiled.result.results[0].node).compiled_code or ""))
