@@ -18,7 +18,7 @@ def defs() -> dg.Definitions:
 
 def definitions_of(*warehouses: Namespace) -> dg.Definitions:
     """Everything under `defs/`, for each warehouse. Runs execute in one process: on a small machine, starting processes costs more."""
-    first, *others = (DefsTree.of(warehouse).build_defs() for warehouse in warehouses)
+    first, *others = (DefsTree.of(warehouse).definitions() for warehouse in warehouses)
     return dg.Definitions.merge(first, *(_added(first, other) for other in others), dg.Definitions(executor=dg.in_process_executor))
 
 
