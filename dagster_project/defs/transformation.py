@@ -21,6 +21,7 @@ from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.lineage import MartDeclarationError
+from dagster_project.marts.plan import PUBLISHED
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
@@ -278,6 +279,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                 [
                     dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
                     for mart, counts in sorted(rows.items())
+                    if load_plan().project.models[mart].schema == PUBLISHED
                 ],
                 _ROWS_SCHEMA,
             ),

@@ -18,7 +18,7 @@ from dagster_project.contracts.table import BoundTable
 from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import MART, Model, Table
-from dagster_project.marts.plan import HISTORY, VIEW, Family, Plan, make_plan
+from dagster_project.marts.plan import HISTORY, PUBLISHED, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.marts.postgres.names import relation, stand_in
 from dagster_project.marts.postgres.rows_behind import RowsBehind
@@ -30,9 +30,6 @@ from dagster_project.settings import DBT_PROJECT
 from dagster_project.suggestions import way_out
 
 _STAMPS = {"batch_id": sql.Identifier(BATCH_ID), "synced_at": sql.Identifier(SYNCED_AT)}
-
-# The schema of marts that are shown; others are kept for these.
-_ANALYSTS_READ = "analytics"
 
 _SUMMARY = """
 select
@@ -193,7 +190,7 @@ def _differing(row: Mapping[str, str | None], recomputed: Mapping[str, str | Non
 
 
 def _explainable(plan: Plan, mart: str) -> Model:
-    published = {model.name: model for model in plan.project.of_kind(MART, VIEW, HISTORY) if model.schema == _ANALYSTS_READ}
+    published = {model.name: model for model in plan.project.of_kind(MART, VIEW, HISTORY) if model.schema == PUBLISHED}
     known = f"marts whose rows can be explained: {', '.join(explainable_marts(plan))}"
     if mart not in published:
         raise ExplanationError(f"there is no mart {mart!r}; {way_out(mart, published, known)}")
@@ -207,7 +204,7 @@ def _explainable(plan: Plan, mart: str) -> Model:
 
 def explainable_marts(plan: Plan) -> list[str]:
     """Marts, and views on them, of which single rows of sources make a row."""
-    marts = (model.name for model in plan.project.of_kind(MART, VIEW) if model.schema == _ANALYSTS_READ)
+    marts = (model.name for model in plan.project.of_kind(MART, VIEW) if model.schema == PUBLISHED)
     return [name for name in marts if plan.families_behind(name)]
 
 
@@ -222,7 +219,7 @@ def _check_columns(model: Model, key: Sequence[str], column: str | None) -> None
 
 def _take_row(cursor: Cursor, model: Model, key: Sequence[tuple[str, str]]) -> dict[str, str | None]:
     """Keep the published row in a temporary table, and give its values as text."""
-    relation = _ANALYSTS_READ, model.name
+    relation = PUBLISHED, model.name
     columns = columns_of(cursor, relation)
     if not columns:
         raise ExplanationError(f"analytics.{model.name} has not been published; run `runmart refresh`")
@@ -250,7 +247,7 @@ def _take_row(cursor: Cursor, model: Model, key: Sequence[tuple[str, str]]) -> d
 
 def _shown(mart: str) -> sql.Identifier:
     """The temporary table with the published row."""
-    return stand_in_of((_ANALYSTS_READ, mart))
+    return stand_in_of((PUBLISHED, mart))
 
 
 @dataclass(frozen=True)
@@ -293,7 +290,7 @@ class _Copies:
     def _copy(self, family: Family) -> None:
         system = family.group.system
         bearings = bearings_of(self.plan.project, self.mart)
-        rows = RowsBehind(self.plan, family, relation(*stand_in(_ANALYSTS_READ, self.mart)))
+        rows = RowsBehind(self.plan, family, relation(*stand_in(PUBLISHED, self.mart)))
         copied: list[str] = []
         for name in rows.tables({table for of, table in self._behind if of == system}):
             bears = condition(bearings.get((system, name)), self.explained)

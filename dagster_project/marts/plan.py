@@ -14,6 +14,8 @@ from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influe
 from dagster_project.marts.lineage import MART, Group, MartDeclarationError, Model, Project, Rows, Table
 
 CANDIDATES = "analytics_next"
+# The schema of marts that analysts read; others are kept for these.
+PUBLISHED = "analytics"
 # A model that is materialized so is a table of one refresh, which several marts read.
 STEP = "step"
 HISTORY, VIEW = "mart_history", "mart_view"

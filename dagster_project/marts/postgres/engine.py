@@ -34,6 +34,8 @@ PREFER_INDEXES = (
     "set local enable_sort = off; set local enable_incremental_sort = off; set local random_page_cost = 0.1; set local seq_page_cost = 0.1"
 )
 # Nothing that a refresh builds must survive a crash before it is published.
+_CHANGES = ("inserted", "deleted")
+
 _COMMIT_LAZILY = "set local synchronous_commit = off"
 _HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
 
@@ -223,17 +225,19 @@ class PostgresEngine:
         cursor.execute("select clock_timestamp()")
         (published_at,) = one_row(cursor)
         values = {"published_at": published_at, "days": self._history_days}
-        written = {}
+        written: dict[str, dict[str, int]] = {}
         _execute(cursor, (statement for model in (*marts, *histories) for statement in publishing.shape(model)))
         for mart in marts:
             history = history_of(self._plan, mart.name)
             cursor.execute(publishing.write(mart, history if history and (history.schema, history.name) in known else None), values)
-            written[mart.name] = dict(zip(("inserted", "deleted"), one_row(cursor), strict=True))
+            written[mart.name] = dict(zip(_CHANGES, one_row(cursor), strict=True))
             if (mart.schema, mart.name) not in known:
                 cursor.execute(f"analyze {relation(mart.schema, mart.name)}")
         _execute(cursor, (statement for history in histories for statement in publishing.keep(history, self._history_days)), values)
         for view in views:
             _execute(cursor, publishing.view(cursor, view))
+            if view.name in self._plan.shown:
+                written[view.name] = _sum(written[mart] for mart in view.models if mart in written)
         _execute(cursor, (statement for model in (*marts, *histories, *views) for statement in publishing.describe(model)))
         next_due_at = self._next_due_at(cursor, refresh) if is_complete else None
         return state.record_refresh(
@@ -343,6 +347,11 @@ class PostgresEngine:
 def _are_there(cursor: Cursor, names: Sequence[str]) -> bool:
     cursor.execute("select coalesce(bool_and(to_regclass(name) is not null), true) from unnest(%s) as name", (list(names),))
     return bool(one_row(cursor)[0])
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    listed = [*counts]
+    return {change: sum(each[change] for each in listed) for change in _CHANGES}
 
 
 def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, object] | None = None) -> None:
