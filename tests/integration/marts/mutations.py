@@ -51,7 +51,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
         house: With a source that histories fill.
         moment: When all refreshes take place, so that time alone changes nothing.
         seeds: One for each history.
-        steps: How often they change.
+        steps: How often they change, at most.
     """
     histories = [house.history(number, seed) for number, seed in enumerate(seeds, start=1)]
     with house.at(moment):
@@ -69,6 +69,8 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
             refresh(house, "--full-refresh", publish=False)
             with house.transforming() as cursor:
                 left = [way for way in left if not _is_missed(cursor, plan, way, seen)]
+            if not left:
+                break
             refresh(house, "--full-refresh")
     return [str(way) for way in left]
 
