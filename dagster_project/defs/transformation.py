@@ -21,10 +21,10 @@ from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.lineage import MartDeclarationError
-from dagster_project.marts.plan import PUBLISHED
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.resources.dbt import built_models, dbt_on
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import ensure_manifest, load_plan
@@ -44,7 +44,7 @@ _REFRESH = "RUNMART_REFRESH"
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
 
-_PUBLICATION = ("analytics", "publication")
+_PUBLICATION = (PUBLISHED, "publication")
 
 
 class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
@@ -80,7 +80,7 @@ class Translator(DagsterDbtTranslator):
         if unique_id.startswith("source."):
             return spec.replace_attributes(key=self._key(manifest["sources"][unique_id]))
         node = manifest["nodes"][unique_id]
-        is_mart = node["schema"] == "analytics"
+        is_mart = node["schema"] == PUBLISHED
         return spec.replace_attributes(
             key=self._key(node),
             group_name=self._namespace.label(_group(node)),
@@ -163,7 +163,7 @@ def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> froz
 
 def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
     """All marts of the warehouse whose keys begin so."""
-    return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == "analytics")
+    return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == PUBLISHED)
 
 
 def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:

@@ -20,9 +20,7 @@ from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.types import is_widened
 from dagster_project.postgres import roles
 from dagster_project.postgres.cursors import one_row
-
-# dbt makes the views of this schema anew with every build.
-_REBUILT_SCHEMA = "staging"
+from dagster_project.postgres.schemas import STAGING
 
 _TYPES = """
 select class.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod)
@@ -296,7 +294,7 @@ def _changed(wanted: Mapping[str, str], existing: Mapping[str, str]) -> dict[str
 def _refuse_lasting_views(cursor: Cursor, name: sql.Identifier, what: str) -> None:
     text = name.as_string(cursor)
     cursor.execute(_DEPENDENT_VIEWS, (text, text))
-    lasting = [view for view, schema in cursor.fetchall() if schema != _REBUILT_SCHEMA]
+    lasting = [view for view, schema in cursor.fetchall() if schema != STAGING]
     if lasting:
         raise SchemaDrift(
             f"the source has a wider type for {what}, and the view {', '.join(lasting)} shows the old one: "

@@ -18,7 +18,7 @@ from dagster_project.contracts.table import BoundTable
 from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import MART, Model, Table
-from dagster_project.marts.plan import HISTORY, PUBLISHED, VIEW, Family, Plan, make_plan
+from dagster_project.marts.plan import HISTORY, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.marts.postgres.names import relation, stand_in
 from dagster_project.marts.postgres.rows_behind import RowsBehind
@@ -26,6 +26,7 @@ from dagster_project.marts.postgres.state import kept_reads
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.driver_errors import first_line
+from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.suggestions import way_out
 

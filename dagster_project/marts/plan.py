@@ -12,10 +12,8 @@ from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.bearing import bearings_of
 from dagster_project.marts.influence import Hop, Influence, NoWayToGroup, influence
 from dagster_project.marts.lineage import MART, Group, MartDeclarationError, Model, Project, Rows, Table
+from dagster_project.postgres.schemas import CANDIDATES
 
-CANDIDATES = "analytics_next"
-# The schema of marts that analysts read; others are kept for these.
-PUBLISHED = "analytics"
 # A model that is materialized so is a table of one refresh, which several marts read.
 STEP = "step"
 HISTORY, VIEW = "mart_history", "mart_view"

@@ -17,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.errors import RunmartError
 from dagster_project.marts.postgres.names import stand_in
 from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import CANDIDATES
 
 Relation = tuple[str, str]
 
@@ -104,7 +105,7 @@ class Recomputation:
     @property
     def target(self) -> Relation:
         """The candidate of the mart, which is what the project means by its name."""
-        return "analytics_next", self.mart
+        return CANDIDATES, self.mart
 
     @property
     def models_read(self) -> tuple[str, ...]:

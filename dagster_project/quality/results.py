@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from psycopg2.extras import execute_values
 
 from dagster_project.postgres.cursors import one_row
-from dagster_project.quality.suites import MARTS, Severity, Suite
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.suites import Severity, Suite
 from dagster_project.quality.validation import Validation, warehouse_connection
 
 _INSERT = """
@@ -34,7 +35,7 @@ def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
         run_id: Identity of the run that checked.
     """
     with warehouse_connection(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BATCH, (None if suite.system == MARTS else suite.system,))
+        cursor.execute(_NEWEST_BATCH, (None if suite.system == PUBLISHED else suite.system,))
         (batch_id,) = one_row(cursor)
         rows = [
             (

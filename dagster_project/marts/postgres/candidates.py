@@ -9,8 +9,9 @@ project, tests included, means that view.
 
 from collections.abc import Iterable
 
-from dagster_project.marts.plan import CANDIDATES, Plan
+from dagster_project.marts.plan import Plan
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
+from dagster_project.postgres.schemas import CANDIDATES
 
 # These name the refresh that last changed a row; a row is not another one because of them.
 OF_THE_REFRESH = ("refreshed_at", "source_batch_id")

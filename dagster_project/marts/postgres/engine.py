@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import MART, MartDeclarationError, Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, STEP, VIEW, Plan, make_plan
+from dagster_project.marts.plan import HISTORY, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
 from dagster_project.marts.postgres.following import making_touched, noting_touched
@@ -28,6 +28,7 @@ from dagster_project.marts.postgres.touching import touching
 from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import CANDIDATES
 
 # What small queries on indexes need, where raw tables may be large and touched groups are few.
 PREFER_INDEXES = (

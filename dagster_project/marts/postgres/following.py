@@ -9,9 +9,10 @@ A row that is recomputed as it is published touches nothing, so that a change en
 from collections.abc import Sequence
 
 from dagster_project.marts.lineage import MART
-from dagster_project.marts.plan import CANDIDATES, Followers, Plan
+from dagster_project.marts.plan import Followers, Plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of, is_in_touched_group
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
+from dagster_project.postgres.schemas import CANDIDATES
 
 
 def noting_touched(plan: Plan, followers: Followers, mart: str) -> str:

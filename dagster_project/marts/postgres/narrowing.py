@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.influence import Hop
 from dagster_project.marts.lineage import MART
-from dagster_project.marts.plan import CANDIDATES, STEP, Family, Followers, Plan
+from dagster_project.marts.plan import STEP, Family, Followers, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
 from dagster_project.marts.postgres.names import columns, relation, row, shortened
+from dagster_project.postgres.schemas import CANDIDATES
 
 Relation = tuple[str, str]
 

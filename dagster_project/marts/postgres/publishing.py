@@ -14,13 +14,13 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
 from dagster_project.marts.lineage import MART, Model
-from dagster_project.marts.plan import CANDIDATES, HISTORY, VIEW, Plan
+from dagster_project.marts.plan import HISTORY, VIEW, Plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of, is_group_of, is_in_touched_group
 from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions
 from dagster_project.marts.postgres.names import columns, literal, quoted, relation
 from dagster_project.postgres.cursors import one_row
-
-_READERS, _READ_BY_ANALYSTS = "runmart_analyst", "analytics"
+from dagster_project.postgres.roles import ANALYST
+from dagster_project.postgres.schemas import CANDIDATES, PUBLISHED
 
 # What changes the columns of a published table, or a published view, waits for readers only so long.
 _GIVE_UP_SOON = "set local lock_timeout = '5s'"
@@ -194,9 +194,9 @@ def _published(model: Model) -> str:
 
 
 def _granted(model: Model) -> Iterator[str]:
-    if model.schema == _READ_BY_ANALYSTS:
-        yield f"grant usage on schema {model.schema} to {_READERS}"
-        yield f"grant select on {_published(model)} to {_READERS}"
+    if model.schema == PUBLISHED:
+        yield f"grant usage on schema {model.schema} to {ANALYST}"
+        yield f"grant select on {_published(model)} to {ANALYST}"
 
 
 def _definition(cursor: Cursor, view: str, schemas: Sequence[str]) -> str:

@@ -16,12 +16,13 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.marts.definition import definition
 from dagster_project.marts.influence import Hop
 from dagster_project.marts.lineage import MART
-from dagster_project.marts.plan import CANDIDATES, Family, Followers, Plan, make_plan
+from dagster_project.marts.plan import Family, Followers, Plan, make_plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
 from dagster_project.marts.postgres.state import kept_reads
 from dagster_project.marts.postgres.touching import Touching
 from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import CANDIDATES
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
 from tests.integration.marts.oracle import refresh

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from math import isfinite
 
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.postgres.schemas import CANDIDATES
 from dagster_project.quality.metric_ranges import load_metric_ranges
-from dagster_project.quality.suites import CANDIDATE_SCHEMA, Expectation, Suite, load_suites
+from dagster_project.quality.suites import Expectation, Suite, load_suites
 from dagster_project.scaffold.names import parent_check
 
 CONTRACT = load_contracts()["forecast_tracking"]
@@ -41,7 +42,7 @@ class Corruption:
 
 def qualified(table: str) -> str:
     """A raw table or the candidate of a mart, with its schema."""
-    return f"{RAW if table in CONTRACT.tables else CANDIDATE_SCHEMA}.{table}"
+    return f"{RAW if table in CONTRACT.tables else CANDIDATES}.{table}"
 
 
 def _tables_with(check: str) -> list[str]:
