@@ -12,6 +12,7 @@ from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbtPlugin
 
 from dagster_project.short_lived import collect_garbage_rarely
+from dbt_runmart.behavior import name_source_of_flags
 from dbt_runmart.connections import PooledConnections
 from dbt_runmart.declarations import require_plan
 
@@ -23,6 +24,7 @@ class RunmartPlugin(dbtPlugin):
         """Take effect; dbt calls it before it makes an adapter."""
         PostgresAdapter.ConnectionManager = PooledConnections
         collect_garbage_rarely()
+        name_source_of_flags()
 
     def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
         """Look at the project, which dbt has parsed, and add nothing to what it writes."""
