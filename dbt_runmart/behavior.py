@@ -13,4 +13,4 @@ _ADAPTER = "dbt.adapters.postgres.impl"
 
 def name_source_of_flags() -> None:
     """Let all flags count as the adapter's, which is what brings them."""
-    BehaviorFlagRendered._default_source = staticmethod(lambda: _ADAPTER)  # type: ignore[method-assign]
+    BehaviorFlagRendered._default_source = staticmethod(lambda: _ADAPTER)  # type: ignore[method-assign]  # noqa: SLF001
