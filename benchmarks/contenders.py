@@ -16,7 +16,8 @@ from pathlib import Path
 from benchmarks import metrics_table, psql
 from benchmarks.servers import ServerPair, execute
 from benchmarks.stopwatch import Timing, measure
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, SYNCED_AT
 from dagster_project.ingestion.sync import sync
 
 OURS = "Runmart"
@@ -40,8 +41,8 @@ _COLUMNS = """
 """
 
 # What every raw table has besides.
-_BATCH_COLUMNS = """
-    _batch_id bigint not null default 1, _synced_at timestamptz not null default now(), _deleted_at timestamptz, _moved_from jsonb
+_BATCH_COLUMNS = f"""
+    {BATCH_ID} bigint not null default 1, {SYNCED_AT} timestamptz not null default now(), {DELETED_AT} timestamptz, {MOVED_FROM} jsonb
 """
 
 Load = Callable[[str, str], Timing]
@@ -86,10 +87,10 @@ def pipe(servers: ServerPair, contract: SystemContract) -> Contender:
     table = contract.tables[metrics_table.TABLE]
     finish = (
         f"alter table {_PIPED} add primary key ({', '.join(table.key)})",
-        f"create index on {_PIPED} ({', '.join(table.key)}) where _deleted_at is not null",
-        f"create index on {_PIPED} (_batch_id) where _moved_from is not null",
+        f"create index on {_PIPED} ({', '.join(table.key)}) where {DELETED_AT} is not null",
+        f"create index on {_PIPED} ({BATCH_ID}) where {MOVED_FROM} is not null",
         *(f"create index on {_PIPED} ({', '.join(each.columns)})" for each in table.references),
-        *(f"create index on {_PIPED} (_batch_id, {', '.join(each.columns)}) where _batch_id > 1" for each in table.references),
+        *(f"create index on {_PIPED} ({BATCH_ID}, {', '.join(each.columns)}) where {BATCH_ID} > 1" for each in table.references),
         *(f"create index on {_PIPED} ({', '.join(index.columns)}) where {index.where or 'true'}" for index in table.indexes),
         f"analyze {_PIPED}",
     )

@@ -15,6 +15,7 @@ from benchmarks.contenders import Contender
 from benchmarks.judge import wrong_rows
 from benchmarks.servers import ServerPair
 from benchmarks.stopwatch import Timing, median_timing
+from dagster_project.contracts.raw_columns import IS_LIVE
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError
 
@@ -30,8 +31,8 @@ RELOADED_AT = 100_000
 _REPEATS = {0: 3, 100: 3}
 
 _LIVE_ROWS = {
-    "horizon": "raw_forecast_tracking.metrics where _deleted_at is null",
-    "cdc": "raw_forecast_tracking.metrics where _deleted_at is null",
+    "horizon": f"raw_forecast_tracking.metrics where {IS_LIVE}",
+    "cdc": f"raw_forecast_tracking.metrics where {IS_LIVE}",
     RELOAD: "piped",
     DLT: "peer.metrics",
 }

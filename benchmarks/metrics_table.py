@@ -6,7 +6,8 @@ Belongs here: rows, the same at every run, and the contract that reads them. Doe
 from typing import Literal
 
 from benchmarks.servers import execute
-from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contract
 from dagster_project.settings import SOURCES_ROOT
 
 SYSTEM = "forecast_tracking"

@@ -24,6 +24,7 @@ from benchmarks.analysts import Answers, analysts
 from benchmarks.dashboards import FRESHNESS, QUERIES
 from benchmarks.grid import Grid
 from benchmarks.servers import execute
+from dagster_project.postgres.roles import ANALYST
 from tests.beside import beside
 from tests.waiting import until
 
@@ -95,7 +96,7 @@ def _measure(platform: _Platform, connections: int, pause: float, refreshes: int
     for query in QUERIES.values():
         execute(analyst_url, query)
     crowd, parts, published = analysts(analyst_url, connections, pause), [], []
-    logged_in = f"select 1 from pg_stat_activity where usename = 'runmart_analyst' having count(*) = {connections}"
+    logged_in = f"select 1 from pg_stat_activity where usename = '{ANALYST}' having count(*) = {connections}"
     with beside(crowd):
         until(lambda: bool(execute(warehouse_url, logged_in)), seconds=60, pause=0.2)
         began = time.monotonic()

@@ -20,19 +20,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import machine, refresh_report, tracking_history
-from benchmarks.refresh_report import FixedCost, Measured, Refreshes
+from benchmarks import forecast_history, machine, refresh_report, tracking_history
+from benchmarks.refresh_report import FixedCost, LateActuals, Measured, Refreshes
 from benchmarks.servers import ServerPair, execute, server_pair
 from benchmarks.stopwatch import PeakMemory, measure
 from benchmarks.tracking_history import SYSTEM, Spread
-from benchmarks.warm_dbt import WarmDbt
-from dagster_project.components.contract import load_contracts
+from benchmarks.warm_marts import WarmMarts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.settings import url_variable
 
 # Scattered changes touch all groups, however few they are: one share shows it, and more would take most of the time.
 SHARES = {Spread.RECENT: (0.0001, 0.001, 0.01, 0.1), Spread.SCATTERED: (0.01,)}
 SUMMARY_MARTS = ("experiment_summary", "model_performance")
+FORECAST_MARTS = ("forecast_accuracy", "forecast_interval_accuracy", "model_leaderboard")
+CUTOFFS = (500, 5_000)
 
 # Recent changes up to a number are made, and followed, so many times, because the machine is faster at one time than at another.
 _ROUNDS = 3
@@ -50,12 +52,12 @@ _ACTIVE = "select active_time from pg_stat_database where datname = current_data
 
 @dataclass(frozen=True)
 class _House:
-    """A source, the warehouse that was synced from it, and dbt."""
+    """A source, the warehouse that was synced from it, and its marts."""
 
     servers: ServerPair
     source_url: str
     warehouse_url: str
-    dbt: WarmDbt
+    marts: WarmMarts
 
     def sync(self) -> None:
         """Bring raw up to date; not part of what is measured here."""
@@ -77,18 +79,15 @@ class _House:
 
         return self.measured("views", self.source_url, work)
 
-    def refresh_marts(self, name: str, *arguments: str) -> Measured:
-        """A `dbt build` that publishes at its end."""
-        return self.measured(name, self.warehouse_url, lambda: self.dbt.run("build", "--exclude-resource-type", "unit_test", *arguments))
+    def refresh_marts(self, name: str, *marts: str, full: bool = False) -> Measured:
+        """A refresh of these marts, or of all, up to its publication."""
+        return self.measured(name, self.warehouse_url, lambda: self.marts.refresh(*marts, full=full))
 
     def follow_changes(self) -> tuple[Measured, Measured, Measured]:
         """Bring the views, the two summary marts and all marts up to date, one after the other."""
         views = self.refresh_views()
         self.sync()
-        summaries = self.refresh_marts(
-            "summary marts", "--exclude-resource-type", "test", "--select", *(f"+{mart}" for mart in SUMMARY_MARTS)
-        )
-        return views, summaries, self.refresh_marts("all marts")
+        return views, self.refresh_marts("summary marts", *SUMMARY_MARTS), self.refresh_marts("all marts")
 
     def nothing_new(self, work: Path) -> FixedCost:
         """`runmart refresh` when nothing has changed, in turns with a start of dbt that does nothing."""
@@ -118,7 +117,7 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
     with tempfile.TemporaryDirectory(prefix="runmart_bench_dbt_") as work:
         source_url, warehouse_url = servers.source.new_database(SYSTEM), servers.warehouse.new_database("warehouse")
         tracking_history.create(source_url, metrics)
-        house = _House(servers, source_url, warehouse_url, WarmDbt(warehouse_url, Path(work)))
+        house = _House(servers, source_url, warehouse_url, WarmMarts(warehouse_url, Path(work)))
         house.sync()
         full = house.refresh_marts("full")
         tell(f"{metrics:,} metrics: full build {full}")
@@ -136,11 +135,33 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
                 steps.append((share, spread.value, tuple(refresh_report.median_of(each) for each in zip(*measured, strict=True))))
         fixed = house.nothing_new(Path(work))
         tell(f"{metrics:,} metrics: {fixed}")
-        rebuilt = house.refresh_marts("full", "--full-refresh")
+        rebuilt = house.refresh_marts("full", full=True)
         tell(f"{metrics:,} metrics: full rebuild {rebuilt}")
         servers.source.drop(source_url)
         servers.warehouse.drop(warehouse_url)
     return Refreshes(metrics, full, rebuilt, fixed, tuple(steps))
+
+
+def _measure_late_actuals(servers: ServerPair, cutoffs: int, tell: Callable[[str], None]) -> LateActuals:
+    """A day's actual values come in, in a history of so many cutoffs."""
+    with tempfile.TemporaryDirectory(prefix="runmart_bench_dbt_") as work:
+        source_url, warehouse_url = servers.source.new_database(SYSTEM), servers.warehouse.new_database("warehouse")
+        predictions = forecast_history.create(source_url, cutoffs)
+        house = _House(servers, source_url, warehouse_url, WarmMarts(warehouse_url, Path(work)))
+        house.sync()
+        house.refresh_marts("full")
+        refreshed = []
+        for day in range(cutoffs + 1, cutoffs + 1 + _ROUNDS):
+            forecast_history.reveal(source_url, day)
+            house.sync()
+            refreshed.append(house.refresh_marts("a day's actual values", *FORECAST_MARTS))
+            house.refresh_marts("all marts")
+            tell(f"{cutoffs:,} cutoffs, {predictions:,} predictions: {refreshed[-1]}")
+        rebuilt = house.refresh_marts("rebuild", *FORECAST_MARTS, full=True)
+        tell(f"{cutoffs:,} cutoffs, {predictions:,} predictions: {rebuilt}")
+        servers.source.drop(source_url)
+        servers.warehouse.drop(warehouse_url)
+    return LateActuals(cutoffs, predictions, refresh_report.median_of(refreshed), rebuilt)
 
 
 def main(
@@ -152,9 +173,10 @@ def main(
     with server_pair() as servers:
         facts = machine.facts(servers.source.version)
         refreshes = tuple(_measure(servers, metrics, tell) for metrics in (size // 10, size))
-    figures = refresh_report.figures(facts, refreshes)
-    refresh_report.print_tables(refreshes)
-    refresh_report.write(output, figures, refreshes)
+        late = tuple(_measure_late_actuals(servers, cutoffs, tell) for cutoffs in CUTOFFS)
+    figures = refresh_report.figures(facts, refreshes, late)
+    refresh_report.print_tables(refreshes, late)
+    refresh_report.write(output, figures, refreshes, late)
     print(json.dumps(figures))
 
 

@@ -38,6 +38,8 @@ Python {python}, {date}. Load of the machine when it began: {load}.
   machine is faster at one time than at another.
 * *db s* is the time in which the database was busy with statements, as it says itself (`pg_stat_database.active_time`), commits
   included; dbt's own statements and the publication count. Wall time is that of a dbt that is running already.
+* *A day's actual values* come in for all models of an experiment, 5 models with 10 series and 7 days ahead from each cutoff. The forecast
+  marts are `forecast_accuracy`, `forecast_interval_accuracy` and `model_leaderboard` with what they are made of; three days, medians.
 * *Nothing new*: `runmart refresh` from the shell, in turns with `dbt --help`; median of five.
 * *client* is dbt's process at its peak, *servers* what the processes of both servers have of their own; memory that they share does
   not count.
@@ -111,6 +113,28 @@ class Refreshes:
     steps: tuple[tuple[float, str, tuple[Measured, ...]], ...]
 
 
+@dataclass(frozen=True)
+class LateActuals:
+    """A day's actual values of all models, at one length of history.
+
+    Attributes:
+        cutoffs: Days from which all models have forecast.
+        predictions: Rows of the predictions table.
+        refreshed: A refresh of the forecast marts after they have come in.
+        rebuilt: A rebuild of the same marts.
+    """
+
+    cutoffs: int
+    predictions: int
+    refreshed: Measured
+    rebuilt: Measured
+
+    @property
+    def share(self) -> float:
+        """Of the rebuild, how much of the database's time the refresh takes."""
+        return round(self.refreshed.db_seconds / self.rebuilt.db_seconds, 3)
+
+
 def median_of(measured: Sequence[Measured]) -> Measured:
     """The median of each figure by itself, of the same work done several times."""
     return Measured(
@@ -122,7 +146,7 @@ def median_of(measured: Sequence[Measured]) -> Measured:
     )
 
 
-def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes]) -> Figures:
+def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes], late: Sequence[LateActuals]) -> Figures:
     """All measured times and the ratios that budgets are stated in."""
     small, large = refreshes
     _, summaries, _ = _step(large, _ONE_PERCENT, "recent")
@@ -141,19 +165,22 @@ def figures(facts: Mapping[str, str | int], refreshes: Sequence[Refreshes]) -> F
             f"{share:.2%} {spread}": round(view.db_seconds / mart.db_seconds, 1) for share, spread, (view, mart, _) in large.steps
         },
         "nothing_new_vs_bare_dbt": round(large.nothing_new.refresh_seconds / large.nothing_new.dbt_seconds, 2),
+        "late_actuals_vs_rebuild": {each.cutoffs: each.share for each in late},
         "refreshes": [asdict(each) for each in refreshes],
+        "late_actuals": [asdict(each) for each in late],
     }
 
 
-def print_tables(refreshes: Sequence[Refreshes]) -> None:
+def print_tables(refreshes: Sequence[Refreshes], late: Sequence[LateActuals]) -> None:
     """Tables for the terminal."""
     console = Console(width=130)
     for each in refreshes:
         console.print(_costs(each).for_terminal())
         console.print(str(each.nothing_new))
+    console.print(_late_actuals(late).for_terminal())
 
 
-def write(folder: Path, found: Figures, refreshes: Sequence[Refreshes]) -> None:
+def write(folder: Path, found: Figures, refreshes: Sequence[Refreshes], late: Sequence[LateActuals]) -> None:
     """`refresh.json`, `refresh.png` and `refresh.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     file, plot = folder / FIGURES, folder / "refresh.png"
@@ -162,7 +189,7 @@ def write(folder: Path, found: Figures, refreshes: Sequence[Refreshes]) -> None:
     page = _PAGE.format(
         **found["machine"],
         plot=plot.name,
-        tables="\n\n".join(f"## {grid.title}\n\n{grid.as_markdown()}" for grid in map(_costs, refreshes)),
+        tables="\n\n".join(f"## {grid.title}\n\n{grid.as_markdown()}" for grid in (*map(_costs, refreshes), _late_actuals(late))),
         budgets=_budgets(found).as_markdown(),
     )
     (folder / "refresh.md").write_text(page, encoding="utf-8")
@@ -196,6 +223,23 @@ def _costs(each: Refreshes) -> Grid:
     return Grid(f"{each.metrics:,} metrics", header, rows)
 
 
+def _late_actuals(late: Sequence[LateActuals]) -> Grid:
+    header = ("cutoffs", "predictions", "a day's actual values, db s", "rebuild, db s", "share", "wall s", "rebuild, wall s")
+    rows = [
+        (
+            f"{each.cutoffs:,}",
+            f"{each.predictions:,}",
+            f"{each.refreshed.db_seconds:.2f}",
+            f"{each.rebuilt.db_seconds:.2f}",
+            f"{each.share:.3f}",
+            f"{each.refreshed.wall_seconds:.2f}",
+            f"{each.rebuilt.wall_seconds:.2f}",
+        )
+        for each in late
+    ]
+    return Grid("A day's actual values of all models", header, rows)
+
+
 def _memory(measured: Measured) -> tuple[str, str]:
     return f"{measured.client_bytes / 2**20:,.0f}", f"{measured.server_bytes / 2**20:,.0f}"
 
@@ -205,6 +249,14 @@ def _budgets(found: Figures) -> Grid:
         *(
             (f"summary marts after 1% of {size:,} metrics changed, against the views, database time", "50 times", f"{speedup} times")
             for size, speedup in found["speedup_1pct_by_size"].items()
+        ),
+        *(
+            (
+                f"a day's actual values in a history of {cutoffs:,} cutoffs, against a rebuild of their marts",
+                "0.1 times",
+                f"{share} times",
+            )
+            for cutoffs, share in found["late_actuals_vs_rebuild"].items()
         ),
         ("`runmart refresh` with nothing new, against a bare start of dbt", "2 times", f"{found['nothing_new_vs_bare_dbt']} times"),
         ("the same number of changes in a history ten times larger", "flat", f"{found['growth_when_history_x10']} times"),

@@ -14,6 +14,7 @@ from benchmarks import contenders, incremental
 from benchmarks.first_load import FirstLoads
 from benchmarks.grid import Grid
 from benchmarks.incremental import Incremental
+from benchmarks.many_tables import ManyTables
 from benchmarks.results import Figures, Results, first_load_ratios
 
 FIGURES = "ingest.json"
@@ -38,6 +39,8 @@ Python {python}, {date}. Load of the machine when it began: {load}.
 * Scaled: measured at an eightieth and a twentieth of the rows and drawn on along the line through both.
 * ingestr and newer versions of Sling are not among the peers: their packages download a program from elsewhere when they first run.
 
+{many_tables}
+
 ## Syncs after changes
 
 60% of the changes are inserts, 30% updates in place that touch no timestamp, 10% deletes, at random places. All ways copy the same
@@ -54,12 +57,21 @@ differ from the source afterwards, compared row by row without Runmart's code; d
 All figures: [ingest.json](ingest.json).
 """
 
+_MANY_TABLES = """## {title}
+
+The n-th table has an n-th of the rows of the largest. Each number of connections (`limits.connections`) loads all of them into a new
+database, in turns for {rounds} rounds. The times are medians; how many times as fast is the median of the ratios of each round.
+
+{grid}"""
+
 
 def print_tables(results: Results) -> None:
     """All tables, to the terminal."""
     console = Console(width=130)
     for loads in results.first_loads:
         console.print(_first_loads(loads).for_terminal())
+    if results.many_tables:
+        console.print(_many_tables(results.many_tables).for_terminal())
     console.print(_syncs(results.incremental).for_terminal())
 
 
@@ -74,6 +86,7 @@ def write(folder: Path, results: Results, size: int) -> None:
         **results.machine,
         plot=plot.name,
         first_loads="\n\n".join(f"## {grid.title}\n\n{grid.as_markdown()}" for grid in map(_first_loads, results.first_loads)),
+        many_tables=_many_tables_page(results.many_tables) if results.many_tables else "",
         incremental=_syncs(results.incremental).as_markdown(),
         budgets=_budgets(results, figures).as_markdown(),
     )
@@ -94,6 +107,27 @@ def _first_loads(measured: FirstLoads) -> Grid:
     ]
     title = f"First load of {measured.rows:,} rows"
     return Grid(title, ("way", "seconds", "times Runmart's", "CPU seconds", "CPU seconds of the servers"), rows)
+
+
+def _many_tables(measured: ManyTables) -> Grid:
+    speedups = measured.speedups()
+    rows = [
+        (
+            f"{load.connections}",
+            f"{load.timing.seconds:,.1f}",
+            f"{speedups[load.connections]:.2f}",
+            f"{load.timing.client_cpu_seconds:,.1f}",
+            f"{load.timing.server_cpu_seconds:,.1f}",
+        )
+        for load in measured.loads
+    ]
+    header = ("connections to the source", "seconds", "times as fast as over one", "CPU seconds", "CPU seconds of the servers")
+    return Grid(f"First load of {measured.tables} tables with {measured.rows:,} rows", header, rows)
+
+
+def _many_tables_page(measured: ManyTables) -> str:
+    grid = _many_tables(measured)
+    return _MANY_TABLES.format(title=grid.title, grid=grid.as_markdown(), rounds=len(measured.loads[0].rounds))
 
 
 def _syncs(syncs: Sequence[Incremental]) -> Grid:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from benchmarks import contenders, incremental
 from benchmarks.first_load import FirstLoad, FirstLoads
 from benchmarks.incremental import Incremental, Step
+from benchmarks.many_tables import ManyTables, OverConnections
 from benchmarks.stopwatch import Timing
 
 Figures = dict[str, Any]
@@ -32,11 +33,13 @@ class Results:
     Attributes:
         machine: What was measured on.
         first_loads: First loads, one entry per size, smallest first.
+        many_tables: First loads of many tables; None if they were not measured.
         incremental: Syncs, one entry per size of the table, smallest first.
     """
 
     machine: Mapping[str, str | int]
     first_loads: tuple[FirstLoads, ...]
+    many_tables: ManyTables | None
     incremental: tuple[Incremental, ...]
 
     def with_others_of(self, earlier: "Results") -> "Results":
@@ -48,7 +51,12 @@ class Results:
         for fact in ("cores", "processor", "memory", "postgresql"):
             if earlier.machine[fact] != self.machine[fact]:
                 raise ValueError(f"the earlier figures were measured with {fact} {earlier.machine[fact]}, here it is {self.machine[fact]}")
-        return Results(self.machine, _merged(self.first_loads, earlier.first_loads), _merged(self.incremental, earlier.incremental))
+        return Results(
+            self.machine,
+            _merged(self.first_loads, earlier.first_loads),
+            self.many_tables or earlier.many_tables,
+            _merged(self.incremental, earlier.incremental),
+        )
 
     def figures(self, size: int) -> Figures:
         """All measured times, and the ratios that budgets are stated in, those of the first load at one size.
@@ -61,11 +69,13 @@ class Results:
             "size": size,
             "machine": self.machine,
             **first_load_ratios(loads),
+            "first_load_speedup_over_connections": self.many_tables and self.many_tables.speedups(),
             "sync_seconds": {mode: _seconds(largest, mode) for mode in _modes(largest)} if largest else None,
             "sync_table_rows": largest.rows if largest else None,
             "full_reload_speedup_at_1pct_of_10m": self._speedup_over_reload(),
             "growth_when_table_x10": self._growth(),
             "first_loads": [asdict(each) for each in self.first_loads],
+            "many_tables": self.many_tables and asdict(self.many_tables),
             "incremental": [asdict(each) for each in self.incremental],
         }
 
@@ -96,6 +106,7 @@ def read(file: Path) -> Results:
     return Results(
         kept["machine"],
         tuple(FirstLoads(each["rows"], tuple(_first_load(load) for load in each["loads"])) for each in kept["first_loads"]),
+        kept["many_tables"] and _many_tables(kept["many_tables"]),
         tuple(Incremental(each["rows"], tuple(_step(step) for step in each["steps"])) for each in kept["incremental"]),
     )
 
@@ -131,6 +142,11 @@ def _merged(these: Sequence[_OfSize], earlier: Sequence[_OfSize]) -> tuple[_OfSi
 
 def _first_load(kept: Figures) -> FirstLoad:
     return FirstLoad(kept["name"], Timing(**kept["timing"]), tuple(kept["rounds"]), kept["measured_rows"])
+
+
+def _many_tables(kept: Figures) -> ManyTables:
+    loads = (OverConnections(load["connections"], Timing(**load["timing"]), tuple(load["rounds"])) for load in kept["loads"])
+    return ManyTables(kept["tables"], kept["rows"], tuple(loads))
 
 
 def _step(kept: Figures) -> Step:

@@ -20,7 +20,7 @@ from dagster_project.commands.refreshing import current_refresh
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
-from dagster_project.resources.analysts import ROLE as ANALYSTS
+from dagster_project.postgres.roles import ANALYST
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
     as_dict,
@@ -99,14 +99,14 @@ def demo(as_json: AsJson = False) -> None:
     _say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
     workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
     report = _run("sync_and_refresh", databases, as_json)
-    leaders = best_models(databases.url(WAREHOUSE, ANALYSTS))
+    leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
         print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
         return
     show_rows(report)
     show_leaders(leaders)
     show_verdict(report)
-    show_where_to_look(databases.settings.home / "data_docs" / "index.html")
+    show_where_to_look(databases.warehouse().data_docs / "index.html")
 
 
 @app.command()
@@ -204,7 +204,7 @@ def refresh(
     databases = setup.find_databases()
     # Told also when there is nothing to do.
     _check_setup(databases)
-    current = None if full else current_refresh(databases)
+    current = None if full else current_refresh(databases.warehouse())
     if current is not None:
         if as_json:
             print_json({"job": "refresh", "is_success": True, "nothing_new_since": asdict(current)})
@@ -223,6 +223,35 @@ def refresh(
 def check(as_json: AsJson = False) -> None:
     """Run every check on what is there; build nothing."""
     _one_job("check", as_json)
+
+
+@app.command()
+def verify(
+    marts: Annotated[list[str] | None, typer.Argument(help="Such as analytics.fct_runs; all if none is named.")] = None,
+    *,
+    sample: Annotated[int, typer.Option("--sample", help="How many groups of each mart to compute again, at random.", min=1)] = 50,
+    full: Annotated[bool, typer.Option("--full", help="Compute everything again, instead of a sample.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Where something differs, recompute and publish everything.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute marts again from raw, and compare them with what is published.
+
+    A mart that differs is not published again until it has been repaired.
+    """
+    from dagster_project.commands.verifying import known_marts  # noqa: PLC0415
+
+    databases = setup.find_databases()
+    config = {"ops": {"verification": {"config": {"groups": None if full else sample, "marts": known_marts(marts or ())}}}}
+    report = _run("verify", databases, as_json, config)
+    if repair and report.failed_checks:
+        _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": True}}}})
+        report = _run("verify", databases, as_json, config)
+    if as_json:
+        print_json(as_dict(report))
+    else:
+        show_verdict(report)
+    if report.failed_checks:
+        raise SystemExit(1)
 
 
 @app.command()
@@ -281,7 +310,7 @@ def url(
 
 @app.command()
 def env() -> None:
-    """Print the variables that dagster, dbt and alembic need.
+    """Print the variables that dagster and dbt need.
 
     They work by themselves after: eval "$(runmart env)"
     """

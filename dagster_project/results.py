@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster_project import words
+from dagster_project.contracts.table import raw_schema
 from dagster_project.terminal import new_table, out, print_error
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show_rows(report: "RunReport") -> None:
     """Rows that a sync read and wrote, by table."""
     raw = {key: data for key, data in sorted(report.assets.items()) if "rows_read" in data}
     for system in dict.fromkeys(key.partition("/")[0] for key in raw):
-        table = new_table(f"raw_{system}", "rows", "inserted", "updated", "deleted", "seconds")
+        table = new_table(raw_schema(system), "rows", "inserted", "updated", "deleted", "seconds")
         for key, data in raw.items():
             if key.startswith(f"{system}/"):
                 counts = [f"{data[name]:,}" for name in ("dagster/row_count", "rows_inserted", "rows_updated", "rows_deleted")]
@@ -67,7 +68,7 @@ def show_findings(report: "RunReport") -> None:
     if not found:
         return
     system = report.job.removeprefix("reconcile_")
-    table = new_table(f"raw_{system}", "compared", "lost", "extra", "stale", "repaired", "read", "MB", "seconds")
+    table = new_table(raw_schema(system), "compared", "lost", "extra", "stale", "repaired", "read", "MB", "seconds")
     for one in found:
         table.add_row(one.table, *_finding_cells([one]))
     table.add_section()
@@ -76,7 +77,7 @@ def show_findings(report: "RunReport") -> None:
     left = sum(one.rows_left for one in found)
     if left:
         print_error(
-            f"raw_{system} differs from its source in {words.counted(left, 'row')}, which "
+            f"{raw_schema(system)} differs from its source in {words.counted(left, 'row')}, which "
             f"`runmart reconcile {system} --repair` repairs; ops.repairs has the keys"
         )
 
@@ -109,7 +110,7 @@ def show_system(system: "SystemStatus") -> None:
     else:
         left = f", {last.rows_left:,} of them not repaired" if last.rows_left else ""
         out.print(f"  last reconciled: {words.duration(last.age_seconds)} ago, {last.rows_differing:,} rows differed{left}")
-    table = new_table(f"raw_{system.system}", "rows", "last sync", "rows read", "seconds", "checks")
+    table = new_table(raw_schema(system.system), "rows", "last sync", "rows read", "seconds", "checks")
     for row in system.tables:
         verdict = f"[red]{row.checks_failed} failed[/]" if row.checks_failed else f"{row.checks_passed} passed"
         cost = ("-", "-") if row.rows_read is None else (f"{row.rows_read:,}", f"{row.seconds:.2f}")

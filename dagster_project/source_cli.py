@@ -17,7 +17,9 @@ from rich.table import Column, Table
 from sqlalchemy import make_url
 
 from dagster_project.commands.setup import find_databases, known_systems
-from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.table import raw_schema
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import WAREHOUSE
 from dagster_project.settings import PROJECT_ROOT, postgres_url, url_variable
@@ -148,7 +150,7 @@ def _show_next(system: str, url: str) -> None:
     out.print("next, with the password in place of ***" if "***" in shown else "next")
     for command in (
         f"export {url_variable(system)}='{shown}'",
-        f"runmart sync {system:<19}copies it into raw_{system} and checks it",
+        f"runmart sync {system:<19}copies it into {raw_schema(system)} and checks it",
         "runmart status                  rows, age and checks of every raw table",
         f"runmart refresh                 builds staging.stg_{system}__* and the marts, once every system was synced",
     ):

@@ -12,8 +12,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, MetaData, create_engine, pool, text
 
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.resources.databases import Databases
-from dagster_project.resources.urls import sqlalchemy_url
 from dagster_project.settings import Settings
 
 _PARTITIONS = text(
@@ -21,7 +21,7 @@ _PARTITIONS = text(
 )
 
 config = context.config
-name = config.config_ini_section
+name: str = config.attributes["name"]
 
 
 def target_metadata() -> MetaData | None:
@@ -49,7 +49,7 @@ def compared(schemas: Set[str | None], partitions: Set[tuple[str, str]]) -> Call
     return include_name
 
 
-url = config.attributes.get("url") or sqlalchemy_url(Databases(Settings.from_environment()).url(name))
+url = config.attributes["url"] or sqlalchemy_url(Databases(Settings.from_environment()).url(name))
 metadata = target_metadata()
 with create_engine(url, poolclass=pool.NullPool).connect() as connection:
     context.configure(

@@ -1,15 +1,20 @@
-"""Asking a database one thing.
+"""Asking a database one thing, and giving it rows.
 
-Belongs here: one statement on a connection of its own, committed, and waiting for others' transactions. Does not belong here: which
-database, and what is asked.
+Belongs here: one transaction on a connection of its own, committed, and waiting for others' transactions. Does not belong here: which
+database, what is asked, and what the rows are.
 """
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg2
+from psycopg2 import sql
+from psycopg2.extras import Json, execute_values
 
 from tests.waiting import until
+
+Row: TypeAlias = Mapping[str, object]
 
 
 def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -17,6 +22,28 @@ def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def replace_rows(url: str, emptied: Collection[str], rows: Mapping[str, Sequence[Row]]) -> None:
+    """Empty tables, and what refers to them; then insert rows, in this order of tables. Columns that a row has not get their default."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("truncate {} cascade").format(sql.SQL(", ").join(map(sql.Identifier, sorted(emptied)))))
+        for table, entries in rows.items():
+            for columns in dict.fromkeys(tuple(entry) for entry in entries):
+                execute_values(
+                    cursor,
+                    sql.SQL("insert into {} ({}) overriding system value values %s").format(
+                        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+                    ),
+                    [tuple(_adapted(entry)) for entry in entries if tuple(entry) == columns],
+                    # In one statement, at whose end rows that refer to each other are all there.
+                    page_size=len(entries),
+                )
+
+
+def _adapted(entry: Row) -> Iterator[object]:
+    for value in entry.values():
+        yield Json(value) if isinstance(value, dict) else value
 
 
 def create_login(url: str, role: str) -> None:

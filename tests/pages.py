@@ -16,6 +16,8 @@ from dagster_project.settings import PROJECT_ROOT
 
 README = PROJECT_ROOT / "README.md"
 PAGES = [README, *sorted([PROJECT_ROOT / "CONTRIBUTING.md", *(PROJECT_ROOT / "docs").rglob("*.md")])]
+# They change the project, so they are followed in a copy of their own, in this order.
+GUIDES = [PROJECT_ROOT / "docs" / "adding-a-source.md", PROJECT_ROOT / "docs" / "adding-a-mart.md"]
 
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 

@@ -5,13 +5,11 @@ that is shown (`results`).
 """
 
 from collections.abc import Sequence
-from contextlib import closing
-
-import psycopg2
-from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from dagster_project.marts.explanation import Explanation, explain
-from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.resources.databases import Databases
+from dagster_project.resources.manifest import load_plan
 from dagster_project.settings import ConfigurationError
 
 
@@ -30,11 +28,8 @@ def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: 
         ExplanationError: The row cannot be explained; the message says why.
     """
     asked = mart.removeprefix("analytics."), parse_key(key)
-    with closing(psycopg2.connect(databases.url(WAREHOUSE), application_name="runmart explain")) as connection:
-        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
-        with connection.cursor() as cursor:
-            cursor.execute("set role runmart_transform")
-            return explain(cursor, *asked, column=column, rows=rows)
+    with databases.warehouse().looking(TRANSFORM, "runmart explain") as cursor:
+        return explain(cursor, load_plan(), *asked, column=column, rows=rows)
 
 
 def parse_key(entries: Sequence[str]) -> list[tuple[str, str]]:

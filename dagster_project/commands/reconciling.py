@@ -10,7 +10,7 @@ from typing import Any
 
 from dagster_project.commands.runs import RunReport
 from dagster_project.commands.setup import known_systems
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
 

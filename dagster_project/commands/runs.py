@@ -13,21 +13,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance, Definitions, MetadataValue, TableMetadataValue
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster import (
+    AssetCheckEvaluation,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterExecutionInterruptedError,
+    DagsterInstance,
+    Definitions,
+    MetadataValue,
+    TableMetadataValue,
+)
 from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
 from dagster_project.errors import RunmartError
+from dagster_project.internals.dagster import create_run, execute_run
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 CODE_LOCATION = "runmart"
-_REPOSITORY = "__repository__"
 _DBT_ERRORS = "Errors parsed from dbt logs:"
 
 # The events go to the instance; the console shows the progress that `Progress` makes of them.
@@ -73,16 +77,14 @@ def run_job(
         config: Configuration of the run, where the job's own is not to be used.
     """
     job = loaded_definitions().resolve_job_def(job_name)
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY), job_name)
     told = progress or Progress(lambda _: None)
     wait_for_turn(job, instance, told.say)
-    tags = {PROCESS_TAG: this_process()}
-    run = instance.create_run_for_job(job, run_config={**(config or {}), **_QUIET}, remote_job_origin=origin, tags=tags)
+    run = create_run(instance, job, CODE_LOCATION, {**(config or {}), **_QUIET}, {PROCESS_TAG: this_process()})
     report, started = RunReport(job_name, run.run_id), time.monotonic()
     # What a step logs while it goes on is no event of the run: the instance passes it on as it stores it.
     instance.add_event_listener(run.run_id, told.log)
     with _output_to(log):
-        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        for event in execute_run(instance, job, run):
             _note(report, event)
             told.show(event)
     report.seconds = round(time.monotonic() - started, 1)

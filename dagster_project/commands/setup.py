@@ -11,16 +11,15 @@ import psycopg2
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
+from dagster_project.postgres import versions
 from dagster_project.resources.analysts import restrain
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 from dagster_project.resources.home import close_to_others
 from dagster_project.settings import ConfigurationError, Settings, has_migrations
 from dagster_project.suggestions import no_such
 from migrations.run import upgrade
-
-_OLDEST_VERSION = 140000
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def migrate(databases: Databases, systems: Sequence[str] = ()) -> Migrated:
     A source database of the user's own is migrated only when its system is named: it may have an owner with plans of his own.
 
     Raises:
-        RunmartError: A system has no migrations, or a database cannot be reached, is older than PostgreSQL 14, or is at a revision that
+        RunmartError: A system has no migrations, or a database cannot be reached, is too old, or is at a revision that
             this version does not know.
     """
     named = known_systems(systems)
@@ -86,7 +85,7 @@ def check_connections(databases: Databases) -> None:
     """Connect to the databases that every run needs: seconds earlier, and in fewer words, than the run would fail.
 
     Raises:
-        RunmartError: One of them cannot be reached or is older than PostgreSQL 14.
+        RunmartError: One of them cannot be reached or is too old.
     """
     for name in (INSTANCE, WAREHOUSE):
         with _explained(name):
@@ -96,8 +95,8 @@ def check_connections(databases: Databases) -> None:
 def _connect(name: str, url: str) -> None:
     with closing(psycopg2.connect(url)) as connection:
         version = connection.server_version
-    if version < _OLDEST_VERSION:
-        raise SourceNotSupported(f"the database {name} runs PostgreSQL {version // 10000}; 14 is the oldest that works")
+    if refusal := versions.refusal(version):
+        raise SourceNotSupported(f"the database {name} {refusal}")
 
 
 @contextmanager

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion import publication
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import from_driver
 from dagster_project.ingestion.slot import Slot, limit_bytes, read_slot, slot_name
 from dagster_project.ingestion.source import connect
+from dagster_project.postgres.cursors import one_row
 from dagster_project.resources.databases import Databases
 from dagster_project.words import size
 

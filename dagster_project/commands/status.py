@@ -13,10 +13,12 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import NamedTupleCursor
 
-from dagster_project.components.contract import SystemContract, load_contracts
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import first_line, from_driver
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.ingestion.errors import from_driver
 from dagster_project.ingestion.watermark import read_standing, standing_lines
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import first_line
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 
 _SOURCE_TIMEOUT_SECONDS = 3

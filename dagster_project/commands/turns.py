@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, OpDefinition, RunsFilter
 
+from dagster_project.internals.dagster import leave_pools, runs_in_pools
 from dagster_project.resources.run_process import is_orphan
 
 _POLL_SECONDS = 0.5
@@ -43,12 +44,10 @@ def end_runs_of_dead_processes(instance: DagsterInstance) -> None:
 def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:
     """The runs that are in the pools of a job or wait for them, once those are cleared of what has ended."""
     end_runs_of_dead_processes(instance)
-    storage = instance.event_log_storage
     pools = {node.definition.pool for node in job.nodes if isinstance(node.definition, OpDefinition) and node.definition.pool}
-    found = [storage.get_concurrency_info(pool) for pool in sorted(pools)]
-    for run_id in sorted({run_id for info in found for run_id in info.active_run_ids | info.pending_run_ids | info.assigned_run_ids}):
+    for run_id in sorted(runs_in_pools(instance, pools)):
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
-            storage.free_concurrency_slots_for_run(run_id)
+            leave_pools(instance, run_id)
         else:
             yield run

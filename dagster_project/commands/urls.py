@@ -1,15 +1,15 @@
 """What `runmart url` prints.
 
 Belongs here: which databases a user may name, and how their URL is written on request. Does not belong here: the URLs themselves
-(`resources.databases`, `resources.urls`).
+(`resources.databases`, `postgres.urls`).
 """
 
 from enum import StrEnum
 
-from dagster_project.components.contract import load_contracts
-from dagster_project.resources.analysts import ROLE as ANALYSTS
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.postgres.roles import ANALYST
+from dagster_project.postgres.urls import jdbc_url, sqlalchemy_url
 from dagster_project.resources.databases import WAREHOUSE, Databases
-from dagster_project.resources.urls import jdbc_url, sqlalchemy_url
 from dagster_project.settings import WAREHOUSE_VARIABLE, ConfigurationError, url_variable
 from dagster_project.suggestions import no_such
 
@@ -39,7 +39,7 @@ def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
     known = [WAREHOUSE, _AS_ANALYST, *load_contracts()]
     if name not in known:
         raise ConfigurationError(no_such("database", name, known))
-    url = databases.url(WAREHOUSE, ANALYSTS) if name == _AS_ANALYST else databases.url(name)
+    url = databases.url(WAREHOUSE, ANALYST) if name == _AS_ANALYST else databases.url(name)
     match url_format:
         case UrlFormat.LIBPQ:
             return url

@@ -1,1 +1,1 @@
-"""The typed source contract: YAML in, assets out."""
+"""Source systems as Dagster assets: a contract in, assets and checks out."""

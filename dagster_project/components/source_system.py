@@ -11,16 +11,20 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel
 
-from dagster_project.components.contract import SystemContract, load_contract
-from dagster_project.components.left_alone import left_alone
 from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contract
+from dagster_project.contracts.table import raw_schema
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
+from dagster_project.internals.dagster import left_alone
+from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
-from dagster_project.resources.warehouse import Sources, Warehouse
+from dagster_project.resources.warehouse import Sources, Warehouses
+from dagster_project.warehouse import DEFAULT, Namespace, Warehouse
 
 # Name of the metadata entry that holds a sync's warnings, one per line.
 WARNINGS = "warnings_of_sync"
@@ -47,42 +51,46 @@ class SourceSystem(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The assets of the system, and the checks that tell when one of them stands still."""
-        return dg.Definitions(assets=[raw_assets(self.contract)], asset_checks=[standing_checks(self.contract)])
+        namespace = namespace_of(context)
+        return dg.Definitions(assets=[raw_assets(self.contract, namespace)], asset_checks=[standing_checks(self.contract, namespace)])
 
 
-def raw_assets(contract: SystemContract) -> dg.AssetsDefinition:
+def raw_assets(contract: SystemContract, namespace: Namespace) -> dg.AssetsDefinition:
     """One asset per table, materialized together so that all of them stand at one source snapshot; one that stands still is left alone."""
 
     @dg.multi_asset(
-        name=contract.raw_schema,
+        name=namespace.label(contract.raw_schema),
         specs=[
             dg.AssetSpec(
-                key=[contract.system, table],
+                key=namespace.path(contract.system, table),
                 description=declared.description,
-                group_name=contract.system,
+                group_name=namespace.label(contract.system),
                 kinds={"postgres"},
                 metadata={"columns_read": len(declared.columns), "key": ", ".join(declared.key)},
             )
             for table, declared in contract.tables.items()
         ],
-        pool=f"sync_{contract.system}",
+        pool=namespace.label(f"sync_{contract.system}"),
         config_schema=_config_schema(contract),
     )
-    def sync_system(context: dg.AssetExecutionContext, sources: Sources, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[None]]:
-        yield from _materialize(context, contract, sources, warehouse)
+    def sync_system(
+        context: dg.AssetExecutionContext, sources: Sources, warehouses: dg.ResourceParam[Warehouses]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        yield from _materialize(context, contract, sources, warehouses.of(namespace))
 
     return sync_system
 
 
-def reconcile_config(system: str, tables: Collection[str] = (), *, is_repairing: bool) -> dict[str, Any]:
+def reconcile_config(system: str, tables: Collection[str] = (), *, is_repairing: bool, namespace: Namespace = DEFAULT) -> dict[str, Any]:
     """Configuration of a run that reconciles a system after its sync.
 
     Args:
         system: The system.
         tables: Tables to compare; all of them if empty.
         is_repairing: Whether rows that differ are repaired, or only logged.
+        namespace: The warehouse.
     """
-    return {"ops": {f"raw_{system}": {"config": {"reconcile": {"tables": list(tables), "repair": is_repairing}}}}}
+    return {"ops": {namespace.label(raw_schema(system)): {"config": {"reconcile": {"tables": list(tables), "repair": is_repairing}}}}}
 
 
 def _config_schema(contract: SystemContract) -> dict[str, dg.Field]:
@@ -106,7 +114,7 @@ def _materialize(
         result = sync(
             contract,
             sources.url(contract.system),
-            warehouse.url(),
+            warehouse.url,
             context.run.run_id,
             on_event=SyncLines(context.log.info).tell,
             reconciling=Reconcile(asked["tables"], asked["repair"]) if asked else None,
@@ -115,14 +123,14 @@ def _materialize(
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
         raise dg.Failure(str(error), allow_retries=False) from error
-    yield from (left_alone(dg.AssetKey([contract.system, standing.table])) for standing in result.standing)
+    yield from (left_alone(dg.AssetKey(warehouse.namespace.path(contract.system, standing.table))) for standing in result.standing)
     warnings = list(_warnings(result))
     for line in warnings:
         context.log.warning(line)
     compared = {reconciliation.table: reconciliation for reconciliation in result.reconciliations}
     for table in result.tables:
         yield dg.MaterializeResult(
-            asset_key=[contract.system, table.table],
+            asset_key=warehouse.namespace.path(contract.system, table.table),
             metadata={
                 **_metadata(result, table),
                 **(_comparison(compared[table.table]) if table.table in compared else {}),

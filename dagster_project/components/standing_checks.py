@@ -9,35 +9,37 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.watermark import StandingSince, read_standing, standing_lines
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.postgres.roles import INGEST
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace
 
 CHECK = "stands_at_last_snapshot"
 
 
-def standing_checks(contract: SystemContract) -> dg.AssetChecksDefinition:
+def standing_checks(contract: SystemContract, namespace: Namespace) -> dg.AssetChecksDefinition:
     """One check per raw table of a system; any of them can be run alone."""
 
     @dg.multi_asset_check(
-        name=f"{contract.system}_standing",
+        name=namespace.label(f"{contract.system}_standing"),
         specs=[
             dg.AssetCheckSpec(
                 CHECK,
-                asset=dg.AssetKey([contract.system, table]),
+                asset=dg.AssetKey(namespace.path(contract.system, table)),
                 description="The last sync brought the table to its snapshot of the source.",
             )
             for table in contract.tables
         ],
         can_subset=True,
     )
-    def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        with warehouse.connection("runmart_ingest") as connection, connection.cursor() as cursor:
+    def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
+        with warehouses.of(namespace).connection(INGEST) as connection, connection.cursor() as cursor:
             standing = read_standing(cursor, contract.system)
         selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
         for asset in selected:
-            yield _result(asset, standing.get(asset.path[1]))
-        selected_tables = {asset.path[1] for asset in selected}
+            yield _result(asset, standing.get(asset.path[-1]))
+        selected_tables = {asset.path[-1] for asset in selected}
         lines = [f"{contract.system}.{table} {line}" for table, line in standing_lines(standing).items() if table in selected_tables]
         if lines:
             raise dg.Failure("\n".join(lines), allow_retries=False)

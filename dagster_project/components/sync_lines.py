@@ -26,6 +26,7 @@ class SyncLines:
     say: Callable[[str], None]
     _began: float = field(default_factory=time.monotonic)
     _said: float = -_SECONDS_BETWEEN_LINES
+    _copying_since: dict[str | None, float] = field(default_factory=dict)
     _loaded: dict[str, TableSync] = field(default_factory=dict)
 
     def tell(self, event: SyncEvent) -> None:
@@ -42,6 +43,8 @@ class SyncLines:
 
     def _tell_copying(self, event: SyncEvent) -> None:
         now = time.monotonic()
+        # Several tables may be copied at once: what becomes of one says nothing of when another one began.
+        since = self._copying_since.setdefault(event.table, self._began)
         if now - self._said < _SECONDS_BETWEEN_LINES:
             return
         self._said = now
@@ -49,7 +52,7 @@ class SyncLines:
         if not 0 < copied < expected:
             self.say(f"{event.table}: {words.size(copied)} copied")
             return
-        left = words.duration((now - self._began) * (expected - copied) / copied)
+        left = words.duration((now - since) * (expected - copied) / copied)
         share = 100 * copied // expected
         self.say(f"{event.table}: about {share} % copied, {words.size(copied)} of about {words.size(expected)}, {left} to go")
 

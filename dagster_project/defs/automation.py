@@ -5,48 +5,69 @@ fault) are a later layer: here every failed run, every check that starts to fail
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import WARNINGS, reconcile_config
-from dagster_project.defs.soundness import last_verdicts
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.defs.transformation import schemas
+from dagster_project.defs.verification import checks_of
+from dagster_project.internals.dagster import last_verdicts
 from dagster_project.resources.alerts import Alerts
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.warehouse import Namespace
 
 _CONTRACTS = load_contracts()
 _SYSTEMS = sorted(_CONTRACTS)
-_RAW = dg.AssetSelection.groups(*_SYSTEMS)
-_MODELS = dg.AssetSelection.groups("staging", "analytics")
-
-# A selection of assets takes their checks along; a check that a job left out would never run on what the job builds.
-_JOBS = [
-    dg.define_asset_job("sync_and_refresh", _RAW | _MODELS, description="Read every source, check, rebuild the marts, check, publish."),
-    dg.define_asset_job("refresh", _MODELS, description="Rebuild the marts from raw, check, publish."),
-    dg.define_asset_job("check", dg.AssetSelection.all_asset_checks(), description="Run every check on what is there, build nothing."),
-    *(
-        dg.define_asset_job(f"sync_{system}", dg.AssetSelection.groups(system), description=f"Read {system} and check its raw tables.")
-        for system in _SYSTEMS
-    ),
-    *(
-        dg.define_asset_job(
-            f"reconcile_{system}",
-            dg.AssetSelection.groups(system),
-            description=f"Read {system}, compare its raw tables with it in full, repair rows that differ, check.",
-            config=reconcile_config(system, is_repairing=True),
-        )
-        for system in _SYSTEMS
-    ),
-]
 
 # Materializations looked at in one go; the rest waits for the next look.
 _SYNCS_AT_ONCE = 100
 
 
-def _schedule(name: str, job: str, cron: str) -> dg.ScheduleDefinition:
+def _groups(namespace: Namespace, *groups: str) -> dg.AssetSelection:
+    return dg.AssetSelection.groups(*map(namespace.label, groups))
+
+
+def _models(namespace: Namespace) -> dg.AssetSelection:
+    """Models and their publication."""
+    return dg.AssetSelection.key_prefixes(*(namespace.path(schema) for schema in schemas()))
+
+
+def _jobs(namespace: Namespace) -> Iterator[Any]:
+    """The jobs of one warehouse.
+
+    A selection of assets takes their checks along; a check that a job left out would never run on what the job builds. Marts are held
+    against raw by a job of their own: what a refresh has just computed it need not compute twice.
+    """
+
+    def job(name: str, selection: dg.AssetSelection, description: str, config: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+        return dg.define_asset_job(namespace.label(name), selection, description=description, config=config)
+
+    raw, everything = _groups(namespace, *_SYSTEMS), _groups(namespace, *_SYSTEMS) | _models(namespace)
+    models = _models(namespace) - checks_of(namespace)
+    yield job("sync_and_refresh", raw | models, "Read every source, check, rebuild the marts, check, publish.")
+    yield job("refresh", models, "Rebuild the marts from raw, check, publish.")
+    yield job("check", everything - everything.without_checks(), "Run every check on what is there, build nothing.")
+    for system in _SYSTEMS:
+        tables = _groups(namespace, system)
+        yield job(f"sync_{system}", tables, f"Read {system} and check its raw tables.")
+        yield job(
+            f"reconcile_{system}",
+            tables,
+            f"Read {system}, compare its raw tables with it in full, repair rows that differ, check.",
+            reconcile_config(system, is_repairing=True, namespace=namespace),
+        )
+
+
+def _schedule(namespace: Namespace, name: str, job: str, cron: str) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
-        name=name, job_name=job, cron_schedule=cron, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+        name=namespace.label(name),
+        job_name=namespace.label(job),
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
 
@@ -87,16 +108,25 @@ def _failing(context: dg.SensorEvaluationContext) -> Iterator[tuple[str, str]]:
             yield key.to_user_string(), f"{evaluation.severity.value} {key.asset_key.to_user_string()}, {key.name}{detail}"
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
-def sync_warnings(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SkipReason:
-    """Report what each sync warned of, repaired rows above all; a warning that stands from one sync to the next is not repeated."""
+def sync_warnings(namespace: Namespace) -> dg.SensorDefinition:
+    """Who hears of the syncs into one warehouse."""
+
+    @dg.sensor(name=namespace.label("sync_warnings"), minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    def sensor(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SkipReason:
+        """Report what each sync warned of, repaired rows above all; a warning that stands from one sync to the next is not repeated."""
+        return _tell_warnings(context, alerts, namespace)
+
+    return sensor
+
+
+def _tell_warnings(context: dg.SensorEvaluationContext, alerts: Alerts, namespace: Namespace) -> dg.SkipReason:
     seen: dict[str, dict[str, Any]] = json.loads(context.cursor) if context.cursor else {}
     for system in _SYSTEMS:
-        for record in _syncs_since(context.instance, system, seen.get(system, {}).get("storage_id")):
+        for record in _syncs_since(context.instance, namespace, system, seen.get(system, {}).get("storage_id")):
             new = [line for line in _warnings(record) if line not in seen.get(system, {}).get("warnings", ())]
             if new:
                 alerts.send(
-                    title=f"Runmart: sync of {system}: {len(new)} warning{'s' if len(new) > 1 else ''}",
+                    title=f"Runmart: sync of {'/'.join(namespace.path(system))}: {len(new)} warning{'s' if len(new) > 1 else ''}",
                     body="\n".join(new) + f"\nRun: {record.run_id}\nNext: `runmart status` shows every table.",
                 )
             seen[system] = {"storage_id": record.storage_id, "warnings": _warnings(record)}
@@ -104,9 +134,9 @@ def sync_warnings(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.Ski
     return dg.SkipReason(f"{sum(len(one['warnings']) for one in seen.values())} warnings stand")
 
 
-def _syncs_since(instance: dg.DagsterInstance, system: str, storage_id: int | None) -> Sequence[dg.EventLogRecord]:
+def _syncs_since(instance: dg.DagsterInstance, namespace: Namespace, system: str, storage_id: int | None) -> Sequence[dg.EventLogRecord]:
     """Materializations of one table, which every sync of its system materializes: all since one of them, or just the last."""
-    table = dg.AssetKey([system, next(iter(_CONTRACTS[system].tables))])
+    table = dg.AssetKey(namespace.path(system, next(iter(_CONTRACTS[system].tables))))
     if storage_id is None:
         return instance.fetch_materializations(table, limit=1).records
     since = dg.AssetRecordsFilter(asset_key=table, after_storage_id=storage_id)
@@ -120,25 +150,26 @@ def _warnings(sync: dg.EventLogRecord) -> list[str]:
 
 
 @dg.definitions
-def automation() -> dg.Definitions:
+def automation(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Hourly sync and refresh, a daily full check and reconciliation, refresh of whatever new raw data arrives in between."""
+    namespace = namespace_of(context)
     return dg.Definitions(
-        jobs=_JOBS,
+        jobs=list(_jobs(namespace)),
         schedules=[
-            _schedule("hourly_sync_and_refresh", "sync_and_refresh", "0 * * * *"),
-            _schedule("daily_check", "check", "30 3 * * *"),
-            *(_schedule(f"daily_reconcile_{system}", f"reconcile_{system}", "30 4 * * *") for system in _SYSTEMS),
+            _schedule(namespace, "hourly_sync_and_refresh", "sync_and_refresh", "0 * * * *"),
+            _schedule(namespace, "daily_check", "check", "30 3 * * *"),
+            *(_schedule(namespace, f"daily_reconcile_{system}", f"reconcile_{system}", "30 4 * * *") for system in _SYSTEMS),
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
-                "automation",
-                target=_MODELS.without_checks(),
+                namespace.label("automation"),
+                target=_models(namespace).without_checks(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 minimum_interval_seconds=30,
                 use_user_code_server=True,
             ),
             failed_runs,
             failed_checks,
-            sync_warnings,
+            sync_warnings(namespace),
         ],
     )

@@ -5,7 +5,10 @@ Belongs here: the retention job and its schedule. Does not belong here: data of 
 
 import dagster as dg
 
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace
 
 _VALIDATION_DAYS = 90
 
@@ -19,25 +22,33 @@ where result.validated_at < now() - make_interval(days => %s) and exists (
 """
 
 
-@dg.op
-def remove_expired(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
-    """Remove old results of checks."""
-    with warehouse.connection("runmart_transform") as connection, connection.cursor() as cursor:
-        cursor.execute(_EXPIRED, (_VALIDATION_DAYS,))
-        results = cursor.rowcount
-    context.log.info(f"removed {results} results of checks older than {_VALIDATION_DAYS} days")
+def retention(namespace: Namespace) -> dg.JobDefinition:
+    """Housekeeping in one warehouse."""
+
+    @dg.op(name=namespace.label("remove_expired"))
+    def remove_expired(context: dg.OpExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> None:
+        """Remove old results of checks."""
+        with warehouses.of(namespace).connection(TRANSFORM) as connection, connection.cursor() as cursor:
+            cursor.execute(_EXPIRED, (_VALIDATION_DAYS,))
+            results = cursor.rowcount
+        context.log.info(f"removed {results} results of checks older than {_VALIDATION_DAYS} days")
+
+    @dg.job(name=namespace.label("retention"), description="Remove what only grows: old results of checks.")
+    def job() -> None:
+        remove_expired()
+
+    return job
 
 
-@dg.job(description="Remove what only grows: old results of checks.")
-def retention() -> None:
+@dg.definitions
+def operations(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Housekeeping, once a day."""
-    remove_expired()
-
-
-daily_retention = dg.ScheduleDefinition(
-    name="daily_retention",
-    job=retention,
-    cron_schedule="0 4 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+    namespace = namespace_of(context)
+    schedule = dg.ScheduleDefinition(
+        name=namespace.label("daily_retention"),
+        job=retention(namespace),
+        cron_schedule="0 4 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(schedules=[schedule])

@@ -16,21 +16,23 @@ from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.quality.validation import CheckResult, validate
-from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import Settings
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse
 
 _MAX_RETRIES = 3
 
 
-def expectation_checks(suite: Suite) -> dg.AssetChecksDefinition:
+def expectation_checks(suite: Suite, namespace: Namespace) -> dg.AssetChecksDefinition:
     """The checks of one raw table or mart; any of them can be run alone."""
+    asset = dg.AssetKey(namespace.path(*suite.asset_key))
 
     @dg.multi_asset_check(
-        name="_".join((*suite.asset_key, "expectations")),
+        name=namespace.label("_".join((*suite.asset_key, "expectations"))),
         specs=[
             dg.AssetCheckSpec(
                 suite.check_name(expectation),
-                asset=dg.AssetKey(suite.asset_key),
+                asset=asset,
                 description=expectation.description,
                 blocking=expectation.severity is Severity.CRITICAL,
                 metadata={"expectation": expectation.type, "level": expectation.meta.level},
@@ -39,23 +41,24 @@ def expectation_checks(suite: Suite) -> dg.AssetChecksDefinition:
         ],
         can_subset=True,
     )
-    def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        yield from _run(context, suite.only({key.name for key in context.selected_asset_check_keys}), warehouse)
+    def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
+        selected = suite.only({key.name for key in context.selected_asset_check_keys})
+        yield from _run(context, asset, selected, warehouses.of(namespace))
 
     return check
 
 
-def _run(context: dg.AssetCheckExecutionContext, suite: Suite, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+def _run(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey, suite: Suite, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     op_context = context.op_execution_context
     try:
-        validation = validate(warehouse.url(), suite)
-        record(warehouse.url(), suite, validation, op_context.run_id)
+        validation = validate(warehouse.url, suite)
+        record(warehouse.url, suite, validation, op_context.run_id)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
-    page = write_page(Settings.from_environment().home / "data_docs", suite, validation, op_context.run_id)
+    page = write_page(warehouse.data_docs, suite, validation, op_context.run_id)
     for result in validation.results:
         yield dg.AssetCheckResult(
-            asset_key=dg.AssetKey(suite.asset_key),
+            asset_key=asset,
             check_name=result.check_name,
             passed=result.is_success,
             severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.CRITICAL else dg.AssetCheckSeverity.WARN,
@@ -82,8 +85,8 @@ def _table(rows: tuple[dict[str, Any], ...]) -> dg.TableMetadataValue:
 
 
 @dg.definitions
-def quality() -> dg.Definitions:
+def quality(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Checks for every suite."""
     # Read when metrics are checked; a fault in the file is told when the definitions load, as one in a suite is.
     load_metric_ranges()
-    return dg.Definitions(asset_checks=[expectation_checks(suite) for suite in load_suites().values()])
+    return dg.Definitions(asset_checks=[expectation_checks(suite, namespace_of(context)) for suite in load_suites().values()])

@@ -6,14 +6,10 @@ Belongs here: their names. Does not belong here: how they work (`resources/`).
 import dagster as dg
 
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.dbt import DBT_EXECUTABLE, Dbt
-from dagster_project.resources.warehouse import Sources, Warehouse
-from dagster_project.settings import DBT_PROJECT
+from dagster_project.resources.warehouse import Sources, Warehouses
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Real databases, real dbt."""
-    warehouse = Warehouse()
-    dbt = Dbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=DBT_EXECUTABLE, warehouse=warehouse)
-    return dg.Definitions(resources={"warehouse": warehouse, "sources": Sources(), "dbt": dbt, "alerts": Alerts()})
+    """Real databases, real receivers."""
+    return dg.Definitions(resources={"warehouses": Warehouses(), "sources": Sources(), "alerts": Alerts()})

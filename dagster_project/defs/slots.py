@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import dagster as dg
 import psycopg2
 
-from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError, from_driver

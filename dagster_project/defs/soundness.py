@@ -11,16 +11,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.base import AssetRecord
 
-from dagster_project.quality.suites import Severity, load_suites
+from dagster_project.internals.dagster import CheckRecord, has_failed, last_verdicts
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.resources.run_process import is_orphan
+from dagster_project.warehouse import shared_part
 
 # Metadata of models, verdicts and a publication that a run found as they have been since a refresh: its number.
 UNCHANGED_SINCE = "unchanged_since_refresh"
 
-_VERDICTS = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 _POLL_SECONDS = 0.5
 _ASSETS_NAMED = 3
 
@@ -53,9 +52,8 @@ def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> 
     """Ask the instance about the blocking checks of assets; those without any are sound."""
     checks = _blocking_checks(assets)
     latest = last_verdicts(instance, [key for keys in checks.values() for key in keys])
-    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list(checks))}
-    materialized = {asset: last for asset in checks if (last := _last_materialization(records.get(asset))) is not None}
-    failed = {asset: [check.name for check in checks[asset] if _has_failed(latest.get(check))] for asset in materialized}
+    materialized = _last_materializations(instance, checks)
+    failed = {asset: [check.name for check in checks[asset] if has_failed(latest.get(check))] for asset in materialized}
     return Soundness(
         unmaterialized=[asset for asset in checks if asset not in materialized],
         failed={asset: names for asset, names in failed.items() if names},
@@ -95,51 +93,38 @@ def soundness_once_checked(
             time.sleep(_POLL_SECONDS)
 
 
-def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, AssetCheckExecutionRecord]:
-    """The last execution of each check that came to a verdict; one that is only planned, or whose run ended before it, does not count."""
-    storage = instance.event_log_storage
-    found = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
-    for key in [key for key, record in found.items() if record.status not in _VERDICTS]:
-        earlier = storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS)
-        del found[key]
-        found.update((key, record) for record in earlier)
-    return found
-
-
-def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> Sequence[AssetCheckExecutionRecord] | None:
+def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> Sequence[CheckRecord] | None:
     """The last verdicts of checks if all passed on what was last materialized of their assets; None if one has to be asked again."""
     latest = last_verdicts(instance, checks)
-    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list({check.asset_key for check in checks}))}
+    materialized = _last_materializations(instance, {check.asset_key for check in checks})
     for check in checks:
-        materialization = _last_materialization(records.get(check.asset_key))
-        verdict = latest.get(check)
-        if verdict is None or _has_failed(verdict) or materialization is None or _target(verdict) != materialization.storage_id:
+        materialization, verdict = materialized.get(check.asset_key), latest.get(check)
+        if verdict is None or has_failed(verdict) or materialization is None or _target(verdict) != materialization.storage_id:
             return None
     return list(latest.values())
 
 
 def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
-    suites = {dg.AssetKey(suite.asset_key): suite for suite in load_suites().values()}
+    suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in load_suites().values()}
+    found = ((asset, suites.get(shared_part(asset.path))) for asset in sorted(assets))
     return {
         asset: [
-            dg.AssetCheckKey(asset, suites[asset].check_name(expectation))
-            for expectation in suites[asset].expectations
+            dg.AssetCheckKey(asset, suite.check_name(expectation))
+            for expectation in suite.expectations
             if expectation.severity is Severity.CRITICAL
         ]
-        for asset in sorted(assets)
-        if asset in suites
+        for asset, suite in found
+        if suite
     }
 
 
-def _last_materialization(record: AssetRecord | None) -> dg.EventLogRecord | None:
-    return record.asset_entry.last_materialization_record if record else None
+def _last_materializations(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogRecord]:
+    """By asset that was ever materialized, when it was last, in the order of the assets."""
+    entries = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(list(assets))}
+    return {asset: last for asset in assets if asset in entries and (last := entries[asset].last_materialization_record)}
 
 
-def _has_failed(record: AssetCheckExecutionRecord | None) -> bool:
-    return record is not None and record.status is AssetCheckExecutionRecordStatus.FAILED
-
-
-def _target(record: AssetCheckExecutionRecord | None) -> int | None:
+def _target(record: CheckRecord | None) -> int | None:
     """The materialization that a check has looked at."""
     evaluation = record.event.asset_check_evaluation if record and record.event else None
     return evaluation.target_materialization_data.storage_id if evaluation and evaluation.target_materialization_data else None

@@ -5,7 +5,6 @@ Belongs here: which models are assets, when they refresh, and the one step after
 """
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,27 +13,38 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
-from dagster_project.components.left_alone import left_alone
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
-from dagster_project.marts.refreshes import NothingPublished, is_unpublished, last_refresh, nothing_new, publish, was_overtaken
-from dagster_project.resources.dbt import Dbt, ensure_manifest
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.internals.dagster import described, left_alone
+from dagster_project.marts.definition import definition
+from dagster_project.marts.engine import Engine, NothingPublished
+from dagster_project.marts.lineage import MartDeclarationError
+from dagster_project.marts.postgres.engine import PostgresEngine
+from dagster_project.marts.refreshes import last_refresh, nothing_new
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.resources.dbt import built_models, dbt_on
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import ensure_manifest, load_plan
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
-_ROLE = "runmart_transform"
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
 
-# A build that a sync has overtaken is repeated so often; each time there is less to do.
-_MAX_REPEATS = 2
+# A build that a sync has overtaken is repeated; each time there is less to do.
+_MAX_BUILDS = 3
 
-# Names, for `dbt_project/macros/publish.sql`, the marts that a build leaves out.
-_LEFT_OUT = "RUNMART_LEFT_OUT"
+# Names, for `dbt_project/macros/refresh.sql`, the refresh that a build belongs to.
+_REFRESH = "RUNMART_REFRESH"
 
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
+
+_PUBLICATION = (PUBLISHED, "publication")
 
 
 class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
@@ -55,18 +65,25 @@ ON_SOUND_DATA = dg.AutomationCondition.eager() & ReadsSoundData()
 
 
 class Translator(DagsterDbtTranslator):
-    """Keys `[system, table]` for sources, `[schema, model]` for models; the schema is the group."""
+    """Keys `[system, table]` for sources, `[schema, model]` for models; a folder of models is a group, named `<system>_<layer>`.
+
+    All of them begin with the namespace.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__()
+        self._namespace = namespace
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The default spec with our key, group, automation and freshness."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
-            return spec
+            return spec.replace_attributes(key=self._key(manifest["sources"][unique_id]))
         node = manifest["nodes"][unique_id]
-        is_mart = node["schema"] == "analytics"
+        is_mart = node["schema"] == PUBLISHED
         return spec.replace_attributes(
-            key=_key(node),
-            group_name=node["schema"],
+            key=self._key(node),
+            group_name=self._namespace.label(_group(node)),
             automation_condition=ON_SOUND_DATA,
             freshness_policy=_FRESHNESS if is_mart else None,
         )
@@ -76,7 +93,10 @@ class Translator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and spec._replace(description=manifest["nodes"][unique_id]["description"])
+        return spec and described(spec, manifest["nodes"][unique_id]["description"])
+
+    def _key(self, node: Mapping[str, Any]) -> dg.AssetKey:
+        return _key(node).with_prefix(self._namespace.path())
 
 
 def _key(node: Mapping[str, Any]) -> dg.AssetKey:
@@ -85,10 +105,27 @@ def _key(node: Mapping[str, Any]) -> dg.AssetKey:
     return dg.AssetKey([node["schema"], node["name"]])
 
 
+def _group(model: Mapping[str, Any]) -> str:
+    """The folder of a model from within: `marts/shared/` is `shared_marts`. A package beside the project may have no folders."""
+    package, *folders, _ = model["fqn"]
+    return "_".join(reversed(folders)) or package
+
+
+@cache
+def _manifest() -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return manifest
+
+
+def schemas() -> list[str]:
+    """Where models stand, which is what their keys begin with."""
+    return sorted({node["schema"] for node in _manifest()["nodes"].values() if node["resource_type"] == "model"})
+
+
 @cache
 def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
-    """For every model, the raw tables that it reads, through whatever models."""
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    """For every model, the raw tables that it reads, through whatever models; keys as they are in the default warehouse."""
+    manifest = _manifest()
     nodes = {**manifest["sources"], **manifest["nodes"]}
 
     @cache
@@ -99,22 +136,34 @@ def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     return {_key(nodes[unique_id]): behind(unique_id) for unique_id in nodes if unique_id.startswith("model.")}
 
 
+def _behind(model: dg.AssetKey) -> frozenset[dg.AssetKey]:
+    """The raw tables behind a model, in its warehouse."""
+    raw = _raw_behind().get(dg.AssetKey(shared_part(model.path)), frozenset())
+    return frozenset(table.with_prefix(model.path[:-2]) for table in raw)
+
+
 def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -> tuple[list[str], frozenset[dg.AssetKey]]:
     """What cannot be built yet, because raw tables behind it were never synced.
 
     Returns:
         The selectors that leave it out of a dbt command, and the models.
     """
-    missing = set(soundness(instance, frozenset().union(*(_raw_behind().get(model, frozenset()) for model in models))).unmaterialized)
-    selectors = [f"source:{'.'.join(table.path)}+" for table in sorted(missing)]
-    return selectors, frozenset(model for model in models if missing & _raw_behind().get(model, frozenset()))
+    missing = set(soundness(instance, frozenset().union(*map(_behind, models))).unmaterialized)
+    selectors = [f"source:{'.'.join(shared_part(table.path))}+" for table in sorted(missing)]
+    return selectors, frozenset(model for model in models if missing & _behind(model))
 
 
 def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
     """What must be sound before these are built: raw tables behind models; for the publication the marts that there are, and theirs."""
     wanted = frozenset(assets)
-    marts = frozenset(_MARTS) - _never_synced(instance, _MARTS)[1] if PUBLICATION in wanted else frozenset()
-    return marts.union(*(_raw_behind().get(asset, frozenset()) for asset in wanted | marts))
+    published = (_marts(asset.path[:-2]) for asset in wanted if shared_part(asset.path) == _PUBLICATION)
+    marts = frozenset().union(*(marts - _never_synced(instance, marts)[1] for marts in published))
+    return marts.union(*map(_behind, wanted | marts))
+
+
+def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
+    """All marts of the warehouse whose keys begin so."""
+    return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == PUBLISHED)
 
 
 def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:
@@ -133,20 +182,15 @@ class RefreshConfig(dg.Config):
     full: bool = False
 
 
-@dbt_assets(manifest=ensure_manifest(), dagster_dbt_translator=Translator(), name="transformation", pool=_POOL)
-def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
-    """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
-
-    Models of raw tables that were never synced are left out, unless there are no others.
-    """
+def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
     selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
     _require_sound(context, context.selected_asset_keys - left_out, "nothing was built")
-    build = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if config.full else [])]
+    build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
-        yield from dbt.cli(build, context=context).stream()
+        yield from dbt_on(warehouse).cli(build, context=context).stream()
         return
     if left_out:
         names = ", ".join(model.path[-1] for model in sorted(left_out))
@@ -157,24 +201,36 @@ def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, dbt
         yield from unchanged
         return
     yield from map(left_alone, _in_order(context, left_out))
-    with _left_out_of_publication(left_out):
-        yield from dbt.cli(build, context=context).stream()
-        _repeat_if_overtaken(context, dbt, warehouse, build)
+    for attempt in range(_MAX_BUILDS):
+        with _engine(warehouse) as engine:
+            begun = engine.begin(full=config.full, left_out=[model.path[-1] for model in left_out])
+        invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli(build, context=context)
+        # What a build has found that is repeated, its repetition finds again.
+        yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
+        with _engine(warehouse) as engine:
+            if engine.end(built_models(invocation.get_artifact("run_results.json"))):
+                return
+        context.log.info("a sync was committed while the marts were built: building what it touched")
+    raise dg.Failure(f"syncs were committed during each of {_MAX_BUILDS} builds; refresh again when none is running")
+
+
+@contextmanager
+def _engine(warehouse: Warehouse) -> Iterator[Engine]:
+    with warehouse.opened(TRANSFORM) as connection:
+        try:
+            yield PostgresEngine(connection, load_plan(), definition(), warehouse.history_days)
+        except MartDeclarationError as error:
+            raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
+
+
+def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:
+    invocation.wait()
+    return ()
 
 
 def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
     """Models as Dagster wants them: what is upstream first."""
     return [key for key in TopologicalSorter(context.assets_def.asset_deps).static_order() if key in models]
-
-
-@contextmanager
-def _left_out_of_publication(models: Iterable[dg.AssetKey]) -> Iterator[None]:
-    """Tell the dbt commands within which marts they do not build."""
-    os.environ[_LEFT_OUT] = " ".join(model.path[-1] for model in models)
-    try:
-        yield
-    finally:
-        del os.environ[_LEFT_OUT]
 
 
 def _unchanged(
@@ -184,7 +240,7 @@ def _unchanged(
 
     None if there is something to build, or a check that did not pass on what is there: dbt has to look.
     """
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         current = nothing_new(cursor)
     checked = [check for check in context.selected_asset_check_keys if check.asset_key not in left_out]
     verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
@@ -200,39 +256,16 @@ def _unchanged(
     return [*models, *checks]
 
 
-def _repeat_if_overtaken(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, build: list[str]) -> None:
-    """Build again what a sync has touched that was committed meanwhile: some marts may have read it and others not."""
-    for _ in range(_MAX_REPEATS):
-        with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-            if not was_overtaken(cursor):
-                return
-        context.log.info("a sync was committed while the marts were built: building what it touched")
-        dbt.cli(build, context=context).wait()
-    raise dg.Failure(f"syncs were committed during each of {_MAX_REPEATS + 1} builds; refresh again when none is running")
-
-
-_MARTS = sorted(key for key in transformation.keys if key.path[0] == "analytics")
-PUBLICATION = dg.AssetKey(["analytics", "publication"])
-
-
-@dg.asset(
-    key=PUBLICATION,
-    deps=_MARTS,
-    group_name="analytics",
-    kinds={"postgres"},
-    automation_condition=ON_SOUND_DATA,
-    pool=_POOL,
-)
-def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
-    """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
-    _require_sound(context, [PUBLICATION], "nothing was published")
-    with warehouse.connection(_ROLE) as connection, connection.cursor() as cursor:
-        must_publish = is_unpublished(cursor)
+def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    _require_sound(context, [context.asset_key], "nothing was published")
+    with _engine(warehouse) as engine:
+        must_publish = not engine.is_published()
         if must_publish:
             try:
-                publish(cursor)
+                engine.publish()
             except NothingPublished as error:
-                raise dg.Failure(str(error), allow_retries=False) from error
+                raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         published = last_refresh(cursor)
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)
@@ -246,8 +279,49 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
                 [
                     dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
                     for mart, counts in sorted(rows.items())
+                    if load_plan().project.models[mart].schema == PUBLISHED
                 ],
                 _ROWS_SCHEMA,
             ),
         }
     )
+
+
+@dg.definitions
+def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """Models, marts and their publication, in one warehouse."""
+    namespace = namespace_of(context)
+    pool = namespace.label(_POOL)
+
+    @dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
+    def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
+        """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
+
+        Models of raw tables that were never synced are left out, unless there are no others.
+        """
+        yield from _transform(context, config, warehouses.of(namespace))
+
+    @dg.asset(
+        key=namespace.path(*_PUBLICATION),
+        deps=sorted(_marts(namespace.path())),
+        group_name=namespace.label("publication"),
+        kinds={"postgres"},
+        automation_condition=ON_SOUND_DATA,
+        pool=pool,
+    )
+    def publication(context: dg.AssetExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> dg.MaterializeResult[None]:
+        """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
+        return _publish(context, warehouses.of(namespace))
+
+    # What models read and no sync writes: Runmart's records of its own work.
+    own_records = [
+        dg.AssetSpec(
+            _key(source).with_prefix(namespace.path()),
+            description=source["description"],
+            group_name=namespace.label(source["source_name"]),
+            kinds={"postgres"},
+        )
+        for source in _manifest()["sources"].values()
+        if source["source_name"] not in load_contracts()
+    ]
+    return dg.Definitions(assets=[transformation, publication, *own_records])

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion.candidates import Candidates
-from dagster_project.ingestion.catalog import SourceTable, source_table
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.raw_tables import raw_table
-from dagster_project.ingestion.relay import Copied, Relay
+from dagster_project.ingestion.relay import Copied
+from dagster_project.ingestion.source import SourceSnapshot
+from dagster_project.postgres.cursors import one_row
 
 _ROWS_PER_BUCKET = 128
 _FEWEST, _MOST = 2**6, 2**20
@@ -46,25 +46,21 @@ class Comparison:
     copied: Copied
 
 
-def compare(
-    reading: Cursor, writing: Cursor, contract: SystemContract, table: str, *, described: SourceTable, rows: int, columns: tuple[str, ...]
-) -> Comparison:
+def compare(source: SourceSnapshot, writing: Cursor, table: BoundTable, *, rows: int, columns: tuple[str, ...]) -> Comparison:
     """Compare the given columns of every source row with raw's live rows.
 
     Args:
-        reading: Cursor on the source's snapshot.
+        source: The snapshot.
         writing: Cursor on the warehouse; gets a temporary table.
-        contract: The system.
         table: The table.
-        described: What it looks like at the source.
         rows: About how many rows it has; decides the number of buckets.
         columns: What to compare; the key alone finds deleted rows.
     """
     buckets = min(_MOST, max(_FEWEST, 1 << max(0, rows // _ROWS_PER_BUCKET).bit_length()))
-    types = {column: described.columns[column].raw_type for column in contract.tables[table].columns}
+    types = {column: source.tables[table.name].columns[column].raw_type for column in table.columns}
     sends = _sends(writing, types)
     # Without a key the whole row is one.
-    key = contract.tables[table].key or contract.tables[table].columns
+    key = table.key or table.columns
 
     def digests(alias: str, relation: sql.Composable, condition: sql.Composable) -> sql.Composable:
         return sql.SQL("select {}, count(*), sum({}) from {} as {} where {} group by 1").format(
@@ -77,12 +73,13 @@ def compare(
 
     writing.execute("drop table if exists pg_temp.present, pg_temp.held")
     writing.execute("create temporary table present (bucket bigint, live_rows bigint, digest numeric) on commit drop")
-    held = digests("raw", raw_table(contract, table), sql.SQL("raw._deleted_at is null"))
-    copied = Relay(reading, contract, writing).copy(
-        digests("source", source_table(contract, table), sql.SQL("true")),
-        sql.Identifier("pg_temp", "present"),
-        meanwhile=sql.SQL("create temporary table held (bucket, live_rows, digest) on commit drop as {}").format(held),
-    )
+    held = digests("raw", table.raw, sql.SQL(f"raw.{raw_columns.IS_LIVE}"))
+    with source.relaying(writing) as relay:
+        copied = relay.copy(
+            digests("source", table.source, sql.SQL("true")),
+            sql.Identifier("pg_temp", "present"),
+            meanwhile=sql.SQL("create temporary table held (bucket, live_rows, digest) on commit drop as {}").format(held),
+        )
     writing.execute(
         """
         select bucket from pg_temp.present

@@ -10,7 +10,7 @@ from itertools import islice
 
 from psycopg2 import sql
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.source import Position
 
@@ -61,13 +61,13 @@ def written_since(table: SourceTable, before: Position, leaves_before: Mapping[s
     return Candidates("horizon", (condition,))
 
 
-def with_keys(contract: SystemContract, table: str, described: SourceTable, keys: Collection[tuple[str, ...]]) -> Candidates:
+def with_keys(table: BoundTable, described: SourceTable, keys: Collection[tuple[str, ...]]) -> Candidates:
     """The rows of the given keys, each as the texts of its columns; those that the source has no row for were deleted."""
-    key = contract.tables[table].key
-    names = sql.SQL(", ").join(sql.Identifier("source", column) for column in key)
-    places = [sql.Identifier(f"k{place}") for place in range(len(key))]
+    names = sql.SQL(", ").join(sql.Identifier("source", column) for column in table.key)
+    places = [sql.Identifier(f"k{place}") for place in range(len(table.key))]
     cast = sql.SQL(", ").join(
-        sql.SQL("{}::{}").format(place, sql.SQL(described.columns[column].source_type)) for place, column in zip(places, key, strict=True)
+        sql.SQL("{}::{}").format(place, sql.SQL(described.columns[column].source_type))
+        for place, column in zip(places, table.key, strict=True)
     )
     # Distinct, so that nothing shuffles them again, and in the order of the key's index: most of the time goes into finding rows in it.
     reads = tuple(
@@ -76,7 +76,7 @@ def with_keys(contract: SystemContract, table: str, described: SourceTable, keys
             cast,
             sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(list(texts))) for texts in zip(*part, strict=True)),
             sql.SQL(", ").join(places),
-            sql.SQL(", ").join(sql.SQL(str(place)) for place in range(1, len(key) + 1)),
+            sql.SQL(", ").join(sql.SQL(str(place)) for place in range(1, len(table.key) + 1)),
         )
         for part in _parts(keys)
     )

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import publication, slot
 from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates, with_keys, written_since
-from dagster_project.ingestion.errors import SyncError, first_line
+from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.source import SourceSnapshot, connect, lsn_number, wait_until_durable
 from dagster_project.ingestion.watermark import TableState, Watermark
+from dagster_project.postgres.driver_errors import first_line
 
 # A row's age in transactions is a signed number of 32 bits; ten million stay free for those that begin while we read.
 _FARTHEST_HORIZON = 2**31 - 10_000_000
@@ -152,28 +154,27 @@ def published_from(source: SourceSnapshot, state: TableState | None, stream: Str
     return source.position.next_transaction
 
 
-def candidates(contract: SystemContract, table: str, source: SourceSnapshot, state: TableState | None, stream: Stream) -> Candidates:
+def candidates(table: BoundTable, source: SourceSnapshot, state: TableState | None, stream: Stream) -> Candidates:
     """The first candidates of one table at a snapshot.
 
     Those that the horizon finds are without deleted rows: whoever reads them compares the number of rows afterwards.
 
     Args:
-        contract: The system.
         table: The table.
         source: The snapshot.
         state: What raw is known to hold; None if nothing is known.
         stream: What the replication slot tells.
     """
-    described = source.tables[table]
-    if state is None or not can_go_on(source, table, state):
+    described = source.tables[table.name]
+    if state is None or not can_go_on(source, table.name, state):
         return EVERYTHING
     if source.position.started_at != state.position.started_at:
         return COMPARISON
     if source.position.snapshot == state.position.snapshot and described.is_logged and not source.is_standby:
         return NOTHING
-    if table in stream.keys:
-        keys = stream.keys[table]
-        return with_keys(contract, table, described, keys) if keys else NOTHING
+    if table.name in stream.keys:
+        keys = stream.keys[table.name]
+        return with_keys(table, described, keys) if keys else NOTHING
     if not described.has_transactions:
         return EVERYTHING
     return written_since(described, state.position, state.leaves)

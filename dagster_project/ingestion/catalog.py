@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 
 # Types that only this server or its extensions know, and those whose values are numbers of its own catalog, arrive as text. A domain
 # arrives as what it is made of. Money arrives as a number, because how many decimals it has is a setting of its database.
@@ -187,32 +187,28 @@ class SourceTable:
         return [int(leaf) for leaf, fingerprint in self.leaves.items() if before.get(leaf) != fingerprint]
 
 
-def source_table(contract: SystemContract, table: str) -> sql.Identifier:
-    """The qualified name of a declared table in its source."""
-    return sql.Identifier(contract.source_schema(table), contract.source_name(table))
-
-
-def source_of(contract: SystemContract, table: str) -> str:
+def source_of(table: BoundTable) -> str:
     """What errors call a table of a source: names as a person knows them."""
-    return f"the source {contract.system}, table {table}"
+    return f"the source {table.system}, table {table.name}"
 
 
 def describe(cursor: Cursor, contract: SystemContract) -> dict[str, SourceTable]:
     """Every declared table as the source's catalog has it, with the types that raw gives its columns if the warehouse holds them."""
     if not contract.tables:
         return {}
-    names = list(contract.tables)
-    relations = [source_table(contract, table).as_string(cursor) for table in names]
+    tables = contract.bound_tables()
+    names = [table.name for table in tables]
+    relations = [table.source.as_string(cursor) for table in tables]
     cursor.execute(_COLUMNS, (names, relations))
     columns: dict[str, dict[str, SourceColumn]] = {name: {} for name in names}
-    for table, column, *description in cursor.fetchall():
-        columns[table][column] = SourceColumn(*description)
+    for name, column, *description in cursor.fetchall():
+        columns[name][column] = SourceColumn(*description)
     cursor.execute(_STORAGE, (names, relations))
-    storage = {table: rest for table, *rest in cursor.fetchall()}
-    return {name: SourceTable(columns[name], _shape(contract, name, columns[name]), *storage[name]) for name in names}
+    storage = {name: rest for name, *rest in cursor.fetchall()}
+    return {table.name: SourceTable(columns[table.name], _shape(table, columns[table.name]), *storage[table.name]) for table in tables}
 
 
-def _shape(contract: SystemContract, table: str, columns: Mapping[str, SourceColumn]) -> str:
-    declared = [(name, columns[name].definition if name in columns else None) for name in contract.tables[table].columns]
-    keys = (contract.tables[table].key, sorted(contract.tables[table].referring_columns))
+def _shape(table: BoundTable, columns: Mapping[str, SourceColumn]) -> str:
+    declared = [(name, columns[name].definition if name in columns else None) for name in table.columns]
+    keys = (table.key, sorted(table.declared.referring_columns))
     return hashlib.sha256(json.dumps([*keys, declared]).encode()).hexdigest()

@@ -1,7 +1,8 @@
 """What can go wrong in a sync, each with one clear line.
 
-Belongs here: the errors that ingestion raises and the translation of the driver's errors into them. Does not belong here: retrying
-(`components.source_system` does it for transient faults), and which tables an error stops (`isolation`).
+Belongs here: the errors that ingestion raises and the translation of the driver's errors into them. Does not belong here: what a driver's
+error says (`postgres.driver_errors`), retrying (`components.source_system` does it for transient faults), and which tables an error stops
+(`sync`).
 """
 
 import re
@@ -11,12 +12,8 @@ import psycopg2
 from psycopg2 import errors
 
 from dagster_project.errors import RunmartError
-
-# A full disk and too many connections; the classes of a lost connection, of a transaction that is over, and of a server that stops.
-_OF_THE_SERVER = ("53100", "53300", "08", "25", "57P")
-
-# Classes of errors that a value can cause: of data, of rules for it, of limits, of functions and features, of damaged storage.
-_OF_A_VALUE = ("22", "23", "54", "38", "39", "P0", "0A", "XX")
+from dagster_project.postgres import roles
+from dagster_project.postgres.driver_errors import column_being_copied, first_line
 
 # A connection that is lost in the middle of a COPY has no error class of its own.
 _LOST = r"server closed the connection|no connection to the server|could not receive data|SSL connection has been closed"
@@ -49,6 +46,9 @@ class SchemaDrift(SyncError):
 class SyncInProgress(SyncError):
     """Another sync of the same system is running."""
 
+    def __init__(self, system: str) -> None:
+        super().__init__(f"a sync of {system} is already running; wait for it to end and repeat if needed")
+
 
 class NoTableSynced(SyncError):
     """Every table of a system failed, each for a reason of its own, one line each."""
@@ -73,27 +73,7 @@ class StatementFailed(Exception):
         self.cause = cause
         self.is_at_source = is_at_source
         self.row = row
-        self.column = _copied(cause)[1]
-
-
-def is_of_one_table(error: psycopg2.Error) -> bool:
-    """Whether a failure says nothing of other tables: not of the connection, the server or its resources."""
-    return error.pgcode is not None and not error.pgcode.startswith(_OF_THE_SERVER)
-
-
-def is_of_a_value(error: psycopg2.Error) -> bool:
-    """Whether a single value may be the cause of a failure."""
-    return error.pgcode is not None and error.pgcode.startswith(_OF_A_VALUE)
-
-
-def row_being_copied(error: psycopg2.Error) -> int | None:
-    """The place, from 1, of the row at which a COPY into a table came to an end."""
-    return _copied(error)[0]
-
-
-def _copied(error: psycopg2.Error) -> tuple[int | None, str | None]:
-    found = re.search(r'^COPY .*?, line (\d+)(?:, column (.*?))?(?:: ".*)?$', error.diag.context or "", re.MULTILINE)
-    return (int(found[1]), found[2]) if found else (None, None)
+        self.column = column_being_copied(cause)
 
 
 def from_driver(error: psycopg2.Error, database: str) -> SyncError:
@@ -104,7 +84,7 @@ def from_driver(error: psycopg2.Error, database: str) -> SyncError:
         database: What the user calls the database: `the warehouse`, or `the source <system>`.
     """
     text = first_line(error)
-    if re.search(r'role "runmart_\w+" does not exist|(relation|table|schema) "(ops|locks|quality|analytics)\b', text):
+    if re.search(rf'role "({"|".join(roles.ALL)})" does not exist|(relation|table|schema) "(ops|locks|quality|analytics)\b', text):
         return SchemaDrift(f"{database}: {text}; bring it to the newest revision: runmart migrate")
     if isinstance(error, errors.InsufficientPrivilege):
         return AccessDenied(
@@ -132,12 +112,3 @@ def _connection_error(text: str, database: str) -> SyncError:
     if "lock timeout" in text:
         return DatabaseUnreachable(f"{database}: a table stayed locked for too long ({text}); repeat when the other work is done")
     return DatabaseUnreachable(f"{database} cannot be reached: {text}")
-
-
-def first_line(error: psycopg2.Error) -> str:
-    """The reason that a driver error gives, in one line and without a password."""
-    message = error.diag.message_primary or str(error).strip()
-    lines = [line.strip() for line in message.splitlines() if line.strip()] or [type(error).__name__]
-    # There is one line per address that was tried, each with its reason; other messages begin with theirs.
-    tried = [line for line in lines if line.startswith("connection to server")]
-    return re.sub(r"password=\S+", "password=***", (tried or lines[:1])[-1])

@@ -13,7 +13,7 @@ from psycopg2.errors import FeatureNotSupported, UndefinedFunction
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.ingestion.catalog import SourceTable
-from dagster_project.ingestion.cursors import leaving_nothing
+from dagster_project.postgres.cursors import leaving_nothing
 
 # Every server has these and reads what every other one sends; nobody is asked about them.
 _EVERYWHERE = (

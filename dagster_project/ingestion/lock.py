@@ -70,4 +70,4 @@ class LockingConnection(Connection):
             try:
                 cursor.execute(end_of_the_last + sql.SQL("lock table {} in exclusive mode nowait").format(self._table))
             except errors.LockNotAvailable as error:
-                raise SyncInProgress(f"a sync of {self._system} is already running; wait for it to end and repeat if needed") from error
+                raise SyncInProgress(self._system) from error

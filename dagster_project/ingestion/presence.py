@@ -7,36 +7,37 @@ Belongs here: exact maps of which numbers are there, one bit each, made on both 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply
-from dagster_project.ingestion.catalog import SourceTable, source_table
-from dagster_project.ingestion.raw_tables import raw_table
-from dagster_project.ingestion.relay import Copied, Relay
+from dagster_project.ingestion.catalog import SourceTable
+from dagster_project.ingestion.relay import Copied
+from dagster_project.ingestion.source import SourceSnapshot
 
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
 
 
-def has_map(contract: SystemContract, table: str, described: SourceTable) -> bool:
+def has_map(table: BoundTable, described: SourceTable) -> bool:
     """Whether the table's key is one whole number."""
-    key = contract.tables[table].key
-    return len(key) == 1 and described.columns[key[0]].raw_type in _WHOLE_NUMBERS
+    return len(table.key) == 1 and described.columns[table.key[0]].raw_type in _WHOLE_NUMBERS
 
 
-def find_gone(reading: Cursor, writing: Cursor, contract: SystemContract, table: str) -> Copied:
+def find_gone(source: SourceSnapshot, writing: Cursor, table: BoundTable) -> Copied:
     """Put the keys of live raw rows that the source does not have into the table of gone keys."""
-    (key,) = contract.tables[table].key
+    (key,) = table.key
     writing.execute("drop table if exists pg_temp.present, pg_temp.held")
     writing.execute("create temporary table present (word bigint, bits bigint) on commit drop")
     # A table of its own, because only so PostgreSQL lets several workers make it, and at the same time as the source makes its map.
-    held = _map(key, raw_table(contract, table), sql.SQL("_deleted_at is null"))
-    copied = Relay(reading, contract, writing).copy(
-        _map(key, source_table(contract, table), sql.SQL("true")),
-        sql.Identifier("pg_temp", "present"),
-        meanwhile=sql.SQL("create temporary table held on commit drop as {}").format(held),
-    )
+    held = _map(key, table.raw, sql.SQL(raw_columns.IS_LIVE))
+    with source.relaying(writing) as relay:
+        copied = relay.copy(
+            _map(key, table.source, sql.SQL("true")),
+            sql.Identifier("pg_temp", "present"),
+            meanwhile=sql.SQL("create temporary table held on commit drop as {}").format(held),
+        )
     writing.execute("analyze pg_temp.present")
     writing.execute("analyze pg_temp.held")
-    apply.create_gone(writing, contract, table)
+    apply.create_gone(writing, table)
     # Materialized, or the planner takes every word apart before it looks for those that differ.
     writing.execute(
         sql.SQL(

@@ -6,12 +6,13 @@ UPDATE of a table whose replica identity is not among the published columns.
 """
 
 import json
+from collections.abc import Sequence
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.catalog import source_table
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 
 OLDEST_VERSION = 150000
 
@@ -166,12 +167,9 @@ def declared_oids(cursor: Cursor, contract: SystemContract) -> dict[int, str]:
     return dict(cursor.fetchall())
 
 
-def creation(contract: SystemContract, publication: str, tables: list[str]) -> sql.Composable:
+def creation(publication: str, tables: Sequence[BoundTable]) -> sql.Composable:
     """The statement that publishes the keys of these tables."""
-    keys = [
-        sql.SQL("{} ({})").format(source_table(contract, table), sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key)))
-        for table in tables
-    ]
+    keys = [sql.SQL("{} ({})").format(table.source, sql.SQL(", ").join(map(sql.Identifier, table.key))) for table in tables]
     return sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)").format(
         sql.Identifier(publication), sql.SQL(", ").join(keys)
     )
@@ -179,8 +177,5 @@ def creation(contract: SystemContract, publication: str, tables: list[str]) -> s
 
 def _tables(cursor: Cursor, contract: SystemContract) -> str:
     return json.dumps(
-        [
-            {"name": name, "relation": source_table(contract, name).as_string(cursor), "key": list(declared.key)}
-            for name, declared in contract.tables.items()
-        ]
+        [{"name": table.name, "relation": table.source.as_string(cursor), "key": list(table.key)} for table in contract.bound_tables()]
     )

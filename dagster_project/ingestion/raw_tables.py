@@ -1,7 +1,7 @@
 """Raw tables: their shape, and what happens when the source's shape changes.
 
 Belongs here: creating `raw_<system>.<table>`, following columns and widened types, refusing drift. Does not belong here: rows (`apply`,
-`first_load`). A raw table has the declared columns with the source's names and types, then `BATCH_COLUMNS`.
+`first_load`). A raw table has the declared columns with the source's names and types, then those of `contracts.raw_columns`.
 """
 
 import hashlib
@@ -12,23 +12,15 @@ from collections.abc import Iterable, Mapping
 from psycopg2 import DataError, ProgrammingError, errors, sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import IndexContract, SystemContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM
+from dagster_project.contracts.table import BoundTable, IndexContract
 from dagster_project.ingestion.catalog import SourceTable
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.types import is_widened
-
-BATCH_COLUMNS = {
-    "_batch_id": "bigint not null",
-    "_synced_at": "timestamptz not null",
-    "_deleted_at": "timestamptz",
-    "_moved_from": "jsonb",
-}
-
-_READER = "runmart_transform"
-
-# dbt makes the views of this schema anew with every build.
-_REBUILT_SCHEMA = "staging"
+from dagster_project.postgres import roles
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import STAGING
 
 _TYPES = """
 select class.relname, attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod)
@@ -61,7 +53,7 @@ where pg_index.indrelid = to_regclass(%s)
 """
 
 # Conditions as PostgreSQL shows them, by which an index that is there is known again.
-_MOVED = "(_moved_from IS NOT NULL)"
+_MOVED = f"({MOVED_FROM} IS NOT NULL)"
 
 _Index = tuple[tuple[str, ...], str | None]
 
@@ -89,16 +81,6 @@ where class.oid <> %s::regclass
 """
 
 
-def raw_table(contract: SystemContract, table: str) -> sql.Identifier:
-    """The qualified name of a raw table."""
-    return sql.Identifier(contract.raw_schema, table)
-
-
-def loading_table(contract: SystemContract, table: str) -> sql.Identifier:
-    """The qualified name of a raw table while it is being made."""
-    return sql.Identifier(contract.loading_schema, table)
-
-
 def existing(cursor: Cursor, schema: str) -> set[str]:
     """Names of the tables in a schema."""
     cursor.execute(
@@ -107,25 +89,25 @@ def existing(cursor: Cursor, schema: str) -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-def types(cursor: Cursor, contract: SystemContract) -> Mapping[str, dict[str, str]]:
-    """By raw table of a system, the types of its columns as the source has them, without the batch columns."""
-    cursor.execute(_TYPES, (_quoted(cursor, contract.raw_schema), list(BATCH_COLUMNS)))
+def types(cursor: Cursor, schema: str) -> Mapping[str, dict[str, str]]:
+    """By raw table of a schema, the types of its columns as the source has them, without the columns that every raw table has."""
+    cursor.execute(_TYPES, (_quoted(cursor, schema), list(raw_columns.TYPES)))
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for table, column, kind in cursor.fetchall():
         found[table][column] = kind
     return found
 
 
-def check_declared(contract: SystemContract, table: str, described: SourceTable) -> None:
+def check_declared(table: BoundTable, described: SourceTable) -> None:
     """Refuse a table that lacks a declared column.
 
     Raises:
         SchemaDrift: Names every missing column.
     """
-    missing = [f"{table}.{column}" for column in contract.tables[table].columns if column not in described.columns]
+    missing = [f"{table.name}.{column}" for column in table.columns if column not in described.columns]
     if missing:
         raise SchemaDrift(
-            f"the source {contract.system} has no column {', '.join(missing)}: dropped or renamed; restore it there, or change its contract"
+            f"the source {table.system} has no column {', '.join(missing)}: dropped or renamed; restore it there, or change its contract"
         )
 
 
@@ -134,16 +116,21 @@ def ensure_schema(cursor: Cursor, schema: str) -> None:
     cursor.execute("select to_regnamespace(%s)", (_quoted(cursor, schema),))
     if one_row(cursor) == (None,):
         cursor.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        cursor.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), sql.Identifier(_READER)))
+        cursor.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), sql.Identifier(roles.TRANSFORM)))
 
 
-def create(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, described: SourceTable) -> None:
-    """Create an empty raw table without its indexes, which are made when it is filled."""
-    columns = {**_wanted(contract, table, described), **BATCH_COLUMNS}
-    definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()]
-    cursor.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(definitions)))
-    cursor.execute(sql.SQL("grant select on {} to {}").format(name, sql.Identifier(_READER)))
-    cursor.execute(sql.SQL("comment on table {} is {}").format(name, sql.Literal(contract.tables[table].description)))
+def create(cursor: Cursor, table: BoundTable, described: SourceTable) -> None:
+    """Create an empty raw table where it is loaded, in place of one that was left there; its indexes are made when it is filled."""
+    ensure_schema(cursor, table.loading_schema)
+    cursor.execute(sql.SQL("drop table if exists {}").format(table.loading))
+    columns = {**_wanted(table, described), **raw_columns.TYPES}
+    definitions = [
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(f"{kind} not null" if column in raw_columns.REQUIRED else kind))
+        for column, kind in columns.items()
+    ]
+    cursor.execute(sql.SQL("create table {} ({})").format(table.loading, sql.SQL(", ").join(definitions)))
+    cursor.execute(sql.SQL("grant select on {} to {}").format(table.loading, sql.Identifier(roles.TRANSFORM)))
+    cursor.execute(sql.SQL("comment on table {} is {}").format(table.loading, sql.Literal(table.declared.description)))
 
 
 def batches_after(first_batch_id: int) -> str:
@@ -152,74 +139,76 @@ def batches_after(first_batch_id: int) -> str:
     The first batch is left out: it wrote most rows, and whoever wants them reads the whole table. Queries that shall use these indexes
     compare the batch with a number, so that the planner sees that these rows do not matter.
     """
-    return f"(_batch_id > {first_batch_id})"
+    return f"({BATCH_ID} > {first_batch_id})"
 
 
-def create_indexes(cursor: Cursor, contract: SystemContract, table: str, name: sql.Identifier, later_batches: str) -> None:
-    """Create what a sync and the marts find rows by: the key, of deleted rows the key, the batch, and the parents.
+def create_indexes(cursor: Cursor, table: BoundTable, later_batches: str) -> None:
+    """Create, where a table is loaded, what a sync and the marts find rows by: the key, of deleted rows the key, the batch, the parents.
 
     later_batches: Condition of the indexes by batch.
     """
-    columns = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].key))
-    if contract.tables[table].key:
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.key))
+    if table.key:
         try:
-            cursor.execute(sql.SQL("alter table {} add primary key ({})").format(name, columns))
+            cursor.execute(sql.SQL("alter table {} add primary key ({})").format(table.loading, columns))
         except (errors.UniqueViolation, errors.NotNullViolation) as error:
             raise SchemaDrift(
-                f"the source {contract.system}: the key of {table} does not identify its rows: "
+                f"the source {table.system}: the key of {table.name} does not identify its rows: "
                 f"{error.diag.message_detail or error.diag.message_primary}; declare one that does"
             ) from error
-        cursor.execute(sql.SQL("create index on {} ({}) where _deleted_at is not null").format(name, columns))
-    for index in _indexes_for_marts(contract, table, later_batches):
-        _create_index(cursor, name, index)
+        is_deleted = sql.SQL("{} is not null").format(sql.Identifier(DELETED_AT))
+        cursor.execute(sql.SQL("create index on {} ({}) where {}").format(table.loading, columns, is_deleted))
+    for index in _indexes_for_marts(table, later_batches):
+        _create_index(cursor, table.loading, index)
 
 
-def check(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
+def check(cursor: Cursor, table: BoundTable, described: SourceTable) -> None:
     """Refuse what an existing raw table cannot follow, before anything is written.
 
     Raises:
         SchemaDrift: A type was narrowed or replaced, or a view would lose its column; or the key differs from the raw table's.
     """
-    name = raw_table(contract, table)
-    wanted, existing = _wanted(contract, table, described), types(cursor, contract)[table]
+    wanted, existing = _wanted(table, described), types(cursor, table.raw_schema)[table.name]
     changed = _changed(wanted, existing)
     refused = [
-        f"{table}.{column} from {existing[column]} to {kind}" for column, kind in changed.items() if not is_widened(existing[column], kind)
+        f"{table.name}.{column} from {existing[column]} to {kind}"
+        for column, kind in changed.items()
+        if not is_widened(existing[column], kind)
     ]
     if refused:
         raise SchemaDrift(
-            f"the source {contract.system} changed the type of {', '.join(refused)}, which may not hold the values that raw has; "
-            f"if that is meant: {_rebuild(contract, table)}"
+            f"the source {table.system} changed the type of {', '.join(refused)}, which may not hold the values that raw has; "
+            f"if that is meant: {_rebuild(table)}"
         )
-    cursor.execute(_RAW_KEY, (name.as_string(cursor),))
+    cursor.execute(_RAW_KEY, (table.raw.as_string(cursor),))
     key = tuple(one_row(cursor)[0] or ())
-    if key != contract.tables[table].key:
-        declared = ", ".join(contract.tables[table].key)
-        raise SchemaDrift(f"the contract's key of {table} is ({declared}), raw's is ({', '.join(key)}): {_rebuild(contract, table)}")
+    if key != table.key:
+        declared = ", ".join(table.key)
+        raise SchemaDrift(f"the contract's key of {table.name} is ({declared}), raw's is ({', '.join(key)}): {_rebuild(table)}")
     if changed:
-        _refuse_lasting_views(cursor, name, f"{table}.{', '.join(changed)}")
+        _refuse_lasting_views(cursor, table.raw, f"{table.name}.{', '.join(changed)}")
 
 
-def follow(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable) -> None:
+def follow(cursor: Cursor, table: BoundTable, described: SourceTable) -> None:
     """Bring an existing raw table, which `check` let pass, to the contract and to the source's types.
 
     Raises:
         SchemaDrift: A column that has to go is in use.
     """
-    name = raw_table(contract, table)
-    wanted, existing = _wanted(contract, table, described), types(cursor, contract)[table]
+    wanted, existing = _wanted(table, described), types(cursor, table.raw_schema)[table.name]
     if _changed(wanted, existing):
-        _rebuild_beside(cursor, contract, table, described, [column for column in existing if column in wanted])
+        _rebuild_beside(cursor, table, described, [column for column in existing if column in wanted])
         return
     for column in wanted.keys() - existing.keys():
-        cursor.execute(sql.SQL("alter table {} add column {} {}").format(name, sql.Identifier(column), sql.SQL(wanted[column])))
+        cursor.execute(sql.SQL("alter table {} add column {} {}").format(table.raw, sql.Identifier(column), sql.SQL(wanted[column])))
     for column in existing.keys() - wanted.keys():
-        _drop_column(cursor, contract, table, column)
+        _drop_column(cursor, table, column)
     # A table that was made before raw tables had it.
-    cursor.execute(sql.SQL("alter table {} add column if not exists _moved_from {}").format(name, sql.SQL(BATCH_COLUMNS["_moved_from"])))
+    moved_from = sql.SQL("{} {}").format(sql.Identifier(MOVED_FROM), sql.SQL(raw_columns.TYPES[MOVED_FROM]))
+    cursor.execute(sql.SQL("alter table {} add column if not exists {}").format(table.raw, moved_from))
 
 
-def follow_indexes(cursor: Cursor, contract: SystemContract, table: str) -> None:
+def follow_indexes(cursor: Cursor, table: BoundTable) -> None:
     """Make the indexes that a raw table lacks, and drop those that the contract no longer declares; a new table has them.
 
     A table lacks some if it was made by an earlier version, or before the contract declared them.
@@ -227,46 +216,46 @@ def follow_indexes(cursor: Cursor, contract: SystemContract, table: str) -> None
     Raises:
         SchemaDrift: An index that the contract declares cannot be made.
     """
-    found = _indexes(cursor, contract, table)
-    for index in _indexes_for_marts(contract, table, _later_batches(found.values())):
+    found = _indexes(cursor, table)
+    for index in _indexes_for_marts(table, _later_batches(found.values())):
         if index not in found.values():
-            _create_index(cursor, raw_table(contract, table), index)
-    declared = {_name_of(table, index): index for index in contract.tables[table].indexes}
+            _create_index(cursor, table.raw, index)
+    declared = {_name_of(table, index): index for index in table.declared.indexes}
     made = {name for name in found if _DECLARED.search(name)}
     for name in sorted(made - declared.keys()):
-        cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(contract.raw_schema, name)))
+        cursor.execute(sql.SQL("drop index {}").format(sql.Identifier(table.raw_schema, name)))
     for name in sorted(declared.keys() - made):
-        _create_declared(cursor, contract, table, name, declared[name])
+        _create_declared(cursor, table, name, declared[name])
 
 
-def adopt(cursor: Cursor, contract: SystemContract, table: str) -> None:
+def adopt(cursor: Cursor, table: BoundTable) -> None:
     """Move a finished table from the loading schema to where raw tables are."""
-    ensure_schema(cursor, contract.raw_schema)
-    cursor.execute(sql.SQL("alter table {} set schema {}").format(loading_table(contract, table), sql.Identifier(contract.raw_schema)))
+    ensure_schema(cursor, table.raw_schema)
+    cursor.execute(sql.SQL("alter table {} set schema {}").format(table.loading, sql.Identifier(table.raw_schema)))
 
 
-def _indexes(cursor: Cursor, contract: SystemContract, table: str) -> dict[str, _Index]:
+def _indexes(cursor: Cursor, table: BoundTable) -> dict[str, _Index]:
     """The indexes of a raw table by name."""
-    cursor.execute(_INDEXES, (raw_table(contract, table).as_string(cursor),))
+    cursor.execute(_INDEXES, (table.raw.as_string(cursor),))
     return {name: (tuple(columns), condition) for name, columns, condition in cursor.fetchall()}
 
 
 def _later_batches(indexes: Iterable[_Index]) -> str:
     """The condition of a table's indexes by batch; all batches if somebody has dropped them."""
-    conditions = (condition for columns, condition in indexes if columns[0] == "_batch_id")
+    conditions = (condition for columns, condition in indexes if columns[0] == BATCH_ID)
     return next((condition for condition in conditions if condition and condition != _MOVED), batches_after(0))
 
 
-def _indexes_for_marts(contract: SystemContract, table: str, later_batches: str) -> list[_Index]:
+def _indexes_for_marts(table: BoundTable, later_batches: str) -> list[_Index]:
     """By what marts find the rows of a parent, the rows of a batch, their parents, and those of them that have left one."""
-    parents, key = [reference.columns for reference in contract.tables[table].references], contract.tables[table].key
+    parents, key = [reference.columns for reference in table.declared.references], table.key
     if not parents:
-        return [(("_batch_id",), later_batches)]
+        return [((BATCH_ID,), later_batches)]
     return [
         # The key finds rows by its first columns.
         *((columns, None) for columns in parents if key[: len(columns)] != columns),
-        *((("_batch_id", *columns), later_batches) for columns in parents),
-        (("_batch_id",), _MOVED),
+        *(((BATCH_ID, *columns), later_batches) for columns in parents),
+        ((BATCH_ID,), _MOVED),
     ]
 
 
@@ -276,26 +265,26 @@ def _create_index(cursor: Cursor, name: sql.Identifier, index: _Index) -> None:
     cursor.execute(sql.SQL("create index on {} ({}){}").format(name, sql.SQL(", ").join(map(sql.Identifier, columns)), where))
 
 
-def _create_declared(cursor: Cursor, contract: SystemContract, table: str, name: str, index: IndexContract) -> None:
+def _create_declared(cursor: Cursor, table: BoundTable, name: str, index: IndexContract) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
     where = sql.SQL(f" where {index.where}" if index.where else "")
-    statement = sql.SQL("create index {} on {} ({}){}").format(sql.Identifier(name), raw_table(contract, table), columns, where)
+    statement = sql.SQL("create index {} on {} ({}){}").format(sql.Identifier(name), table.raw, columns, where)
     try:
         cursor.execute(statement)
     except (ProgrammingError, DataError) as error:
         raise SchemaDrift(
-            f"the contract of {contract.system} declares an index of {table} that cannot be made: {error.diag.message_primary}; "
+            f"the contract of {table.system} declares an index of {table.name} that cannot be made: {error.diag.message_primary}; "
             f"correct its columns or its condition: {', '.join(index.columns)}{where.string}"
         ) from error
 
 
-def _name_of(table: str, index: IndexContract) -> str:
+def _name_of(table: BoundTable, index: IndexContract) -> str:
     """A name that tells declared indexes from others, and one from another."""
-    return f"{table[:40]}_declared_{hashlib.sha256(index.model_dump_json().encode()).hexdigest()[:8]}"
+    return f"{table.name[:40]}_declared_{hashlib.sha256(index.model_dump_json().encode()).hexdigest()[:8]}"
 
 
-def _wanted(contract: SystemContract, table: str, described: SourceTable) -> dict[str, str]:
-    return {column: described.columns[column].raw_type for column in contract.tables[table].columns}
+def _wanted(table: BoundTable, described: SourceTable) -> dict[str, str]:
+    return {column: described.columns[column].raw_type for column in table.columns}
 
 
 def _changed(wanted: Mapping[str, str], existing: Mapping[str, str]) -> dict[str, str]:
@@ -305,7 +294,7 @@ def _changed(wanted: Mapping[str, str], existing: Mapping[str, str]) -> dict[str
 def _refuse_lasting_views(cursor: Cursor, name: sql.Identifier, what: str) -> None:
     text = name.as_string(cursor)
     cursor.execute(_DEPENDENT_VIEWS, (text, text))
-    lasting = [view for view, schema in cursor.fetchall() if schema != _REBUILT_SCHEMA]
+    lasting = [view for view, schema in cursor.fetchall() if schema != STAGING]
     if lasting:
         raise SchemaDrift(
             f"the source has a wider type for {what}, and the view {', '.join(lasting)} shows the old one: "
@@ -313,31 +302,28 @@ def _refuse_lasting_views(cursor: Cursor, name: sql.Identifier, what: str) -> No
         )
 
 
-def _rebuild_beside(cursor: Cursor, contract: SystemContract, table: str, described: SourceTable, kept: list[str]) -> None:
+def _rebuild_beside(cursor: Cursor, table: BoundTable, described: SourceTable, kept: list[str]) -> None:
     """Copy a raw table into one with the wider types and swap the two; dbt makes the staging view anew."""
-    beside = loading_table(contract, table)
-    ensure_schema(cursor, contract.loading_schema)
-    cursor.execute(sql.SQL("drop table if exists {}").format(beside))
-    create(cursor, contract, table, beside, described)
-    columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *BATCH_COLUMNS]))
-    cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(beside, columns, raw_table(contract, table)))
-    create_indexes(cursor, contract, table, beside, _later_batches(_indexes(cursor, contract, table).values()))
-    cursor.execute(sql.SQL("drop table {} cascade").format(raw_table(contract, table)))
-    adopt(cursor, contract, table)
+    create(cursor, table, described)
+    columns = sql.SQL(", ").join(map(sql.Identifier, [*kept, *raw_columns.TYPES]))
+    cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from {2}").format(table.loading, columns, table.raw))
+    create_indexes(cursor, table, _later_batches(_indexes(cursor, table).values()))
+    cursor.execute(sql.SQL("drop table {} cascade").format(table.raw))
+    adopt(cursor, table)
 
 
-def _drop_column(cursor: Cursor, contract: SystemContract, table: str, column: str) -> None:
+def _drop_column(cursor: Cursor, table: BoundTable, column: str) -> None:
     try:
-        cursor.execute(sql.SQL("alter table {} drop column {}").format(raw_table(contract, table), sql.Identifier(column)))
+        cursor.execute(sql.SQL("alter table {} drop column {}").format(table.raw, sql.Identifier(column)))
     except errors.DependentObjectsStillExist as error:
-        users = error.diag.message_detail or ""
+        user = (error.diag.message_detail or "").splitlines()[0]
         raise SchemaDrift(
-            f"{table}.{column} is no longer declared but still used in the warehouse ({users.splitlines()[0]}): take it out there first"
+            f"{table.name}.{column} is no longer declared but still used in the warehouse ({user}): take it out there first"
         ) from error
 
 
-def _rebuild(contract: SystemContract, table: str) -> str:
-    return f"drop {contract.raw_schema}.{table} (cascade takes its staging view along) and sync again, then run `runmart refresh`"
+def _rebuild(table: BoundTable) -> str:
+    return f"drop {table.raw_name} (cascade takes its staging view along) and sync again, then run `runmart refresh`"
 
 
 def _quoted(cursor: Cursor, name: str) -> str:

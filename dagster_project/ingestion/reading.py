@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 from psycopg2 import sql
 
-from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.catalog import SourceTable, source_table
+from dagster_project.contracts.table import BoundTable
+from dagster_project.ingestion.catalog import SourceTable
 
 
-def select(contract: SystemContract, table: str, described: SourceTable, condition: sql.Composable) -> sql.Composable:
+def select(table: BoundTable, described: SourceTable, condition: sql.Composable) -> sql.Composable:
     """Declared columns of the rows (alias `source`) under a condition."""
-    columns = columns_as_raw(described, contract.tables[table].columns)
-    return sql.SQL("select {} from {} as source where {}").format(columns, source_table(contract, table), condition)
+    return sql.SQL("select {} from {} as source where {}").format(columns_as_raw(described, table.columns), table.source, condition)
 
 
 def columns_as_raw(described: SourceTable, columns: Sequence[str]) -> sql.Composable:

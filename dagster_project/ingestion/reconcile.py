@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply, buckets
 from dagster_project.ingestion.candidates import Candidates
-from dagster_project.ingestion.raw_tables import raw_table
 from dagster_project.ingestion.table_load import TableLoad
 
 
@@ -69,12 +69,8 @@ class Reconciliation:
 def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
     """Compare one table at the sync's snapshot; log the rows that differ and, if asked to, repair them."""
     started = time.monotonic()
-    contract, table, described = load.contract, load.table, load.source.tables[load.table]
     rows = load.live_rows
-    with load.source.reading() as reading:
-        comparison = buckets.compare(
-            reading, load.writing, contract, table, described=described, rows=rows, columns=contract.tables[table].columns
-        )
+    comparison = buckets.compare(load.source, load.writing, load.table, rows=rows, columns=load.table.columns)
     counts, copied = {"lost": 0, "extra": 0, "stale": 0}, comparison.copied
     if comparison.buckets:
         copied += load.read(comparison.differing)
@@ -85,7 +81,7 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
         # What raw lacked or had too many was never counted, be it repaired now or by changes that came for it.
         load.live_rows = comparison.source_rows
     return Reconciliation(
-        table,
+        load.table.name,
         rows_compared=rows,
         **counts,
         is_repaired=is_repairing,
@@ -96,10 +92,9 @@ def reconcile(load: TableLoad, is_repairing: bool) -> Reconciliation:
 
 
 def _log_differing(load: TableLoad, differing: Candidates, is_repairing: bool) -> dict[str, int]:
-    contract, table = load.contract, load.table
-    scope = differing.scope or sql.SQL("true")
-    live = sql.SQL("(select * from {} as raw where raw._deleted_at is null and {})").format(raw_table(contract, table), scope)
-    rows = _differing_rows(contract, table, live) if contract.tables[table].key else _differing_copies(contract, table, live)
+    table, scope = load.table, differing.scope or sql.SQL("true")
+    live = sql.SQL("(select * from {} as raw where raw.{} and {})").format(table.raw, sql.SQL(raw_columns.IS_LIVE), scope)
+    rows = _differing_rows(table, live) if table.key else _differing_copies(table, live)
     load.writing.execute(
         sql.SQL(
             """
@@ -116,43 +111,44 @@ def _log_differing(load: TableLoad, differing: Candidates, is_repairing: bool) -
         ).format(
             rows=rows,
             batch_id=sql.Literal(load.batch.batch_id),
-            system=sql.Literal(contract.system),
-            table=sql.Literal(table),
+            system=sql.Literal(table.system),
+            table=sql.Literal(table.name),
             is_repaired=sql.Literal(is_repairing),
         )
     )
     return dict(load.writing.fetchall())
 
 
-def _differing_rows(contract: SystemContract, table: str, live: sql.Composable) -> sql.Composable:
-    key, columns = contract.tables[table].key, contract.tables[table].columns
-
+def _differing_rows(table: BoundTable, live: sql.Composable) -> sql.Composable:
     def row(alias: str) -> sql.Composable:
-        return sql.SQL("row({})::record").format(sql.SQL(", ").join(sql.Identifier(alias, column) for column in columns))
+        return sql.SQL("row({})::record").format(sql.SQL(", ").join(sql.Identifier(alias, column) for column in table.columns))
 
     return sql.SQL(
         """
         select
             jsonb_build_object({key}) as key,
-            case when raw._batch_id is null then 'lost' when incoming._is_there is null then 'extra' else 'stale' end as difference
+            case when raw.{batch_id} is null then 'lost' when incoming._is_there is null then 'extra' else 'stale' end as difference
         from {live} as raw
         full join (select *, true as _is_there from {incoming}) as incoming on {same_key}
-        where raw._batch_id is null or incoming._is_there is null or {raw_row} *<> {incoming_row}
+        where raw.{batch_id} is null or incoming._is_there is null or {raw_row} *<> {incoming_row}
         """
     ).format(
-        key=sql.SQL(", ").join(sql.SQL("{}, coalesce(raw.{}, incoming.{})").format(sql.Literal(c), *[sql.Identifier(c)] * 2) for c in key),
+        key=sql.SQL(", ").join(
+            sql.SQL("{}, coalesce(raw.{}, incoming.{})").format(sql.Literal(c), *[sql.Identifier(c)] * 2) for c in table.key
+        ),
+        batch_id=sql.Identifier(raw_columns.BATCH_ID),
         live=live,
         incoming=apply.INCOMING,
-        same_key=sql.SQL(" and ").join(sql.SQL("incoming.{0} = raw.{0}").format(sql.Identifier(column)) for column in key),
+        same_key=sql.SQL(" and ").join(sql.SQL("incoming.{0} = raw.{0}").format(sql.Identifier(column)) for column in table.key),
         raw_row=row("raw"),
         incoming_row=row("incoming"),
     )
 
 
-def _differing_copies(contract: SystemContract, table: str, live: sql.Composable) -> sql.Composable:
+def _differing_copies(table: BoundTable, live: sql.Composable) -> sql.Composable:
     """A table without a key: each of several equal rows counts."""
     numbered = sql.SQL("(select row({0})::text as row, row_number() over (partition by row({0})::text) as copy from {1} as t)")
-    columns = sql.SQL(", ").join(map(sql.Identifier, contract.tables[table].columns))
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
     return sql.SQL(
         """
         select

@@ -18,8 +18,8 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.errors import StatementFailed, row_being_copied
+from dagster_project.ingestion.errors import StatementFailed
+from dagster_project.postgres.driver_errors import row_being_copied
 
 SECONDS_BETWEEN_REPORTS = 2.0
 
@@ -45,14 +45,14 @@ class Relay:
 
     Attributes:
         source: Cursor that the rows are read with.
-        contract: Names the source in errors; its limits say how fast it may be read.
         warehouse: Cursor that the rows are written with.
+        megabytes_per_second: How fast the source may be read; None for as fast as it goes.
         on_bytes: Called every two seconds with the number of bytes copied so far.
     """
 
     source: Cursor
-    contract: SystemContract
     warehouse: Cursor
+    megabytes_per_second: float | None = None
     on_bytes: Callable[[int], None] = lambda _: None
 
     def copy(
@@ -71,7 +71,7 @@ class Relay:
         """
         read_end, write_end = os.pipe()
         fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE)
-        stream = _Metered(os.fdopen(read_end, "rb", buffering=0), self.contract.limits.read_megabytes_per_second, self.on_bytes)
+        stream = _Metered(os.fdopen(read_end, "rb", buffering=0), self.megabytes_per_second, self.on_bytes)
         options = sql.SQL("format binary, freeze" if is_frozen else "format binary")
         with ThreadPoolExecutor(max_workers=1) as reader:
             sending = reader.submit(_send, self.source, query, os.fdopen(write_end, "wb", buffering=_BLOCK))

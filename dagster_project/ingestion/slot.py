@@ -13,12 +13,11 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import pgoutput, publication
-from dagster_project.ingestion.catalog import source_table
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError, from_driver
 from dagster_project.ingestion.source import connect
+from dagster_project.postgres.cursors import one_row
 from dagster_project.words import size
 
 PLUGIN = "pgoutput"
@@ -216,7 +215,7 @@ def enable(contract: SystemContract, url: str) -> Enabled:
             raise SourceNotSupported(f"the source {contract.system} has no table that can be streamed ({listed})")
         owners_part = [
             sql.SQL("drop publication if exists {}").format(sql.Identifier(name)),
-            publication.creation(contract, name, tables),
+            publication.creation(name, [contract.table(table) for table in tables]),
         ]
         with _asking_the_owner(cursor, contract, owners_part):
             if not publication.is_exact(cursor, contract, name, tables):
@@ -286,7 +285,7 @@ def withdraw(cursor: Cursor, contract: SystemContract) -> dict[str, str]:
     reasons = {table: reason for table, reason in publication.streamable(cursor, contract).items() if reason and table in members}
     if reasons:
         statement = sql.SQL("alter publication {} drop table {}").format(
-            sql.Identifier(name), sql.SQL(", ").join(source_table(contract, table) for table in reasons)
+            sql.Identifier(name), sql.SQL(", ").join(contract.table(table).source for table in reasons)
         )
         with _asking_the_owner(cursor, contract, [statement]):
             cursor.execute(statement)

@@ -4,30 +4,26 @@ Belongs here: connecting with the limits that protect the source, locking agains
 source's history. Does not belong here: what the tables look like (`catalog`), which rows are read (`candidates`), the warehouse.
 """
 
+import os
+import socket
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import Limits, SystemContract
-from dagster_project.ingestion.catalog import SourceTable, describe, source_of, source_table
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import (
-    AccessDenied,
-    DatabaseUnreachable,
-    SourceNotSupported,
-    StatementFailed,
-    SyncError,
-    from_driver,
-    is_of_one_table,
-)
-
-_OLDEST_VERSION = 140000
+from dagster_project.contracts.contract import Limits, SystemContract
+from dagster_project.contracts.table import BoundTable
+from dagster_project.ingestion.catalog import SourceTable, describe, source_of
+from dagster_project.ingestion.errors import AccessDenied, DatabaseUnreachable, SourceNotSupported, StatementFailed, SyncError, from_driver
+from dagster_project.ingestion.relay import Relay
+from dagster_project.postgres import versions
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import is_of_one_table
 
 # Values must not depend on how the source's role or database is configured.
 _FORMATS = {
@@ -83,6 +79,7 @@ select
 """
 
 _FLUSH_SECONDS = 10
+_CLOSE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -199,6 +196,47 @@ class SourceSnapshot:
                 raise
             cursor.execute("release savepoint reading")
 
+    @contextmanager
+    def relaying(self, writing: Cursor, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[Relay]:
+        """A way for rows from a cursor of `reading` to one of the warehouse, no faster than the limits allow."""
+        with self.reading() as reading:
+            yield Relay(reading, writing, self.limits.read_megabytes_per_second, on_bytes)
+
+    @contextmanager
+    def also_over(self, connections: int, contract: SystemContract, url: str) -> Iterator[tuple["SourceSnapshot", ...]]:
+        """The same snapshot over several connections, which share the limits; all but its own are closed at the end.
+
+        If something keeps others from being opened, such as a limit of the role, or a change of schema that waits for a table, there are
+        fewer.
+
+        Args:
+            connections: How many in all; at least one, which is its own.
+            contract: The tables that are read over them.
+            url: libpq URL of the source.
+
+        Raises:
+            StatementFailed: The source failed.
+        """
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute("select pg_export_snapshot()")
+                (exported,) = one_row(cursor)
+        except psycopg2.Error as error:
+            raise StatementFailed(error, is_at_source=True) from error
+        with ExitStack() as opened:
+            open_now = [self.connection]
+            with suppress(psycopg2.Error):
+                while len(open_now) < connections:
+                    open_now.append(opened.enter_context(_import_snapshot(contract, url, exported)))
+            share = self.limits.read_megabytes_per_second and self.limits.read_megabytes_per_second / len(open_now)
+            limits = self.limits.model_copy(update={"read_megabytes_per_second": share})
+            yield tuple(replace(self, connection=each, limits=limits) for each in open_now)
+
+    def keep(self) -> None:
+        """Ask the source for nothing, so that it does not end the snapshot for being idle."""
+        with self.reading():
+            pass
+
     def release(self) -> None:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
         self.connection.rollback()
@@ -215,7 +253,7 @@ def open_snapshot(contract: SystemContract, url: str, failures: Mapping[str, Syn
         failures: Tables that are known to fail, which are left alone.
 
     Raises:
-        SourceNotSupported: The server is older than PostgreSQL 14.
+        SourceNotSupported: The server is too old.
         psycopg2.Error: Anything else that is no matter of single tables; `errors.from_driver` says what it means.
     """
     with connect(contract, url) as connection:
@@ -227,23 +265,54 @@ def open_snapshot(contract: SystemContract, url: str, failures: Mapping[str, Syn
         failures = dict(failures)
         with connection.cursor() as cursor:
             # Before the first SELECT: a snapshot older than a rewrite or TRUNCATE would see an empty table.
-            failures |= _lock(cursor, contract, [table for table in contract.tables if table not in failures])
+            failures |= _lock(cursor, [table for table in contract.bound_tables() if table.name not in failures])
             cursor.execute(_POSITION)
             snapshot, system_identifier, timeline, database, age, started_at, taken_at, is_standby, end_lsn = one_row(cursor)
-            failures |= _refuse_hidden_rows(cursor, contract.only(contract.tables.keys() - failures.keys()))
+            failures |= _refuse_hidden_rows(cursor, [table for table in contract.bound_tables() if table.name not in failures])
             tables = describe(cursor, contract.only(contract.tables.keys() - failures.keys()))
         position = Position(snapshot, system_identifier, timeline, database, _next_transaction(snapshot, age), started_at, lsn, taken_at)
         yield SourceSnapshot(contract.system, connection, contract.limits, position, end_lsn, is_standby, tables, failures)
 
 
-def _lock(cursor: Cursor, contract: SystemContract, tables: Sequence[str]) -> dict[str, SyncError]:
+@contextmanager
+def _import_snapshot(contract: SystemContract, url: str, exported: str) -> Iterator[Connection]:
+    """A connection that reads a snapshot which another one holds open, with locks of its own on the tables.
+
+    It asks for the locks once: a change of schema that has begun to wait for the other's would keep it waiting for ever.
+    """
+    with connect(contract, url) as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        names = sql.SQL(", ").join(table.source for table in contract.bound_tables())
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction snapshot %s", (exported,))
+            cursor.execute(sql.SQL("lock table {} in access share mode nowait").format(names))
+        yield connection
+        _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    """Close a connection and wait until the source has, so that whoever comes next is not one too many."""
+    try:
+        line = socket.socket(fileno=os.dup(connection.fileno()))
+    except (OSError, psycopg2.Error):
+        # It is lost, or closed.
+        return
+    with line, suppress(OSError):
+        connection.close()
+        line.settimeout(_CLOSE_SECONDS)
+        # The server process leaves its end open until it has ended.
+        while line.recv(1024):
+            pass
+
+
+def _lock(cursor: Cursor, tables: Sequence[BoundTable]) -> dict[str, SyncError]:
     """Lock tables against rewrites; those that cannot be locked, each with the reason.
 
     All in one statement, as long as none of them fails.
     """
     if not tables:
         return {}
-    names = sql.SQL(", ").join(source_table(contract, table) for table in tables)
+    names = sql.SQL(", ").join(table.source for table in tables)
     try:
         cursor.execute(sql.SQL("savepoint locking; lock table {} in access share mode; release savepoint locking").format(names))
     except psycopg2.Error as error:
@@ -251,8 +320,8 @@ def _lock(cursor: Cursor, contract: SystemContract, tables: Sequence[str]) -> di
             raise
         cursor.execute("rollback to savepoint locking; release savepoint locking")
         if len(tables) == 1:
-            return {tables[0]: from_driver(error, source_of(contract, tables[0]))}
-        return {table: failure for one in tables for table, failure in _lock(cursor, contract, [one]).items()}
+            return {tables[0].name: from_driver(error, source_of(tables[0]))}
+        return {name: failure for table in tables for name, failure in _lock(cursor, [table]).items()}
     return {}
 
 
@@ -262,9 +331,8 @@ def connect(contract: SystemContract, url: str) -> Iterator[Connection]:
     limits = contract.limits
     connection = psycopg2.connect(url, connect_timeout=10, application_name=f"runmart sync {contract.system}")
     try:
-        if connection.server_version < _OLDEST_VERSION:
-            version = f"{connection.server_version // 10000}.{connection.server_version % 10000}"
-            raise SourceNotSupported(f"the source {contract.system} runs PostgreSQL {version}; 14 is the oldest that can be read")
+        if refusal := versions.refusal(connection.server_version):
+            raise SourceNotSupported(f"the source {contract.system} {refusal}")
         connection.autocommit = True
         connection.set_client_encoding("UTF8")
         milliseconds = {
@@ -320,12 +388,12 @@ def hiding_rows(cursor: Cursor, relations: Collection[str]) -> set[str]:
     return {relation for (relation,) in cursor.fetchall()}
 
 
-def _refuse_hidden_rows(cursor: Cursor, contract: SystemContract) -> dict[str, SyncError]:
+def _refuse_hidden_rows(cursor: Cursor, tables: Sequence[BoundTable]) -> dict[str, SyncError]:
     """The tables that may hide rows: a reader that silently sees fewer rows would mark the others as deleted."""
-    relations = {source_table(contract, table).as_string(cursor): table for table in contract.tables}
+    relations = {table.source.as_string(cursor): table for table in tables}
     return {
-        relations[relation]: AccessDenied(
-            f"{source_of(contract, relations[relation])}: row level security may hide rows of it from this role; {SHOWING_ALL}"
+        relations[relation].name: AccessDenied(
+            f"{source_of(relations[relation])}: row level security may hide rows of it from this role; {SHOWING_ALL}"
         )
         for relation in hiding_rows(cursor, relations)
     }

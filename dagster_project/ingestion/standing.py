@@ -7,7 +7,7 @@ Belongs here: which tables stand still for which failure. Does not belong here: 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.errors import SyncError
 
 

@@ -6,40 +6,34 @@ at its last one, whole. Rows and watermark commit in one warehouse transaction: 
 tables, which the next one takes over.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion import apply, raw_tables, slot, watermark
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
+from dagster_project.ingestion import apply, own_failures, raw_tables, slot, warehouse, watermark
 from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
-from dagster_project.ingestion.catalog import source_of
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import (
-    NoTableSynced,
-    StatementFailed,
-    SyncError,
-    SyncInProgress,
-    first_line,
-    from_driver,
-    is_of_one_table,
-)
+from dagster_project.ingestion.errors import NoTableSynced, StatementFailed, SyncError, from_driver
 from dagster_project.ingestion.events import Stage, SyncEvent
-from dagster_project.ingestion.fault import locate
-from dagster_project.ingestion.first_load import first_load
 from dagster_project.ingestion.held_types import with_held_types
+from dagster_project.ingestion.loads import Databases, load_tables
 from dagster_project.ingestion.lock import LockingConnection
 from dagster_project.ingestion.reconcile import Reconcile, Reconciliation, reconcile
 from dagster_project.ingestion.source import Position, SourceSnapshot, connect, open_snapshot, transactions_since, wait_until_durable
 from dagster_project.ingestion.standing import StandingTable, standing_tables
 from dagster_project.ingestion.table_load import TableLoad
 from dagster_project.ingestion.watermark import Batch, Lag, TableState, TableSync, Watermark
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import first_line
+
+_WAREHOUSE = "the warehouse"
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,8 @@ def sync(
         SyncError: Nothing was written but first loads of whole tables, which the next sync takes over; the message names what, where and
             the way out. A table that fails by itself does not end the sync, unless no component is left that can be brought up.
     """
-    with _warehouse(contract.system, warehouse_url) as warehouse:
+    databases = Databases(source_url, warehouse_url)
+    with _locked_warehouse(contract.system, warehouse_url) as writing:
         on_event(SyncEvent(Stage.LOCKED))
         loaded: dict[str, TableSync] = {}
         failures: dict[str, SyncError] = {}
@@ -98,8 +93,8 @@ def sync(
             with _translated(f"the source {contract.system}"), open_snapshot(contract, source_url, failures) as source:
                 failures.update(source.failures)
                 on_event(SyncEvent(Stage.SNAPSHOT, source=source))
-                with _translated("the warehouse"):
-                    run = _Sync(contract, source_url, source, warehouse, run_id, on_event, loaded, failures)
+                with _translated(_WAREHOUSE):
+                    run = _Sync(contract, databases, source, writing, run_id, on_event, loaded, failures)
                     if run.load_new_tables():
                         return run.bring_up(reconciling)
 
@@ -114,7 +109,7 @@ class _BroughtUp:
 
 @dataclass
 class _Sync:
-    """One sync at one snapshot.
+    """One sync at one snapshot; what its first loads have to ask and to tell.
 
     Attributes:
         loaded: First loads that this sync has done so far, under this snapshot or an earlier one.
@@ -122,12 +117,14 @@ class _Sync:
         before: What was known of the system, first loads of this sync included.
         reshaped: Tables that raw has, with other columns or types than it should have, or with values that were stored otherwise.
         synced_at: The moment that rows are stamped with, by the warehouse's clock.
+        to_load: New tables that nobody loads yet.
+        has_begun_to_load: Whether somebody does, or did, under this snapshot.
     """
 
     contract: SystemContract
-    source_url: str
+    databases: Databases
     source: SourceSnapshot
-    warehouse: Connection
+    warehouse: LockingConnection
     run_id: str | None
     on_event: Callable[[SyncEvent], None]
     loaded: dict[str, TableSync]
@@ -135,29 +132,55 @@ class _Sync:
     before: Watermark = field(init=False)
     reshaped: set[str] = field(init=False)
     synced_at: datetime = field(init=False)
+    to_load: deque[BoundTable] = field(init=False)
+    has_begun_to_load: bool = False
 
     def load_new_tables(self) -> bool:
         """Load tables that raw does not have, each in a transaction of its own; False if the snapshot became too old for the rest."""
-        existing = self._look_at_raw()
-        new = [table for table in self._not_failed() if table not in existing and not self._is_loaded(table)]
-        for number, table in enumerate(new, start=1):
-            if table in self._going_on().tables:
-                with self._alone(table):
-                    self._load(table)
-            if self.source.is_too_old and number < len(new):
-                return False
-        return True
+        with self.warehouse, self.warehouse.cursor() as cursor:
+            self._resume(cursor)
+            existing = self._look_at_raw(cursor)
+            new = [table for table in self._not_failed() if table.name not in existing and not self._is_loaded(table.name)]
+            # The largest first, so that no connection is left alone with it at the end.
+            self.to_load = deque(sorted(new, key=lambda table: self.source.tables[table.name].bytes or 0, reverse=True))
+            if new:
+                # Workers write for a batch that is there, into a schema that is there.
+                batch = self._begin(cursor)
+                raw_tables.ensure_schema(cursor, self.contract.loading_schema)
+        if new:
+            loading = self.contract.only({table.name for table in new})
+            load_tables(self, loading, self.databases, source=self.source, writing=self.warehouse, batch=batch)
+        return not self.to_load
+
+    def next_table(self) -> BoundTable | None:
+        """The next new table that can be brought up after it is loaded, unless the snapshot is too old for another one."""
+        while self.to_load and not (self.has_begun_to_load and self.source.is_too_old):
+            table = self.to_load.popleft()
+            if table.name in self._going_on().tables:
+                self.has_begun_to_load = True
+                return table
+        return None
+
+    def note_loaded(self, table_sync: TableSync, state: TableState) -> None:
+        """Keep that a table was loaded."""
+        self.loaded[table_sync.table] = table_sync
+        self.before = replace(self.before, tables={**self.before.tables, table_sync.table: state})
+        self.on_event(SyncEvent(Stage.LOADED, table_sync.table, table_sync=table_sync))
+
+    def note_failure(self, table: BoundTable, failure: SyncError) -> None:
+        """Keep what a table failed for."""
+        self.failures[table.name] = failure
 
     def bring_up(self, reconciling: Reconcile | None) -> SyncResult:
         """Bring all components that can be to the snapshot, and commit once."""
         going_on = self._going_on()
         with _translated(f"the source {self.contract.system}"):
-            stream = read_stream(going_on, self.source_url, self.source, self.before) if going_on.tables else Stream()
+            stream = read_stream(going_on, self.databases.source_url, self.source, self.before) if going_on.tables else Stream()
         with self.warehouse, self.warehouse.cursor() as cursor:
             batch = self._begin(cursor)
             done: list[_BroughtUp] = []
             for component in going_on.components():
-                done += self._bring_up_together(cursor, component, batch, stream, reconciling)
+                done += self._bring_up_together(cursor, [going_on.table(name) for name in component], batch, stream, reconciling)
             if not done:
                 # There is no batch to speak of, but what stands still is kept.
                 self.warehouse.rollback()
@@ -175,10 +198,10 @@ class _Sync:
     ) -> SyncResult:
         """Write down where raw stands now, in the transaction that brought it there."""
         places = [*self.contract.tables]
-        in_order = sorted(done, key=lambda one: places.index(one.load.table))
+        in_order = sorted(done, key=lambda one: places.index(one.load.table.name))
         loads = [one.load for one in in_order]
         syncs = tuple(self._table_sync(load) for load in loads)
-        watermark.write_table_states(cursor, self.contract.system, {load.table: self._state(load, stream) for load in loads})
+        watermark.write_table_states(cursor, self.contract.system, {load.table.name: self._state(load, stream) for load in loads})
         lag = self._leave_source()
         watermark.finish_batch(cursor, self.contract.system, batch, syncs, acknowledged=stream.acknowledged, lag=lag)
         self.on_event(SyncEvent(Stage.COMMITTING))
@@ -193,24 +216,26 @@ class _Sync:
             warnings=(*stream.warnings, *(line for load in loads for line in load.warnings)),
         )
 
-    def _look_at_raw(self) -> set[str]:
+    def _look_at_raw(self, cursor: Cursor) -> set[str]:
         """Take down what raw has, and find the tables that it cannot follow; names of those that raw has."""
         contract = self.contract
-        with self.warehouse, self.warehouse.cursor() as cursor:
-            cursor.execute("select clock_timestamp()")
-            (self.synced_at,) = one_row(cursor)
-            self.source.tables = with_held_types(cursor, self.source.tables)
-            existing = raw_tables.existing(cursor, contract.raw_schema)
-            loading = raw_tables.existing(cursor, contract.loading_schema)
-            self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
-            kept = raw_tables.types(cursor, contract)
-            for table in self._not_failed():
-                with self._alone(table):
-                    raw_tables.check_declared(contract, table, self.source.tables[table])
-            self.reshaped = {table for table in self._not_failed() if table in existing and self._has_new_shape(table, kept[table])}
-            for table in self.reshaped:
-                with self._alone(table):
-                    raw_tables.check(cursor, contract, table, self.source.tables[table])
+        cursor.execute("select clock_timestamp()")
+        (self.synced_at,) = one_row(cursor)
+        self.source.tables = with_held_types(cursor, self.source.tables)
+        existing = raw_tables.existing(cursor, contract.raw_schema)
+        loading = raw_tables.existing(cursor, contract.loading_schema)
+        self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
+        kept = raw_tables.types(cursor, contract.raw_schema)
+        cursor.execute("savepoint alone")
+        for table in self._not_failed():
+            with self._alone(table, cursor):
+                raw_tables.check_declared(table, self.source.tables[table.name])
+        reshaped = [table for table in self._not_failed() if table.name in existing and self._has_new_shape(table, kept[table.name])]
+        self.reshaped = {table.name for table in reshaped}
+        for table in reshaped:
+            with self._alone(table, cursor):
+                raw_tables.check(cursor, table, self.source.tables[table.name])
+        cursor.execute("release savepoint alone")
         return existing
 
     def _going_on(self) -> SystemContract:
@@ -218,38 +243,20 @@ class _Sync:
         whole = (component for component in self.contract.components() if self.failures.keys().isdisjoint(component))
         return self.contract.only({table for component in whole for table in component})
 
-    def _not_failed(self) -> list[str]:
+    def _not_failed(self) -> list[BoundTable]:
         """The tables that nothing is known to speak against so far, be their components whole or not."""
-        return [table for table in self.contract.tables if table not in self.failures]
+        return [table for table in self.contract.bound_tables() if table.name not in self.failures]
 
     @contextmanager
-    def _alone(self, table: str, cursor: Cursor | None = None) -> Iterator[None]:
-        """Let what a table fails for be its own: the sync goes on without it and its component.
-
-        cursor: Where the component is being brought up, under a savepoint of this name; None outside of transactions.
-        """
+    def _alone(self, table: BoundTable, cursor: Cursor) -> Iterator[None]:
+        """Let what a table fails for be its own: the sync goes on without it and its component, under the savepoint `alone`."""
         try:
             yield
-        except SyncInProgress:
-            raise
-        except (SyncError, StatementFailed, psycopg2.Error) as error:
-            cause = error.cause if isinstance(error, StatementFailed) else error
-            if isinstance(cause, psycopg2.Error) and not is_of_one_table(cause):
+        except own_failures.FAILURES as error:
+            if not own_failures.is_own(error):
                 raise
-            if cursor is not None:
-                cursor.execute("rollback to savepoint component")
-            self.failures[table] = error if isinstance(error, SyncError) else self._told(table, error, cursor)
-
-    def _told(self, table: str, error: StatementFailed | psycopg2.Error, cursor: Cursor | None) -> SyncError:
-        place = f"the warehouse, table {self.contract.raw_schema}.{table}"
-        if not isinstance(error, StatementFailed):
-            return from_driver(error, place)
-        if cursor is not None:
-            fault = locate(error, self.contract, table, self.source, cursor)
-        else:
-            with self.warehouse, self.warehouse.cursor() as locating:
-                fault = locate(error, self.contract, table, self.source, locating)
-        return from_driver(error.cause, f"{source_of(self.contract, table) if error.is_at_source else place}{fault}")
+            cursor.execute("rollback to savepoint alone")
+            self.failures[table.name] = own_failures.told(error, table, self.source, cursor)
 
     def _note_standing(self, cursor: Cursor) -> tuple[StandingTable, ...]:
         standing = standing_tables(self.contract, self.failures)
@@ -261,9 +268,9 @@ class _Sync:
         causes = [self.failures[table] for table in self.contract.tables if table in self.failures]
         return causes[0] if len(causes) == 1 else NoTableSynced(causes)
 
-    def _has_new_shape(self, table: str, kept: Mapping[str, str]) -> bool:
-        state, described = self.before.tables.get(table), self.source.tables[table]
-        wanted = {column: described.columns[column].raw_type for column in self.contract.tables[table].columns}
+    def _has_new_shape(self, table: BoundTable, kept: Mapping[str, str]) -> bool:
+        state, described = self.before.tables.get(table.name), self.source.tables[table.name]
+        wanted = {column: described.columns[column].raw_type for column in table.columns}
         return state is None or state.shape != described.shape or kept != wanted
 
     def _is_loaded(self, table: str) -> bool:
@@ -271,71 +278,62 @@ class _Sync:
         state = self.before.tables.get(table)
         return state is not None and can_go_on(self.source, table, state)
 
-    def _load(self, table: str) -> None:
-        size = self.source.tables[table].bytes
-
-        def report(copied: int) -> None:
-            self.on_event(SyncEvent(Stage.COPYING, table, copied_bytes=copied, estimated_bytes=size))
-
-        with self.warehouse:
-            with self.warehouse.cursor() as cursor:
-                batch = self._begin(cursor)
-            table_sync, state = first_load(self.contract, table, self.source, self.warehouse, batch=batch, on_bytes=report)
-            self.on_event(SyncEvent(Stage.COPIED, table))
-        self.loaded[table] = table_sync
-        self.before = replace(self.before, tables={**self.before.tables, table: state})
-        self.on_event(SyncEvent(Stage.LOADED, table, table_sync=table_sync))
+    def _resume(self, cursor: Cursor) -> None:
+        """Make the batch of a sync that never ended this one's, before anything is looked at that its workers may still write."""
+        watermark.resume_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
 
     def _begin(self, cursor: Cursor) -> Batch:
-        number = watermark.begin_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
-        return Batch(number, self.synced_at)
+        begun = watermark.begin_batch(cursor, self.contract.system, self.run_id, self.contract.capture, self.source.position)
+        return Batch(*begun, self.synced_at)
 
     def _bring_up_together(
-        self, cursor: Cursor, component: Sequence[str], batch: Batch, stream: Stream, reconciling: Reconcile | None
+        self, cursor: Cursor, component: Sequence[BoundTable], batch: Batch, stream: Stream, reconciling: Reconcile | None
     ) -> list[_BroughtUp]:
         """Bring the tables of a component to the snapshot, all or none."""
-        cursor.execute("savepoint component")
+        cursor.execute("savepoint alone")
         done: list[_BroughtUp] = []
         for table in component:
             with self._alone(table, cursor):
                 load = self._bring_up_table(cursor, table, batch, stream)
-                raw_tables.follow_indexes(cursor, self.contract, table)
-                done.append(_BroughtUp(load, self._reconcile(load, reconciling) if reconciling and reconciling.includes(table) else None))
-            if table in self.failures:
+                raw_tables.follow_indexes(cursor, table)
+                asked = reconciling if reconciling and reconciling.includes(table.name) else None
+                done.append(_BroughtUp(load, self._reconcile(load, asked) if asked else None))
+            if table.name in self.failures:
                 return []
-        cursor.execute("release savepoint component")
+        cursor.execute("release savepoint alone")
         return done
 
-    def _bring_up_table(self, cursor: Cursor, table: str, batch: Batch, stream: Stream) -> TableLoad:
-        state = self.before.tables.get(table)
+    def _bring_up_table(self, cursor: Cursor, table: BoundTable, batch: Batch, stream: Stream) -> TableLoad:
+        state = self.before.tables.get(table.name)
         if state is not None and state.is_loading:
-            raw_tables.adopt(cursor, self.contract, table)
-        elif table in self.reshaped:
-            raw_tables.follow(cursor, self.contract, table, self.source.tables[table])
-        load = TableLoad(self.contract, table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
+            raw_tables.adopt(cursor, table)
+        elif table.name in self.reshaped:
+            raw_tables.follow(cursor, table, self.source.tables[table.name])
+        load = TableLoad(table, self.source, batch, cursor, live_rows=state.live_rows if state else 0)
         is_loaded_now = state is not None and state.is_loading and state.position == self.source.position
-        known = None if table in self.reshaped else state
-        load.run(NOTHING if is_loaded_now else candidates(self.contract, table, self.source, known, stream))
-        apply.analyze_if_worth_it(cursor, self.contract, table, load.applied, load.live_rows)
-        self.on_event(SyncEvent(Stage.APPLIED, table, table_sync=self._table_sync(load)))
+        known = None if table.name in self.reshaped else state
+        load.run(NOTHING if is_loaded_now else candidates(table, self.source, known, stream))
+        apply.analyze_if_worth_it(cursor, table, load.applied, load.live_rows)
+        self.on_event(SyncEvent(Stage.APPLIED, table.name, table_sync=self._table_sync(load)))
         return load
 
     def _table_sync(self, load: TableLoad) -> TableSync:
         """What was done to a table in all: its first load, this one's or an earlier attempt's, and what came on top."""
-        state = self.before.tables.get(load.table)
+        state = self.before.tables.get(load.table.name)
         done = load.table_sync(self._new_columns(load.table))
         if state is None or not state.is_loading:
             return done
-        first = self.loaded.get(load.table, TableSync(load.table, "resumed first load", 0, 0, 0, state.live_rows, 0, 0, 0.0))
+        first = self.loaded.get(load.table.name, TableSync(load.table.name, "resumed first load", 0, 0, 0, state.live_rows, 0, 0, 0.0))
         return first + done
 
-    def _new_columns(self, table: str) -> tuple[str, ...]:
-        state = self.before.tables.get(table)
-        known = {*(state.columns if state else self.source.tables[table].columns), *self.contract.tables[table].columns}
-        return tuple(column for column in self.source.tables[table].columns if column not in known)
+    def _new_columns(self, table: BoundTable) -> tuple[str, ...]:
+        state, columns = self.before.tables.get(table.name), self.source.tables[table.name].columns
+        known = {*(state.columns if state else columns), *table.columns}
+        return tuple(column for column in columns if column not in known)
 
     def _state(self, load: TableLoad, stream: Stream) -> TableState:
-        described, publication = self.source.tables[load.table], stream.publications.get(load.table)
+        name = load.table.name
+        described = self.source.tables[name]
         return TableState(
             batch_id=load.batch.batch_id,
             is_loading=False,
@@ -344,8 +342,8 @@ class _Sync:
             columns=tuple(described.columns),
             leaves=described.leaves,
             live_rows=load.live_rows,
-            publication=publication,
-            published_from=published_from(self.source, self.before.tables.get(load.table), stream, load.table),
+            publication=stream.publications.get(name),
+            published_from=published_from(self.source, self.before.tables.get(name), stream, name),
         )
 
     def _reconcile(self, load: TableLoad, reconciling: Reconcile) -> Reconciliation:
@@ -353,7 +351,7 @@ class _Sync:
         if found.differing:
             fate = "repaired" if found.is_repaired else "not repaired: `runmart reconcile --repair` does"
             load.warnings.append(
-                f"{self.contract.raw_schema}.{load.table} differed from its source: {found.lost} rows lost, {found.extra} extra, "
+                f"{load.table.raw_name} differed from its source: {found.lost} rows lost, {found.extra} extra, "
                 f"{found.stale} stale; {fate}; ops.repairs has their keys"
             )
         return found
@@ -374,7 +372,7 @@ class _Sync:
         if stream.acknowledged is None:
             return ()
         try:
-            with connect(self.contract, self.source_url) as connection, connection.cursor() as cursor:
+            with connect(self.contract, self.databases.source_url) as connection, connection.cursor() as cursor:
                 slot.advance(cursor, slot.slot_name(self.contract.system), stream.acknowledged)
         except psycopg2.Error as error:
             return (f"the replication slot of {self.contract.system} was not advanced ({first_line(error)}); the next sync will",)
@@ -389,22 +387,10 @@ def _of_tables(before: Watermark, existing: set[str], loading: set[str]) -> Wate
 
 
 @contextmanager
-def _warehouse(system: str, url: str) -> Iterator[Connection]:
-    """A connection as runmart_ingest that holds the system's lock; closing it releases the lock and undoes what was not committed."""
-    with _translated("the warehouse"):
-        connection = psycopg2.connect(
-            url, connect_timeout=10, application_name=f"runmart sync {system}", connection_factory=LockingConnection
-        )
+def _locked_warehouse(system: str, url: str) -> Iterator[LockingConnection]:
+    """A connection that holds the system's lock; closing it releases the lock and undoes what was not committed."""
+    with _translated(_WAREHOUSE), warehouse.connect(system, url, LockingConnection) as connection:
         try:
-            connection.autocommit = True
-            connection.set_client_encoding("UTF8")
-            with connection.cursor() as cursor:
-                cursor.execute("set role runmart_ingest")
-                cursor.execute("set timezone = 'UTC'")
-                cursor.execute("set synchronous_commit = on")
-                # A sync works in temporary tables of this one session; the defaults send even small ones to disk.
-                cursor.execute("set temp_buffers = '64MB'")
-                cursor.execute("set work_mem = '64MB'")
             connection.lock(system)
             yield connection
         finally:
@@ -412,7 +398,6 @@ def _warehouse(system: str, url: str) -> Iterator[Connection]:
             # ended. A connection that is lost by now has no lock.
             with suppress(psycopg2.Error):
                 connection.release()
-            connection.close()
 
 
 @contextmanager
@@ -422,4 +407,7 @@ def _translated(database: str) -> Iterator[None]:
     except psycopg2.Error as error:
         raise from_driver(error, database) from error
     except StatementFailed as error:
-        raise from_driver(error.cause, database if error.is_at_source else "the warehouse") from error.cause
+        if error.is_at_source and database == _WAREHOUSE:
+            # It is named further out.
+            raise
+        raise from_driver(error.cause, database if error.is_at_source else _WAREHOUSE) from error.cause

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply, buckets, presence
 from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates
-from dagster_project.ingestion.catalog import source_table
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.reading import select
-from dagster_project.ingestion.relay import Copied, Relay
+from dagster_project.ingestion.relay import Copied
 from dagster_project.ingestion.source import SourceSnapshot
 from dagster_project.ingestion.watermark import Batch, TableSync
+from dagster_project.postgres.cursors import one_row
 
 
 @dataclass
@@ -26,7 +25,6 @@ class TableLoad:
     """One table on its way to the snapshot.
 
     Attributes:
-        contract: The system.
         table: The table.
         source: The snapshot.
         batch: The sync under way.
@@ -39,8 +37,7 @@ class TableLoad:
         warnings: What a person should know.
     """
 
-    contract: SystemContract
-    table: str
+    table: BoundTable
     source: SourceSnapshot
     batch: Batch
     writing: Cursor
@@ -57,7 +54,7 @@ class TableLoad:
         if first is COMPARISON:
             self._compare_and_apply()
             first = NOTHING
-        if first.lacks_deleted and not self.contract.tables[self.table].key:
+        if first.lacks_deleted and not self.table.key:
             first = self._all_or_nothing(first)
         if first is not NOTHING:
             self._read_and_apply(first)
@@ -68,7 +65,7 @@ class TableLoad:
     def table_sync(self, new_columns: tuple[str, ...]) -> TableSync:
         """What was done, for the record."""
         return TableSync(
-            table=self.table,
+            table=self.table.name,
             found_by=", ".join(self.found_by) or NOTHING.found_by,
             source_rows=self.live_rows,
             rows_read=self.copied.rows,
@@ -82,18 +79,17 @@ class TableLoad:
 
     def read(self, found: Candidates) -> Copied:
         """Copy candidates into the table of incoming rows."""
-        apply.create_incoming(self.writing, self.contract, self.table)
+        apply.create_incoming(self.writing, self.table)
         copied = Copied()
         for condition in found.reads:
-            query = select(self.contract, self.table, self.source.tables[self.table], condition)
-            with self.source.reading() as reading:
-                copied += Relay(reading, self.contract, self.writing).copy(query, apply.INCOMING)
+            with self.source.relaying(self.writing) as relay:
+                copied += relay.copy(select(self.table, self.source.tables[self.table.name], condition), apply.INCOMING)
         return copied
 
     def make_equal(self, found: Candidates) -> None:
         """Make raw equal the source for the candidates, which have come in."""
-        where = (self.writing, self.contract, self.table)
-        if not self.contract.tables[self.table].key:
+        where = (self.writing, self.table)
+        if not self.table.key:
             self._note(apply.replace(*where, self.batch, found.scope or sql.SQL("true")))
             return
         self._note(apply.upsert(*where, self.batch))
@@ -123,30 +119,26 @@ class TableLoad:
             self._find_deleted(source_rows)
         if self.live_rows != source_rows:
             self.warnings.append(
-                f"raw_{self.contract.system}.{self.table} had {self.live_rows} live rows where the source has {source_rows}, which no "
+                f"{self.table.raw_name} had {self.live_rows} live rows where the source has {source_rows}, which no "
                 "change explains: it was compared in full and is right now"
             )
             self._read_and_apply(EVERYTHING)
 
     def _find_deleted(self, source_rows: int) -> None:
-        contract, table, described = self.contract, self.table, self.source.tables[self.table]
-        if presence.has_map(contract, table, described):
-            with self.source.reading() as reading:
-                self.copied += presence.find_gone(reading, self.writing, contract, table)
+        if presence.has_map(self.table, self.source.tables[self.table.name]):
+            self.copied += presence.find_gone(self.source, self.writing, self.table)
             self.found_by.append("map of keys")
-            self._note(apply.delete_gone(self.writing, contract, table, self.batch))
+            self._note(apply.delete_gone(self.writing, self.table, self.batch))
             return
-        self._read_and_apply(self._compare(source_rows, contract.tables[table].key).differing)
+        self._read_and_apply(self._compare(source_rows, self.table.key).differing)
 
     def _compare_and_apply(self) -> None:
-        comparison = self._compare(self.live_rows, self.contract.tables[self.table].columns)
+        comparison = self._compare(self.live_rows, self.table.columns)
         self._read_and_apply(comparison.differing)
         self.live_rows = comparison.source_rows
 
     def _compare(self, rows: int, columns: tuple[str, ...]) -> buckets.Comparison:
-        described = self.source.tables[self.table]
-        with self.source.reading() as reading:
-            comparison = buckets.compare(reading, self.writing, self.contract, self.table, described=described, rows=rows, columns=columns)
+        comparison = buckets.compare(self.source, self.writing, self.table, rows=rows, columns=columns)
         self.copied += comparison.copied
         return comparison
 
@@ -157,7 +149,7 @@ class TableLoad:
         return NOTHING if is_same else EVERYTHING
 
     def _count(self, condition: sql.Composable) -> int:
-        query = sql.SQL("select count(*) from {} as source where {}").format(source_table(self.contract, self.table), condition)
+        query = sql.SQL("select count(*) from {} as source where {}").format(self.table.source, condition)
         with self.source.reading() as reading:
             reading.execute(query)
             return int(one_row(reading)[0])

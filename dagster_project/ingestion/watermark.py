@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dagster_project.ingestion.candidates import NOTHING
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.ingestion.errors import SyncInProgress
 from dagster_project.ingestion.source import Position
 from dagster_project.ingestion.standing import StandingTable
+from dagster_project.postgres.cursors import one_row
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,16 @@ class TableSync:
 
 @dataclass(frozen=True)
 class Batch:
-    """One sync under way: its number and the moment that its rows are stamped with."""
+    """One sync under way.
+
+    Attributes:
+        batch_id: Its number.
+        begun_by: The transaction that wrote its row, by which whoever loads for this sync knows that the batch is still its own.
+        synced_at: The moment that its rows are stamped with.
+    """
 
     batch_id: int
+    begun_by: str
     synced_at: datetime
 
 
@@ -182,30 +191,63 @@ def read_watermark(cursor: Cursor, system: str) -> Watermark:
     return Watermark(last_batch_id, acknowledged, tables)
 
 
-def begin_batch(cursor: Cursor, system: str, run_id: str | None, capture: str, position: Position) -> int:
-    """Number a new batch, or go on with the one whose first loads are there but which never ended."""
-    cursor.execute(
-        """
-        with resumed as (
+def resume_batch(cursor: Cursor, system: str, run_id: str | None, capture: str, position: Position) -> tuple[int, str] | None:
+    """Go on with the batch of a sync that never ended; nobody who loads for that one can write any more.
+
+    Returns:
+        Its number, and the transaction that has written its row now; None if there is no such batch.
+
+    Raises:
+        SyncInProgress: Somebody is loading for it: a worker of a sync that has lost its lock.
+    """
+    try:
+        cursor.execute(
+            """
+            with unfinished as (
+                select batch_id from ops.batches where system = %(system)s and committed_at is null
+                order by batch_id desc limit 1 for update nowait
+            )
+
             update ops.batches
             set run_id = %(run_id)s, capture = %(capture)s, snapshot = %(snapshot)s
-            where batch_id = (select max(batch_id) from ops.batches where system = %(system)s and committed_at is null)
-            returning batch_id
-        ),
-
-        begun as (
-            insert into ops.batches (system, run_id, capture, snapshot, started_at)
-            select %(system)s, %(run_id)s, %(capture)s, %(snapshot)s, clock_timestamp()
-            where not exists (select from resumed)
-            returning batch_id
+            from unfinished
+            where batches.batch_id = unfinished.batch_id
+            returning batches.batch_id, batches.xmin::text
+            """,
+            {"system": system, "run_id": run_id, "capture": capture, "snapshot": position.snapshot},
         )
+    except errors.LockNotAvailable as error:
+        raise SyncInProgress(system) from error
+    row = cursor.fetchone()
+    return (int(row[0]), str(row[1])) if row else None
 
-        select batch_id from resumed union all select batch_id from begun
-        """,
-        {"system": system, "run_id": run_id, "capture": capture, "snapshot": position.snapshot},
+
+def begin_batch(cursor: Cursor, system: str, run_id: str | None, capture: str, position: Position) -> tuple[int, str]:
+    """Go on with the batch that never ended, or number a new one; returns and raises as `resume_batch` does."""
+    resumed = resume_batch(cursor, system, run_id, capture, position)
+    if resumed is not None:
+        return resumed
+    cursor.execute(
+        "insert into ops.batches (system, run_id, capture, snapshot, started_at) values (%s, %s, %s, %s, clock_timestamp()) "
+        "returning batch_id, xmin::text",
+        (system, run_id, capture, position.snapshot),
     )
-    (batch_id,) = one_row(cursor)
-    return int(batch_id)
+    batch_id, begun_by = one_row(cursor)
+    return int(batch_id), str(begun_by)
+
+
+def hold_batch(cursor: Cursor, system: str, batch: Batch) -> None:
+    """Keep others from going on with a batch until this transaction ends, which writes for it.
+
+    Raises:
+        SyncInProgress: Another sync has gone on with it.
+    """
+    try:
+        cursor.execute("select from ops.batches where batch_id = %s and xmin = %s::xid for share nowait", (batch.batch_id, batch.begun_by))
+    except errors.LockNotAvailable as error:
+        raise SyncInProgress(system) from error
+    if cursor.rowcount != 1:
+        raise SyncInProgress(system)
 
 
 def write_table_states(cursor: Cursor, system: str, states: Mapping[str, TableState]) -> None:

@@ -1,7 +1,7 @@
 """Where a row of a mart comes from: the rows of raw tables behind it, and proof that they make what it shows.
 
-Belongs here: finding the row and the rows behind it, and holding it against what these make. Does not belong here: which rows stand behind
-a mart (`rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`results`).
+Belongs here: finding the row, copying the rows behind it, and holding it against what these make. Does not belong here: how rows lead to a
+row of a mart (`postgres.rows_behind`), what they make (`recomputation`), connecting (`commands.explaining`), how it is shown (`results`).
 """
 
 import re
@@ -13,21 +13,29 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract, load_contracts
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.ingestion.errors import first_line
+from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE, SYNCED_AT
+from dagster_project.contracts.table import BoundTable
+from dagster_project.marts.bearing import bearings_of, condition
+from dagster_project.marts.definition import definition
+from dagster_project.marts.lineage import MART, Model, Table
+from dagster_project.marts.plan import HISTORY, VIEW, Family, Plan, make_plan
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
+from dagster_project.marts.postgres.names import relation, stand_in
+from dagster_project.marts.postgres.rows_behind import RowsBehind
+from dagster_project.marts.postgres.state import kept_reads
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
-from dagster_project.marts.rows_behind import MartRules, Rule, load_rules
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.driver_errors import first_line
+from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.suggestions import way_out
 
-# These name the refresh that last changed the row, and are not made of rows behind it.
-OF_THE_REFRESH = ("refreshed_at", "source_batch_id")
+_STAMPS = {"batch_id": sql.Identifier(BATCH_ID), "synced_at": sql.Identifier(SYNCED_AT)}
 
 _SUMMARY = """
 select
-    count(*), count(*) filter (where _batch_id > {last_seen}),
-    min(_batch_id), max(_batch_id), min(_synced_at), max(_synced_at)
+    count(*), count(*) filter (where {batch_id} > {last_seen}),
+    min({batch_id}), max({batch_id}), min({synced_at}), max({synced_at})
 from {rows}
 """
 
@@ -37,9 +45,10 @@ select raw.*
 from {raw} as raw
 cross join {mart} as mart
 where
-    raw._deleted_at is null
+    raw.{is_live}
+    and {is_behind}
+    and ({bears})
     and not exists (select from {copies} as found where {is_same})
-    and {condition}
 """
 
 
@@ -128,13 +137,16 @@ class Explanation:
         return sum(source.count for source in self.sources)
 
 
-def explain(cursor: Cursor, mart: str, key: Sequence[tuple[str, str]], column: str | None = None, rows: int = 10) -> Explanation:
+def explain(
+    cursor: Cursor, plan: Plan, mart: str, key: Sequence[tuple[str, str]], *, column: str | None = None, rows: int = 10
+) -> Explanation:
     """Find the rows behind one row of a mart, and compute it again from them.
 
     Everything is of one snapshot if the transaction is repeatable read; it holds temporary tables until it ends.
 
     Args:
         cursor: Of a role that reads raw, candidates and marts.
+        plan: Of all marts.
         mart: Name of the mart.
         key: Columns of the mart and their values as text, which identify the row; an empty value is null too.
         column: The column to explain; all if None.
@@ -143,21 +155,23 @@ def explain(cursor: Cursor, mart: str, key: Sequence[tuple[str, str]], column: s
     Raises:
         ExplanationError: There is no such mart or column, not exactly one such row, or no SQL is kept of what is published.
     """
-    rules = _rules_of(mart)
-    _check_columns(rules, [name for name, _ in key], column)
+    model = _explainable(plan, mart)
+    _check_columns(model, [name for name, _ in key], column)
     cursor.execute("set local timezone = 'UTC'")
-    row = _take_row(cursor, rules, key)
-    recomputation = Recomputation(cursor, mart)
-    behind = _RowsBehind(cursor, rules, column, recomputation.publication.batches)
+    row = _take_row(cursor, model, key)
+    recomputation = Recomputation(cursor, mart, plan.published)
+    explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
+    # A foreign key of which no SQL makes use leads to no rows; what SQL makes use of is known of what is published.
+    known = make_plan(plan.project, plan.contracts, kept_reads(cursor, definition()) or None)
+    behind = _Copies(cursor, known, mart, explained, recomputation.publication.batches)
     behind.copy()
     sources = behind.describe(rows)
-    explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
-    recomputed = recomputation.row(explained, rules.grain, _shown(mart))
-    differs = bool(_differing(row, recomputed, rules.grain))
+    recomputed = recomputation.row(explained, model.grain, _shown(mart))
+    differs = bool(_differing(row, recomputed, model.grain))
     files = {path.stem: path.relative_to(DBT_PROJECT.parent).as_posix() for path in (DBT_PROJECT / "models").rglob("*.sql")}
     return Explanation(
         mart=mart,
-        grain=rules.grain,
+        grain=model.grain,
         column=column,
         row=row,
         recomputed=recomputed,
@@ -176,34 +190,40 @@ def _differing(row: Mapping[str, str | None], recomputed: Mapping[str, str | Non
     return tuple(name for name, value in recomputed.items() if value != row[name])
 
 
-def _rules_of(mart: str) -> MartRules:
-    marts = load_rules()
-    if mart in marts and marts[mart].rules:
-        return marts[mart]
-    known = f"marts whose rows can be explained: {', '.join(name for name, entry in marts.items() if entry.rules)}"
-    if mart not in marts:
-        raise ExplanationError(f"there is no mart {mart!r}; {way_out(mart, marts, known)}")
-    original = mart.removesuffix("_history")
-    if original != mart:
+def _explainable(plan: Plan, mart: str) -> Model:
+    published = {model.name: model for model in plan.project.of_kind(MART, VIEW, HISTORY) if model.schema == PUBLISHED}
+    known = f"marts whose rows can be explained: {', '.join(explainable_marts(plan))}"
+    if mart not in published:
+        raise ExplanationError(f"there is no mart {mart!r}; {way_out(mart, published, known)}")
+    original = published[mart].history_of
+    if original:
         raise ExplanationError(f"analytics.{mart} keeps what analytics.{original} said; explain analytics.{original} instead")
-    raise ExplanationError(f"analytics.{mart} is not made of rows of a source; {known}")
+    if not plan.families_behind(mart):
+        raise ExplanationError(f"analytics.{mart} is not made of rows of a source; {known}")
+    return published[mart]
 
 
-def _check_columns(rules: MartRules, key: Sequence[str], column: str | None) -> None:
+def explainable_marts(plan: Plan) -> list[str]:
+    """Marts, and views on them, of which single rows of sources make a row."""
+    marts = (model.name for model in plan.project.of_kind(MART, VIEW) if model.schema == PUBLISHED)
+    return [name for name in marts if plan.families_behind(name)]
+
+
+def _check_columns(model: Model, key: Sequence[str], column: str | None) -> None:
     for name in (*key, *([column] if column else [])):
-        if name not in rules.columns:
-            identified = f"a row is identified by: {', '.join(rules.grain)}"
-            raise ExplanationError(f"analytics.{rules.name} has no column {name!r}; {way_out(name, rules.columns, identified)}")
+        if name not in model.columns:
+            identified = f"a row is identified by: {', '.join(model.grain)}"
+            raise ExplanationError(f"analytics.{model.name} has no column {name!r}; {way_out(name, model.columns, identified)}")
     if column in OF_THE_REFRESH:
         raise ExplanationError(f"{column} names the refresh that last changed the row and is not made of rows; explain another column")
 
 
-def _take_row(cursor: Cursor, rules: MartRules, key: Sequence[tuple[str, str]]) -> dict[str, str | None]:
+def _take_row(cursor: Cursor, model: Model, key: Sequence[tuple[str, str]]) -> dict[str, str | None]:
     """Keep the published row in a temporary table, and give its values as text."""
-    relation = "analytics", rules.name
+    relation = PUBLISHED, model.name
     columns = columns_of(cursor, relation)
     if not columns:
-        raise ExplanationError(f"analytics.{rules.name} has not been published; run `runmart refresh`")
+        raise ExplanationError(f"analytics.{model.name} has not been published; run `runmart refresh`")
     is_asked = sql.SQL(" and ").join(
         sql.SQL("{} = {}" if value else "coalesce(cast({} as text), '') = {}").format(sql.Identifier(name), sql.Literal(value))
         for name, value in key
@@ -211,92 +231,117 @@ def _take_row(cursor: Cursor, rules: MartRules, key: Sequence[tuple[str, str]]) 
     query = sql.SQL("create temporary table {} on commit drop as select * from {} where {}")
     words = " and ".join(f"{name} = {value or 'null'}" for name, value in key)
     try:
-        cursor.execute(query.format(_shown(rules.name), sql.Identifier(*relation), is_asked))
+        cursor.execute(query.format(_shown(model.name), sql.Identifier(*relation), is_asked))
     except psycopg2.DataError as error:
-        raise ExplanationError(f"analytics.{rules.name} can have no row with {words}: {first_line(error)}; correct --key") from error
-    cursor.execute(sql.SQL("select count(*) from {}").format(_shown(rules.name)))
+        raise ExplanationError(f"analytics.{model.name} can have no row with {words}: {first_line(error)}; correct --key") from error
+    cursor.execute(sql.SQL("select count(*) from {}").format(_shown(model.name)))
     number = one_row(cursor)[0]
     if number != 1:
         raise ExplanationError(
-            f"analytics.{rules.name} has {f'{number:,}' if number else 'no'} rows with {words}; name one by its key: "
-            + " ".join(f"--key {name}=…" for name in rules.grain)
+            f"analytics.{model.name} has {f'{number:,}' if number else 'no'} rows with {words}; name one by its key: "
+            + " ".join(f"--key {name}=…" for name in model.grain)
         )
-    cursor.execute(sql.SQL("analyze {}").format(_shown(rules.name)))
-    cursor.execute(sql.SQL("select {} from {} as shown").format(as_text(columns, "shown"), _shown(rules.name)))
+    cursor.execute(sql.SQL("analyze {}").format(_shown(model.name)))
+    cursor.execute(sql.SQL("select {} from {} as shown").format(as_text(columns, "shown"), _shown(model.name)))
     return dict(zip(columns, one_row(cursor), strict=True))
 
 
 def _shown(mart: str) -> sql.Identifier:
     """The temporary table with the published row."""
-    return stand_in_of(("analytics", mart))
+    return stand_in_of((PUBLISHED, mart))
 
 
 @dataclass(frozen=True)
-class _RowsBehind:
+class _Copies:
     """Copies of the rows behind the row of a mart, one temporary table per raw table: what is given to the recomputation.
 
     Attributes:
         cursor: Of the transaction that holds them.
-        rules: Of the mart.
-        column: The column that is explained; None for all.
+        plan: Of all marts.
+        mart: Name of the mart.
+        explained: The columns that are explained.
         batches: The last batch of each system that the published mart has seen.
-        contracts: By system.
-        found: Where the copies are, by table.
     """
 
     cursor: Cursor
-    rules: MartRules
-    column: str | None
+    plan: Plan
+    mart: str
+    explained: Sequence[str]
     batches: Mapping[str, int]
-    contracts: Mapping[str, SystemContract] = field(default_factory=load_contracts)
-    found: dict[str, str] = field(default_factory=dict)
+    _made: dict[Table, BoundTable] = field(default_factory=dict)
 
     def copy(self) -> None:
-        """Copy what each rule names, in order."""
-        for rule in self.rules.rules:
-            if rule.bears_on(self.column):
-                self._copy(rule)
+        """Copy the rows behind that bear on what is explained."""
+        for family in self.plan.families_behind(self.mart):
+            self._copy(family)
 
     def describe(self, number: int) -> tuple[SourceRows, ...]:
-        """Describe the rows of each table, and name so many of them."""
-        return tuple(self._describe(system, table, number) for system, _, table in (name.partition(".") for name in self.found))
+        """Describe the rows of each table of which the mart is made, and name so many of them."""
+        return tuple(self._describe(table, number) for name, table in self._made.items() if name in self._behind)
 
     def has_moved_on(self) -> bool:
         """Whether a raw table behind the mart has rows, deleted ones included, that were written after the mart was published."""
-        tables = {rule.table: rule for rule in self.rules.rules}.values()
-        return any(self._has_later_rows(rule.system, rule.table_name) for rule in tables)
+        contracts = self.plan.contracts
+        return any(self._has_later_rows(contracts[system].table(name)) for system, name in self._behind if system in contracts)
 
-    def _copy(self, rule: Rule) -> None:
-        raw = self.contracts[rule.system].raw_schema, rule.table_name
-        copies = stand_in_of(raw)
-        if rule.table not in self.found:
-            copy_shape(self.cursor, raw, copies)
-            self.found[rule.table] = copies.as_string(self.cursor)
-        key = map(sql.Identifier, self.contracts[rule.system].tables[rule.table_name].key)
-        self.cursor.execute(
-            sql.SQL(_COPY).format(
-                copies=copies,
-                raw=sql.Identifier(*raw),
-                mart=_shown(self.rules.name),
-                is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(name) for name in key),
-                condition=sql.SQL(rule.condition(self.column, self.found)),
+    @property
+    def _behind(self) -> frozenset[Table]:
+        return self.plan.project.behind(self.mart)
+
+    def _copy(self, family: Family) -> None:
+        system = family.group.system
+        bearings = bearings_of(self.plan.project, self.mart)
+        rows = RowsBehind(self.plan, family, relation(*stand_in(PUBLISHED, self.mart)))
+        copied: list[str] = []
+        for name in rows.tables({table for of, table in self._behind if of == system}):
+            bears = condition(bearings.get((system, name)), self.explained)
+            conditions = rows.conditions(name, copied) if bears else []
+            if bears and conditions:
+                copied.append(name)
+                self._fill(self._bound(system, name), bears, conditions)
+
+    def _fill(self, table: BoundTable, bears: str, conditions: Sequence[str]) -> None:
+        copies = stand_in_of((table.raw_schema, table.name))
+        if (table.system, table.name) not in self._made:
+            copy_shape(self.cursor, (table.raw_schema, table.name), copies)
+            self._made[table.system, table.name] = table
+        for is_behind in conditions:
+            self.cursor.execute(
+                sql.SQL(_COPY).format(
+                    copies=copies,
+                    raw=table.raw,
+                    mart=_shown(self.mart),
+                    is_live=sql.SQL(IS_LIVE),
+                    is_behind=sql.SQL(is_behind),
+                    bears=sql.SQL(bears),
+                    is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(sql.Identifier(column)) for column in table.key),
+                )
             )
-        )
-        self.cursor.execute(sql.SQL("analyze {}").format(copies))
+            self.cursor.execute(sql.SQL("analyze {}").format(copies))
 
-    def _describe(self, system: str, table: str, number: int) -> SourceRows:
-        key = self.contracts[system].tables[table].key
-        rows = stand_in_of((self.contracts[system].raw_schema, table))
-        self.cursor.execute(sql.SQL(_SUMMARY).format(last_seen=sql.Literal(self.batches.get(system, 0)), rows=rows))
+    def _bound(self, system: str, name: str) -> BoundTable:
+        """The raw table.
+
+        Raises:
+            ExplanationError: Its rows have no key.
+        """
+        table = self.plan.contracts[system].table(name)
+        if not table.key:
+            raise ExplanationError(f"analytics.{self.mart} is made of rows of {system}.{name}, which have no key that tells them apart")
+        return table
+
+    def _describe(self, table: BoundTable, number: int) -> SourceRows:
+        rows = stand_in_of((table.raw_schema, table.name))
+        self.cursor.execute(sql.SQL(_SUMMARY).format(last_seen=self._last_seen(table), rows=rows, **_STAMPS))
         count, later, first_batch, last_batch, first_synced, last_synced = one_row(self.cursor)
         self.cursor.execute(
-            sql.SQL("select array[{}], _batch_id, _synced_at from {} as found order by {} limit {}").format(
-                as_text(key, "found"), rows, sql.SQL(", ").join(map(sql.Identifier, key)), sql.Literal(number)
+            sql.SQL("select array[{}], {batch_id}, {synced_at} from {} as found order by {} limit {}").format(
+                as_text(table.key, "found"), rows, sql.SQL(", ").join(map(sql.Identifier, table.key)), sql.Literal(number), **_STAMPS
             )
         )
         return SourceRows(
-            table=f"{system}.{table}",
-            key=key,
+            table=f"{table.system}.{table.name}",
+            key=table.key,
             count=count,
             later=later,
             batch_ids=(first_batch, last_batch) if count else None,
@@ -304,11 +349,13 @@ class _RowsBehind:
             rows=tuple(SourceRow(tuple(values), batch_id, synced_at) for values, batch_id, synced_at in self.cursor.fetchall()),
         )
 
-    def _has_later_rows(self, system: str, table: str) -> bool:
-        raw = sql.Identifier(self.contracts[system].raw_schema, table)
-        last_seen = sql.Literal(self.batches.get(system, 0))
-        self.cursor.execute(sql.SQL("select exists (select from {} where _batch_id > {})").format(raw, last_seen))
+    def _has_later_rows(self, table: BoundTable) -> bool:
+        is_later = sql.SQL("select exists (select from {} where {} > {})")
+        self.cursor.execute(is_later.format(table.raw, sql.Identifier(BATCH_ID), self._last_seen(table)))
         return bool(one_row(self.cursor)[0])
+
+    def _last_seen(self, table: BoundTable) -> sql.Composable:
+        return sql.Literal(self.batches.get(table.system, 0))
 
 
 def _tidy(text: str) -> str:

@@ -3,39 +3,31 @@
 Belongs here: the SQL by which a full refresh makes a mart, and temporary stand-ins of the relations in it. Does not belong here: which rows
 are given (`explanation`).
 
-The SQL is that of the full refresh that last built the relation (`analytics_next.built`). Each relation in it is replaced by its stand-in:
+The SQL is that of the full refresh that last built the relation (`ops.built_models`). Each relation in it is replaced by its stand-in:
 a raw table by the given rows, or by an empty table if none are given; a model by what its own SQL makes of these.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.marts.postgres.names import stand_in
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import CANDIDATES
 
 Relation = tuple[str, str]
 
-_IDENTIFIER_BYTES = 63
 _STARTED_AT = "{refresh_started_at}"
-_CHANGES = "__changes"
 
 # A relation as dbt prints it: "database"."schema"."name".
 _RELATION = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 
-_HAS_KEPT = "select count(*) = 1 from pg_attribute where attrelid = to_regclass('analytics_next.built') and attname = 'sql'"
-
-# The columns after the first stand in the order of `_Definition`. The SQL of a mart is kept with its changes, not with its candidate.
-_KEPT = """
-select built.relation, built.sql, built.definition, coalesce(class.relkind = 'r', false)
-from analytics_next.built as built
-left join pg_class as class on class.oid = to_regclass(built.relation)
-where not exists (select from analytics_next.built as changes where changes.relation = built.relation || '__changes')
-"""
+# The columns after the first two stand in the order of `_Definition`.
+_KEPT = "select schema_name, name, sql, definition, kind in ('mart', 'step') from ops.built_models"
 
 # The columns stand in the order of `Publication`.
 _PUBLICATION = """
@@ -78,7 +70,7 @@ class Publication:
 class _Definition:
     """How a relation is made: its SQL, the digest of its project, and whether it is a table."""
 
-    sql: str | None
+    sql: str
     project: str
     is_table: bool
 
@@ -90,11 +82,13 @@ class Recomputation:
     Attributes:
         cursor: Of that transaction.
         mart: Name of the mart.
+        published: Where a mart is published, by name.
         publication: The refresh that published it last.
     """
 
     cursor: Cursor
     mart: str
+    published: Callable[[str], Relation]
     publication: Publication = field(init=False)
     _definitions: dict[Relation, _Definition] = field(init=False)
     _made: list[Relation] = field(default_factory=list)
@@ -111,7 +105,7 @@ class Recomputation:
     @property
     def target(self) -> Relation:
         """The candidate of the mart, which is what the project means by its name."""
-        return "analytics_next", self.mart
+        return CANDIDATES, self.mart
 
     @property
     def models_read(self) -> tuple[str, ...]:
@@ -130,7 +124,7 @@ class Recomputation:
                 f"the project has changed since analytics.{self.mart} was published by refresh {self.publication.refresh_id}, and "
                 "the SQL of that refresh is not kept; run `runmart refresh`"
             )
-        return (definition.sql or "").replace(_STARTED_AT, self.publication.started_at)
+        return definition.sql.replace(_STARTED_AT, self.publication.started_at)
 
     def row(self, columns: Sequence[str], grain: Sequence[str], shown: sql.Identifier) -> dict[str, str | None] | None:
         """The row of the mart as text by column; None if the given rows make no such row.
@@ -157,14 +151,14 @@ class Recomputation:
 
     def _definition(self, relation: Relation) -> _Definition:
         definition = self._definitions.get(relation)
-        if definition is None or definition.sql is None:
+        if definition is None:
             raise ExplanationError(f"no SQL is kept of {'.'.join(relation)}; run `runmart refresh --full`")
         return definition
 
     def _last_publication(self) -> Publication:
         """That of the mart; a view on marts is published with these."""
         definition = self._definition(self.target)
-        marts = [self.target] if definition.is_table else _relations(definition.sql or "")
+        marts = [self.target] if definition.is_table else _relations(definition.sql)
         self.cursor.execute(_PUBLICATION, ([name for _, name in marts],))
         row = self.cursor.fetchone()
         if row is None:
@@ -192,8 +186,9 @@ class Recomputation:
             return
         schema, name = relation
         if schema == self.target[0]:
-            columns = sql.SQL(", ").join(map(sql.Identifier, columns_of(self.cursor, ("analytics", name))))
-            copy_shape(self.cursor, ("analytics", name), stand_in)
+            published = self.published(name)
+            columns = sql.SQL(", ").join(map(sql.Identifier, columns_of(self.cursor, published)))
+            copy_shape(self.cursor, published, stand_in)
             self.cursor.execute(sql.SQL("insert into {0} ({1}) select {1} from ({2}) as definition").format(stand_in, columns, query))
         else:
             self.cursor.execute(sql.SQL("create temporary table {} on commit drop as {}").format(stand_in, query))
@@ -205,16 +200,9 @@ class Recomputation:
 
 
 def _kept_definitions(cursor: Cursor) -> dict[Relation, _Definition]:
-    """How relations are made; a mart stands under the name of its candidate. None in a warehouse from before this was kept."""
-    cursor.execute(_HAS_KEPT)
-    if one_row(cursor) == (False,):
-        return {}
+    """How relations are made; a mart stands under the name of its candidate."""
     cursor.execute(_KEPT)
-    definitions = {}
-    for relation, *definition in cursor.fetchall():
-        schema, _, name = relation.removesuffix(_CHANGES).partition(".")
-        definitions[schema, name] = _Definition(*definition)
-    return definitions
+    return {(schema, name): _Definition(*definition) for schema, name, *definition in cursor.fetchall()}
 
 
 def _relations(text: str) -> list[Relation]:
@@ -223,12 +211,8 @@ def _relations(text: str) -> list[Relation]:
 
 
 def stand_in_of(relation: Relation) -> sql.Identifier:
-    """The temporary relation that stands for one, named after it; of names that PostgreSQL would cut off, a digest keeps them apart."""
-    name = ".".join(relation)
-    if len(name.encode()) > _IDENTIFIER_BYTES:
-        digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
-        name = f"{name.encode()[: _IDENTIFIER_BYTES - len(digest) - 1].decode(errors='ignore')}~{digest}"
-    return sql.Identifier("pg_temp", name)
+    """The temporary relation that stands for one."""
+    return sql.Identifier(*stand_in(*relation))
 
 
 def copy_shape(cursor: Cursor, relation: Relation, stand_in: sql.Identifier) -> None:

@@ -1,27 +1,22 @@
-"""What the published marts reflect, whether a refresh has anything to do, and executing the publication that dbt has prepared.
+"""What the published marts reflect, and whether a refresh has anything to do.
 
-Belongs here: reading `ops.refreshes` and `analytics_next.refresh`. Does not belong here: deciding what a refresh recomputes, and what its
-publication does (`dbt_project/macros/refresh.sql`, `publish.sql`).
+Belongs here: reading `ops.refreshes`. Does not belong here: what a refresh does (`engine`), and whether the project has changed
+(`definition`).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from psycopg2.errors import RaiseException
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.settings import DBT_PROJECT
-
-_PARTS = ("dbt_project.yml", "models", "macros", "tests")
+from dagster_project.marts.definition import definition
+from dagster_project.postgres.cursors import one_row
 
 # The columns stand in the order of `Refresh`.
 _LAST = """
-select refresh_id, published_at, batches, is_full, marts, project_files, coalesce(next_due_at <= clock_timestamp(), false)
+select refresh_id, published_at, batches, is_full, marts, definition, coalesce(next_due_at <= clock_timestamp(), false)
 from ops.refreshes
 where is_complete
 order by refresh_id desc
@@ -44,17 +39,6 @@ select
 from ops.sync_state as state
 """
 
-_IS_UNPUBLISHED = """
-select exists (
-    select from analytics_next.refresh as candidate
-    where not exists (select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at)
-)
-"""
-
-
-class NothingPublished(RunmartError):
-    """The candidates cannot be published as they are; the message says why, and the way out."""
-
 
 @dataclass(frozen=True)
 class Refresh:
@@ -66,7 +50,7 @@ class Refresh:
         batches: The last batch of each system that it reflects.
         is_full: Whether everything was recomputed.
         rows: Rows inserted and deleted by mart; a row that changed counts as both.
-        project_files: Digest of the dbt project's files; None if dbt was started by hand.
+        definition: Digest of the project that made them.
         is_due: Whether a mart has become out of date by the passing of time alone.
     """
 
@@ -75,7 +59,7 @@ class Refresh:
     batches: Mapping[str, int]
     is_full: bool
     rows: Mapping[str, Mapping[str, int]]
-    project_files: str | None
+    definition: str
     is_due: bool
 
 
@@ -92,50 +76,8 @@ def nothing_new(cursor: Cursor) -> Refresh | None:
     Its batches are the last ones, which have brought nothing.
     """
     last = last_refresh(cursor)
-    if last is None or last.is_due or last.project_files != project_files():
+    if last is None or last.is_due or last.definition != definition():
         return None
     cursor.execute(_CURRENT, {"batches": json.dumps(dict(last.batches))})
     batches, has_changes = one_row(cursor)
     return None if has_changes else replace(last, batches=batches)
-
-
-def is_unpublished(cursor: Cursor) -> bool:
-    """Whether the candidates belong to a refresh that has not been published in full."""
-    cursor.execute("select to_regclass('analytics_next.refresh') is not null")
-    if one_row(cursor) == (False,):
-        return False
-    cursor.execute(_IS_UNPUBLISHED)
-    return bool(one_row(cursor)[0])
-
-
-def was_overtaken(cursor: Cursor) -> bool:
-    """Whether a sync was committed while the candidates were built, so that some of them may have read it and others not."""
-    cursor.execute("select not is_whole from analytics_next.refresh")
-    return bool(one_row(cursor)[0])
-
-
-def publish(cursor: Cursor) -> None:
-    """Execute, in the transaction of the cursor, the publication that the last build has prepared.
-
-    Raises:
-        NothingPublished: The build did not end well, or the publication itself refuses.
-    """
-    cursor.execute("select publication from analytics_next.refresh")
-    (statements,) = one_row(cursor)
-    if statements is None:
-        raise NothingPublished("Nothing is published: the last build failed, or did not end. Run `runmart refresh` again.")
-    try:
-        cursor.execute(statements)
-    except RaiseException as error:
-        raise NothingPublished(str(error.diag.message_primary)) from error
-
-
-def project_files() -> str:
-    """Digest of all files of the dbt project that decide what marts hold."""
-    digest = hashlib.sha256()
-    for part in _PARTS:
-        path = DBT_PROJECT / part
-        for file in sorted(path.rglob("*") if path.is_dir() else [path]):
-            if file.is_file():
-                digest.update(file.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()

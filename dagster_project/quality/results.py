@@ -4,11 +4,14 @@ Belongs here: writing it. Does not belong here: pages for people (`data_docs`).
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg2.extras import execute_values
 
-from dagster_project.ingestion.cursors import one_row
-from dagster_project.quality.suites import MARTS, Suite
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.suites import Severity, Suite
 from dagster_project.quality.validation import Validation, warehouse_connection
 
 _INSERT = """
@@ -32,7 +35,7 @@ def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
         run_id: Identity of the run that checked.
     """
     with warehouse_connection(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BATCH, (None if suite.system == MARTS else suite.system,))
+        cursor.execute(_NEWEST_BATCH, (None if suite.system == PUBLISHED else suite.system,))
         (batch_id,) = one_row(cursor)
         rows = [
             (
@@ -54,3 +57,47 @@ def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
             for result in validation.results
         ]
         execute_values(cursor, _INSERT, rows, page_size=len(rows))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check that no suite has found.
+
+    Attributes:
+        asset: Key of the asset.
+        check: Name of the check.
+        is_success: Whether it passed.
+        evaluated_rows: How many rows it looked at.
+        failing_rows: How many of them failed.
+        failing_sample: The first of these.
+    """
+
+    asset: Sequence[str]
+    check: str
+    is_success: bool
+    evaluated_rows: int
+    failing_rows: int
+    failing_sample: Sequence[Mapping[str, object]]
+
+
+def record_verdict(url: str, verdict: Verdict, run_id: str) -> None:
+    """Write one row for a check that blocks, with the newest batch that there is."""
+    with warehouse_connection(url) as connection, connection.cursor() as cursor:
+        cursor.execute(_NEWEST_BATCH, (None,))
+        (batch_id,) = one_row(cursor)
+        cursor.execute(
+            "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows,"
+            " failing_rows, failing_sample, batch_id, validated_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
+            (
+                run_id,
+                "/".join(verdict.asset),
+                ".".join(verdict.asset),
+                verdict.check,
+                Severity.CRITICAL,
+                verdict.is_success,
+                verdict.evaluated_rows,
+                verdict.failing_rows,
+                json.dumps(verdict.failing_sample),
+                batch_id,
+            ),
+        )

@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from dagster_project.contracts.raw_columns import IS_LIVE
+from dagster_project.contracts.table import raw_schema
 from dagster_project.errors import RunmartError
+from dagster_project.postgres.schemas import CANDIDATES, PUBLISHED
 from dagster_project.settings import PROJECT_ROOT
 
 EXPECTATIONS_ROOT = PROJECT_ROOT / "expectations"
-MARTS = "analytics"
-# Marts are checked where they are built, before anyone sees them.
-CANDIDATE_SCHEMA = "analytics_next"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -119,9 +119,10 @@ class Suite(_Strict):
     @property
     def rows_query(self) -> str:
         """The rows that the suite is about: the live rows of a raw table, or the candidate of a mart."""
-        if self.system == MARTS:
-            return f"select * from {CANDIDATE_SCHEMA}.{self.table}"
-        return f"select * from raw_{self.system}.{self.table} where _deleted_at is null"
+        if self.system == PUBLISHED:
+            # Marts are checked where they are built, before anyone sees them.
+            return f"select * from {CANDIDATES}.{self.table}"
+        return f"select * from {raw_schema(self.system)}.{self.table} where {IS_LIVE}"
 
     def check_name(self, expectation: Expectation) -> str:
         """Name of a check that says what it is about even where its asset is not shown."""

@@ -7,6 +7,7 @@ Belongs here: the context, the verdicts, and for what fails the sample of rows. 
 import json
 import os
 import time
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,18 +21,20 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import make_url
 
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.quality.failing_rows import failing_query
 from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
 from dagster_project.quality.suites import Expectation, Severity, Suite
-from dagster_project.resources.urls import sqlalchemy_url
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
-ROLE = "runmart_transform"
 SAMPLE_ROWS = 20
+
+_AS_ROLE = f"-c role={TRANSFORM}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def validate(url: str, suite: Suite, ranges_file: Path = METRIC_RANGES_FILE) -> 
 @contextmanager
 def warehouse_connection(url: str) -> Iterator[Connection]:
     """A connection in the role that checks run in; every statement stands for itself."""
-    connection = psycopg2.connect(url, connect_timeout=10, options=f"-c role={ROLE}", application_name="runmart check")
+    connection = psycopg2.connect(url, connect_timeout=10, options=_AS_ROLE, application_name="runmart check")
     connection.autocommit = True
     try:
         yield connection
@@ -126,8 +129,8 @@ def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
     with warnings.catch_warnings():
         # It recommends add_postgres, which refuses a Unix socket.
         warnings.simplefilter("ignore", GxDatasourceWarning)
-        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date.
-        source = context.data_sources.add_or_update_sql(name="warehouse", connection_string=_connection_string(url))
+        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date, or be of another warehouse.
+        source = context.data_sources.add_or_update_sql(name=str(uuid.uuid4()), connection_string=_connection_string(url))
     try:
         batch = source.add_query_asset(name=suite.name, query=suite.rows_query).add_batch_definition_whole_table("rows").get_batch()
         verdicts = batch.validate(ExpectationSuite(**suite.model_dump(mode="json")), result_format="BASIC").results
@@ -140,7 +143,7 @@ def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
 
 
 def _connection_string(url: str) -> str:
-    in_role = make_url(sqlalchemy_url(url)).update_query_dict({"options": f"-c role={ROLE}"})
+    in_role = make_url(sqlalchemy_url(url)).update_query_dict({"options": _AS_ROLE})
     # Great Expectations takes $NAME in it for a setting of its own.
     return in_role.render_as_string(hide_password=False).replace("$", "%24")
 

@@ -12,10 +12,9 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.roles import ANALYST
 from dagster_project.settings import AnalystLimits
-
-ROLE = "runmart_analyst"
 
 # Connections that analysts leave to the platform: its processes, four runs at a time, and who looks after it.
 KEPT_CONNECTIONS = 50
@@ -69,13 +68,13 @@ def restrain(url: str, limits: AnalystLimits) -> list[str]:
     lines = []
     if refused:
         lines.append(
-            f"{ROLE} is not restrained in all: only a superuser of the warehouse's server may set {', '.join(refused)}; "
+            f"{ANALYST} is not restrained in all: only a superuser of the warehouse's server may set {', '.join(refused)}; "
             "run `runmart migrate` once with a superuser in RUNMART_WAREHOUSE_URL, if there is one"
         )
     if connections < limits.connections:
         kept = KEPT_CONNECTIONS + of_superusers
         lines.append(
-            f"{ROLE} may open {connections} connections at a time, not {limits.connections}: the warehouse's server takes {of_server} "
+            f"{ANALYST} may open {connections} connections at a time, not {limits.connections}: the warehouse's server takes {of_server} "
             f"in all and {kept} are kept for the platform; set max_connections = {limits.connections + kept} there, start it anew and "
             "run `runmart migrate`, or lower RUNMART_ANALYST_CONNECTIONS"
         )
@@ -84,9 +83,9 @@ def restrain(url: str, limits: AnalystLimits) -> list[str]:
 
 def _missing(cursor: Cursor, limits: AnalystLimits) -> dict[str, sql.Composable]:
     """What is not as it should be, each with the statement that makes it so."""
-    cursor.execute(_STATE, (ROLE,))
+    cursor.execute(_STATE, (ANALYST,))
     database, connections, settings = one_row(cursor)
-    role = sql.Identifier(ROLE)
+    role = sql.Identifier(ANALYST)
     missing: dict[str, sql.Composable] = {}
     if connections != limits.connections:
         missing["connection limit"] = sql.SQL("alter role {} connection limit {}").format(role, sql.Literal(limits.connections))
@@ -95,7 +94,7 @@ def _missing(cursor: Cursor, limits: AnalystLimits) -> dict[str, sql.Composable]
             missing[name] = sql.SQL("alter role {} in database {} set {} = {}").format(
                 role, sql.Identifier(database), sql.Identifier(name), sql.Literal(value)
             )
-    cursor.execute(_FUNCTIONS, (_KEPT_FUNCTIONS, ROLE))
+    cursor.execute(_FUNCTIONS, (_KEPT_FUNCTIONS, ANALYST))
     functions = [statement for (statement,) in cursor.fetchall()]
     if functions:
         missing[f"rights on {len(functions)} functions"] = sql.SQL("; ".join(functions))

@@ -1,16 +1,17 @@
 """Where each database is: a URL of the user's own, or a database on the embedded server.
 
-Belongs here: resolving a name (`warehouse`, `dagster`, a system) to a URL that can be connected to. Does not belong here: what is in the
-databases (`migrations/`), who may read it, and how clients write a URL (`urls`).
+Belongs here: resolving a name (`warehouse`, `dagster`, a system) to a URL that can be connected to, and the one maker of a `Warehouse`.
+Does not belong here: what is in the databases (`migrations/`), who may read it, and how clients write a URL (`postgres.urls`).
 """
 
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, create_engine
 
+from dagster_project.postgres.urls import as_role, sqlalchemy_url
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.resources.urls import as_role, sqlalchemy_url
 from dagster_project.settings import ConfigurationError, Settings, has_migrations, url_variable
+from dagster_project.warehouse import Warehouse
 
 WAREHOUSE = "warehouse"
 INSTANCE = "dagster"
@@ -52,6 +53,10 @@ class Databases:
         self.server.start()
         self.server.ensure_database(name)
         return self.server.url(name) if user is None else self.server.url(name, user)
+
+    def warehouse(self) -> Warehouse:
+        """The warehouse that the settings say; starts the embedded server if it lives there."""
+        return Warehouse(self.url(WAREHOUSE), self.settings.home, history_days=self.settings.history_days)
 
 
 def engine(url: str) -> Engine:

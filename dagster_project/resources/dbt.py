@@ -1,37 +1,30 @@
-"""dbt: its project, its connection and the one way that runs start it.
+"""dbt: its connection and the one way that runs start it.
 
-Belongs here: where the project is, the environment that `dbt_project/profiles.yml` reads, a manifest that is never stale, and the Dagster
-resource. Does not belong here: which models are assets (`defs.transformation`).
+Belongs here: the environment that `dbt_project/profiles.yml` reads, and dbt on one warehouse. Does not belong here: the manifest
+(`manifest`), and which models are assets (`defs.transformation`).
 """
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version as package_version
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource
-from packaging import version
+from dagster_dbt import DbtCliInvocation
 from sqlalchemy import make_url
 
-from dagster_project.errors import RunmartError
-from dagster_project.marts.refreshes import project_files
-from dagster_project.resources.warehouse import Warehouse
-from dagster_project.settings import DBT_PROJECT, Settings
+from dagster_project.internals.dagster_dbt import DbtProcess
+from dagster_project.marts.definition import definition
+from dagster_project.resources.manifest import DBT_EXECUTABLE, DEFINITION
+from dagster_project.settings import DBT_PROJECT
+from dagster_project.warehouse import Warehouse
 
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
-DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
-
-
-class DbtParseError(RunmartError):
-    """The dbt project is invalid; the message is dbt's own."""
+_STARTING = Lock()
 
 
-def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict[str, str]:
-    """The variables that `profiles.yml` and macros read, for a libpq URL and the days for which histories are kept."""
+def dbt_environment(warehouse_url: str) -> dict[str, str]:
+    """The variables that `profiles.yml` and macros read, for a libpq URL."""
     url = make_url(warehouse_url)
     host = url.query.get("host", url.host) or "localhost"
     return {
@@ -40,60 +33,61 @@ def dbt_environment(warehouse_url: str, history_days: int | None = None) -> dict
         "RUNMART_DBT_USER": url.username or "",
         "RUNMART_DBT_PASSWORD": str(url.password or ""),
         "RUNMART_DBT_NAME": url.database or "",
-        "RUNMART_HISTORY_DAYS": str(history_days or ""),
+        # By this dbt sees that a system has come, see `dbt_project/macros/executions.sql`.
+        DEFINITION: definition(),
+        # A refresh asks the database for what it has to know; a list of all relations costs as much as a small one.
+        "DBT_POPULATE_CACHE": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
 
-def refresh_environment() -> dict[str, str]:
-    """The variables for a dbt that only refreshes: what the project is made of, and not to list all relations before it begins.
+def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:
+    """By model that dbt has built, the SQL by which it was.
 
-    Refreshes ask the database what they have built; the list costs as much as a small refresh.
+    Args:
+        run_results: `run_results.json` of the build.
     """
-    return {"RUNMART_PROJECT_FILES": project_files(), "DBT_POPULATE_CACHE": "false"}
+    results = (result for result in run_results["results"] if result["unique_id"].startswith("model.") and result["status"] == "success")
+    return {result["unique_id"].rpartition(".")[2]: result["compiled_code"] for result in results}
 
 
-def ensure_manifest() -> Path:
-    """The manifest of the project as it stands; parses the project (no database, no network) if a file is newer than it.
+class Dbt(DbtProcess):
+    """dbt on one warehouse, publishing left to the publication asset.
 
-    Raises:
-        DbtParseError: The project does not parse.
+    Attributes:
+        work: Folder of what it writes.
+        variables: What its processes have in their environment, beside what this process has.
     """
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in _project_files()):
-        command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise DbtParseError(f"dbt cannot parse {DBT_PROJECT.name}:\n{done.stdout.strip() or done.stderr.strip()}")
-        # A parse from dbt's cache may leave the file as it is.
-        MANIFEST.touch()
-    return MANIFEST
 
-
-def _project_files() -> Iterator[Path]:
-    yield DBT_PROJECT / "dbt_project.yml"
-    for folder in ("models", "macros", "tests", "seeds"):
-        yield from (path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
-
-
-class Dbt(DbtCliResource):
-    """dbt against the warehouse, publishing left to the publication asset."""
-
-    warehouse: dg.ResourceDependency[Warehouse]
-
-    @property
-    def _cli_version(self) -> version.Version:
-        # The parent asks `dbt --version`, which asks the package index.
-        return version.parse(package_version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
-        """Nothing: the parent loads dbt into this process, for a second or two, to ask for row counts and columns, which we do not."""
+    work: str
+    variables: Mapping[str, str]
 
     def cli(self, args: Sequence[str], **options: Any) -> DbtCliInvocation:  # noqa: ANN401
-        """Start dbt in the one folder of this home: what a run has parsed for its connection, the next one need not parse."""
-        return super().cli(args, target_path=Settings.from_environment().home / "dbt", **options)
+        """Start dbt in the one folder of this warehouse: what a run has parsed for its connection, the next one need not parse."""
+        with _environment(self.variables):
+            return super().cli(args, target_path=Path(self.work), **options)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Point dbt at the warehouse."""
-        super().setup_for_execution(context)
-        history_days = Settings.from_environment().history_days
-        os.environ.update({**dbt_environment(self.warehouse.url(), history_days), **refresh_environment(), "RUNMART_PUBLISH": "later"})
+
+def dbt_on(warehouse: Warehouse, **variables: str) -> Dbt:
+    """What starts dbt on a warehouse, with further variables in its environment."""
+    return Dbt(
+        project_dir=str(DBT_PROJECT),
+        profiles_dir=str(DBT_PROJECT),
+        dbt_executable=DBT_EXECUTABLE,
+        work=str(warehouse.dbt_target),
+        variables={**dbt_environment(warehouse.url), **variables},
+    )
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let a process that is started within have these. Dagster gives it what this process has; the next one may be of another warehouse."""
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            os.environ.update({name: value for name, value in before.items() if value is not None})
+            for name in (name for name, value in before.items() if value is None):
+                del os.environ[name]

@@ -15,7 +15,7 @@ from dagster_project.settings import PROJECT_ROOT
 
 
 def environment(databases: Databases) -> dict[str, str]:
-    """Variables under which `dagster`, `dbt` and `alembic` work on this home; starts the embedded server if a database lives there."""
+    """Variables under which `dagster` and `dbt` work on this home; starts the embedded server if a database lives there."""
     home = databases.settings.home
     state = home / "dagster"
     state.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def environment(databases: Databases) -> dict[str, str]:
         "DAGSTER_HOME": str(state),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "GX_ANALYTICS_ENABLED": "false",
-        **dbt_environment(databases.url(WAREHOUSE), databases.settings.history_days),
+        **dbt_environment(databases.url(WAREHOUSE)),
     }
 
 

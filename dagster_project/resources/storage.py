@@ -7,11 +7,11 @@ Belongs here: telling Dagster where its PostgreSQL is, and that connections are 
 from collections.abc import Mapping
 from typing import Any, Self
 
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from dagster_project.internals.dagster import ConfiguredClass, keep_connections
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.resources.databases import INSTANCE, Databases
-from dagster_project.resources.urls import sqlalchemy_url
 from dagster_project.settings import Settings
 
 # A connection that is older is replaced when it is needed next: something between the machines may have dropped it.
@@ -27,7 +27,7 @@ class InstanceStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+    def from_config_value(cls, inst_data: ConfiguredClass | None, config_value: Mapping[str, Any]) -> Self:
         """Resolve the URL; starts the embedded server if the instance lives there.
 
         Dagster by itself uses connections again in its webserver only. Elsewhere it opens one for each read and write: a sync of one row,
@@ -35,6 +35,5 @@ class InstanceStorage(DagsterPostgresStorage):
         """
         url = sqlalchemy_url(Databases(Settings.from_environment()).url(INSTANCE))
         storage = cls(postgres_url=url, inst_data=inst_data)
-        for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
-            part.optimize_for_webserver(statement_timeout=0, pool_recycle=_SECONDS_TO_KEEP, max_overflow=-1)
+        keep_connections(storage, _SECONDS_TO_KEEP)
         return storage

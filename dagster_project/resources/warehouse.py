@@ -1,44 +1,39 @@
 """The databases as Dagster resources.
 
-Belongs here: the two resources that assets and checks ask for a URL or a connection. Does not belong here: resolving names (`databases`).
-URLs are looked up when a run asks, never when definitions load.
+Belongs here: the two resources that assets and checks ask for a warehouse or for the URL of a source. Does not belong here: resolving names
+(`databases`), and what a warehouse is (`warehouse`). Both look when a run asks, never when definitions load.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import dagster as dg
-import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
 
-from dagster_project.resources.databases import WAREHOUSE, Databases
-from dagster_project.settings import Settings
+from dagster_project.resources.databases import Databases
+from dagster_project.settings import ConfigurationError, Settings
+from dagster_project.warehouse import Namespace, Warehouse
 
 
-class Warehouse(dg.ConfigurableResource[None]):
-    """The warehouse.
+@dataclass(frozen=True)
+class Warehouses:
+    """The warehouses that runs may work on.
 
     Attributes:
-        fixed_url: Use this libpq URL instead of the settings' one.
+        given: Use these instead of the settings' one.
     """
 
-    fixed_url: str | None = None
+    given: tuple[Warehouse, ...] = ()
 
-    def url(self) -> str:
-        """Libpq URL of the warehouse; starts the embedded server if it lives there."""
-        return self.fixed_url or Databases(Settings.from_environment()).url(WAREHOUSE)
+    def of(self, namespace: Namespace) -> Warehouse:
+        """The warehouse of a namespace; starts the embedded server if it lives there.
 
-    @contextmanager
-    def connection(self, role: str) -> Iterator[Connection]:
-        """A connection that acts as one of the platform's roles; commits at the end, rolls back on an error."""
-        connection = psycopg2.connect(self.url(), application_name="runmart")
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
-                yield connection
-        finally:
-            connection.close()
+        Raises:
+            ConfigurationError: There is none.
+        """
+        known = {one.namespace: one for one in self.given or (Databases(Settings.from_environment()).warehouse(),)}
+        if namespace not in known:
+            raise ConfigurationError(f"there is no warehouse {namespace.name!r}; load Dagster's definitions without it")
+        return known[namespace]
 
 
 class Sources(dg.ConfigurableResource[None]):

@@ -13,12 +13,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.cursors import one_row
 from dagster_project.ingestion.errors import SourceNotSupported
 from dagster_project.ingestion.source import hiding_rows
+from dagster_project.postgres import versions
+from dagster_project.postgres.cursors import one_row
 from dagster_project.suggestions import no_such
 
-_OLDEST_VERSION = 140000
 _LIMITS = "set local lock_timeout = '10s'; set local statement_timeout = '60s'; set local idle_in_transaction_session_timeout = '5min'"
 
 # Partitions belong to their root. Tables of pg_temp schemas are never in a schema that a person names.
@@ -179,12 +179,12 @@ def reading(url: str) -> Iterator[Cursor]:
     """A read-only transaction in one snapshot, with limits, on a database that may be in use.
 
     Raises:
-        SourceNotSupported: The server is older than PostgreSQL 14.
+        SourceNotSupported: The server is too old.
     """
     connection = psycopg2.connect(url, connect_timeout=10, application_name="runmart source scaffold")
     try:
-        if connection.server_version < _OLDEST_VERSION:
-            raise SourceNotSupported(f"the server runs PostgreSQL {connection.server_version // 10000}; 14 is the oldest that can be read")
+        if refusal := versions.refusal(connection.server_version):
+            raise SourceNotSupported(f"the server {refusal}")
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with connection.cursor() as cursor:
             cursor.execute(_LIMITS)

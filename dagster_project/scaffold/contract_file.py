@@ -5,7 +5,8 @@ Belongs here: the text of the contract. Does not belong here: what it declares (
 
 from collections.abc import Iterator
 
-from dagster_project.components.contract import SystemContract, TableContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.raw_types import RawTypes
 from dagster_project.scaffold.yaml_text import flow_list, flow_mapping, scalar
@@ -15,7 +16,7 @@ def contract_text(draft: Draft, types: RawTypes) -> str:
     """The contract as a file, with what it leaves out, and why, and what arrives as text, at its top."""
     contract = draft.contract
     return "\n".join(
-        (*_preamble(draft, types), *_head(contract), *(line for name in contract.tables for line in _table(contract, name)), "")
+        (*_preamble(draft, types), *_head(contract), *(line for table in contract.bound_tables() for line in _table(table)), "")
     )
 
 
@@ -45,23 +46,23 @@ def _head(contract: SystemContract) -> Iterator[str]:
     yield "  tables:"
 
 
-def _table(contract: SystemContract, name: str) -> Iterator[str]:
-    table: TableContract = contract.tables[name]
-    yield f"    {scalar(name)}:"
-    if table.schema_name:
-        yield f"      schema: {scalar(table.schema_name)}"
-    if table.source_name:
-        yield f"      source_name: {scalar(table.source_name)}"
-    yield f"      description: {scalar(table.description)}"
+def _table(table: BoundTable) -> Iterator[str]:
+    declared = table.declared
+    yield f"    {scalar(table.name)}:"
+    if declared.schema_name:
+        yield f"      schema: {scalar(declared.schema_name)}"
+    if declared.source_name:
+        yield f"      source_name: {scalar(declared.source_name)}"
+    yield f"      description: {scalar(declared.description)}"
     yield flow_list("      key", table.key)
     if not table.key:
-        yield f"      without_key: {table.without_key}"
+        yield f"      without_key: {declared.without_key}"
     yield flow_list("      columns", table.columns)
-    if table.foreign_keys:
-        yield flow_mapping("      foreign_keys", table.foreign_keys)
-    if table.composite_foreign_keys:
+    if declared.foreign_keys:
+        yield flow_mapping("      foreign_keys", declared.foreign_keys)
+    if declared.composite_foreign_keys:
         yield "      composite_foreign_keys:"
-    for reference in table.composite_foreign_keys:
+    for reference in declared.composite_foreign_keys:
         yield flow_list("        - columns", reference.columns)
         yield f"          parent: {scalar(reference.parent)}"
         yield flow_list("          parent_columns", reference.parent_columns)

@@ -11,9 +11,10 @@ from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
-from dagster_project.components.contract import ForeignKey, Freshness, SystemContract, SystemName, TableContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.contract import Freshness, SystemContract, SystemName
+from dagster_project.contracts.table import ForeignKey, TableContract
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.raw_tables import BATCH_COLUMNS
 from dagster_project.ingestion.source import SHOWING_ALL
 from dagster_project.scaffold.catalog import Catalog, Column, Reference, Relation
 from dagster_project.scaffold.names import is_plain, parent_check, plain_name, table_names
@@ -200,7 +201,7 @@ def _column_obstacles(relation: Relation) -> dict[str, str]:
 
 
 def _column_obstacle(column: Column, verdict: Verdict) -> str | None:
-    if column.name in BATCH_COLUMNS:
+    if column.name in raw_columns.TYPES:
         return "every raw table has a column of this name already"
     if verdict.is_left_out:
         return verdict.reason

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from dagster_project.components.contract import load_contract
+from dagster_project.contracts.loading import load_contract
 from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import Draft, ScaffoldError

@@ -3,43 +3,36 @@
 Belongs here: the expectations that a catalog justifies. Does not belong here: those that need to know the business; a person adds them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from dagster_project.components.contract import ForeignKey, SystemContract
+from dagster_project.contracts import raw_columns
+from dagster_project.contracts.table import BoundTable, ForeignKey
 from dagster_project.quality.suites import Expectation, ExpectationMeta, Severity, Suite, SuiteMeta
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import parent_check, quoted, snake_case
 from dagster_project.scaffold.raw_types import RawTypes
 
-# Types of the columns that ingestion adds, as PostgreSQL writes them.
-_BATCH_TYPES = {
-    "_batch_id": "bigint",
-    "_synced_at": "timestamp with time zone",
-    "_deleted_at": "timestamp with time zone",
-    "_moved_from": "jsonb",
-}
-
 
 def suites(draft: Draft, types: RawTypes) -> Iterator[Suite]:
     """One suite per table."""
     contract = draft.contract
-    for table, declared in contract.tables.items():
+    for table in contract.bound_tables():
         expectations = (
-            _columns(contract, table, types),
-            *_key(contract, table),
-            *(_parent(draft, table, reference) for reference in declared.references),
-            *(_readable(contract, table, column) for column, kind in types.of[table].items() if kind == "json"),
-            _row_count(contract, table),
-            _collapse(contract, table),
-            _synced(contract, table, contract.freshness.warn_after_hours, Severity.WARNING),
-            _synced(contract, table, contract.freshness.error_after_hours, Severity.CRITICAL),
+            _columns(table, types.of[table.name]),
+            *_key(table),
+            *(_parent(draft, table, reference) for reference in table.declared.references),
+            *(_readable(table, column) for column, kind in types.of[table.name].items() if kind == "json"),
+            _row_count(table),
+            _collapse(table),
+            _synced(table, contract.freshness.warn_after_hours, Severity.WARNING),
+            _synced(table, contract.freshness.error_after_hours, Severity.CRITICAL),
         )
-        yield Suite(name=f"{contract.system}.{table}", meta=SuiteMeta(key=declared.key), expectations=expectations)
+        yield Suite(name=f"{table.system}.{table.name}", meta=SuiteMeta(key=table.key), expectations=expectations)
 
 
-def _columns(contract: SystemContract, table: str, types: RawTypes) -> Expectation:
-    declared = {**{column: types.of[table][column] for column in contract.tables[table].columns}, **_BATCH_TYPES}
+def _columns(table: BoundTable, types: Mapping[str, str]) -> Expectation:
+    declared = {**{column: types[column] for column in table.columns}, **raw_columns.TYPES}
     values = ", ".join(f"('{column}', '{kind}')" for column, kind in declared.items())
     return _query(
         "columns_are_as_declared",
@@ -48,13 +41,13 @@ def _columns(contract: SystemContract, table: str, types: RawTypes) -> Expectati
         "with this as (select * from {batch} as batch) select coalesce(declared.column_name, found.column_name) as column_name, "
         f"declared.type as declared_type, found.type as found_type from (values {values}) as declared (column_name, type) "
         "full join (select cast(attname as text) as column_name, format_type(atttypid, null) as type from pg_catalog.pg_attribute "
-        f"where attrelid = to_regclass('{contract.raw_schema}.{table}') and attnum > 0 and not attisdropped) as found "
+        f"where attrelid = to_regclass('{table.raw_name}') and attnum > 0 and not attisdropped) as found "
         "on found.column_name = declared.column_name where found.type is distinct from declared.type",
     )
 
 
-def _key(contract: SystemContract, table: str) -> Iterator[Expectation]:
-    key = contract.tables[table].key
+def _key(table: BoundTable) -> Iterator[Expectation]:
+    key = table.key
     if not key:
         return
     names = ", ".join(key)
@@ -70,19 +63,18 @@ def _key(contract: SystemContract, table: str) -> Iterator[Expectation]:
     yield _query("required_values_are_present", "row", f"No value is missing in {names}.", f"{_rows(key)} where {missing}")
 
 
-def _parent(draft: Draft, table: str, reference: ForeignKey) -> Expectation:
+def _parent(draft: Draft, table: BoundTable, reference: ForeignKey) -> Expectation:
     """A row with a null in any of the columns refers to nothing, as in SQL."""
-    contract = draft.contract
     is_whole = " and ".join(f"{quoted(column)} is not null" for column in reference.columns)
     pairs = zip(reference.parent_columns, reference.columns, strict=True)
     same = " and ".join(f"parent.{quoted(referred)} = this.{quoted(column)}" for referred, column in pairs)
-    is_unproven = (table, reference.columns) in draft.unproven
+    is_unproven = (table.name, reference.columns) in draft.unproven
     return _query(
         parent_check(reference.columns),
         "row",
         f"Every {_together(reference.columns)} is a live {_together(reference.parent_columns)} of {reference.parent}.",
-        f"{_rows((*contract.tables[table].key, *reference.columns))} where {is_whole} and not exists (select 1 from "
-        f"{contract.raw_schema}.{reference.parent} as parent where {same} and parent._deleted_at is null)",
+        f"{_rows((*table.key, *reference.columns))} where {is_whole} and not exists (select 1 from "
+        f"{table.raw_schema}.{reference.parent} as parent where {same} and parent.{raw_columns.IS_LIVE})",
         Severity.WARNING if is_unproven else Severity.CRITICAL,
     )
 
@@ -91,28 +83,28 @@ def _together(columns: Sequence[str]) -> str:
     return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
 
 
-def _readable(contract: SystemContract, table: str, column: str) -> Expectation:
+def _readable(table: BoundTable, column: str) -> Expectation:
     return _query(
         f"{snake_case(column)}_can_be_read",
         "row",
         f"Every {column} can be read as JSON; staging has null for one that cannot, such as a text with a NUL in it.",
-        f"{_rows((*contract.tables[table].key, column))} where {quoted(column)} is not null and ops.json_or_null({quoted(column)}) is null",
+        f"{_rows((*table.key, column))} where {quoted(column)} is not null and ops.json_or_null({quoted(column)}) is null",
         Severity.WARNING,
     )
 
 
-def _row_count(contract: SystemContract, table: str) -> Expectation:
+def _row_count(table: BoundTable) -> Expectation:
     return _query(
         "row_count_equals_source",
         "table",
         "Raw has as many live rows as the source had at the snapshot of the last sync.",
         "with this as (select * from {batch}) select source_rows, live_rows from (select source_rows from "
-        f"{_syncs(contract, table)} order by batch_id desc limit 1) as newest, (select count(*) as live_rows from this) as live "
+        f"{_syncs(table)} order by batch_id desc limit 1) as newest, (select count(*) as live_rows from this) as live "
         "where source_rows <> live_rows",
     )
 
 
-def _collapse(contract: SystemContract, table: str) -> Expectation:
+def _collapse(table: BoundTable) -> Expectation:
     return _query(
         "row_count_did_not_collapse",
         "table",
@@ -120,16 +112,16 @@ def _collapse(contract: SystemContract, table: str) -> Expectation:
         "with this as (select * from {batch}) select batch_id, source_rows, previous_rows, most_rows from (select batch_id, source_rows, "
         "lag(source_rows) over (order by batch_id) as previous_rows, max(source_rows) over (order by synced_at range between "
         "interval '1 day' preceding and current row) as most_rows, row_number() over (order by batch_id desc) as age from "
-        f"{_syncs(contract, table)}) as syncs where age = 1 and source_rows * 2 < greatest(previous_rows, most_rows)",
+        f"{_syncs(table)}) as syncs where age = 1 and source_rows * 2 < greatest(previous_rows, most_rows)",
     )
 
 
-def _synced(contract: SystemContract, table: str, hours: float, severity: Severity) -> Expectation:
+def _synced(table: BoundTable, hours: float, severity: Severity) -> Expectation:
     return _query(
         f"synced_within_{hours:g}_hours",
         "table",
         f"The last sync of the table is at most {hours:g} hours old.",
-        f"with this as (select * from {{batch}}) select max(synced_at) as last_synced_at from {_syncs(contract, table)} "
+        f"with this as (select * from {{batch}}) select max(synced_at) as last_synced_at from {_syncs(table)} "
         f"having max(synced_at) is null or max(synced_at) < now() - interval '{hours:g} hours'",
         severity,
     )
@@ -139,8 +131,8 @@ def _rows(columns: Iterable[str]) -> str:
     return f"with this as (select * from {{batch}}) select {', '.join(map(quoted, dict.fromkeys(columns)))} from this"
 
 
-def _syncs(contract: SystemContract, table: str) -> str:
-    return f"ops.table_syncs where system = '{contract.system}' and table_name = '{table}'"
+def _syncs(table: BoundTable) -> str:
+    return f"ops.table_syncs where system = '{table.system}' and table_name = '{table.name}'"
 
 
 def _query(check: str, level: Literal["row", "table"], description: str, query: str, severity: Severity = Severity.CRITICAL) -> Expectation:

@@ -1,11 +1,11 @@
 {#
-    A mart is configured in schema `analytics`, where analysts read it. Until it is published, its refresh lives in `analytics_next`: the rows
-    of the groups that were recomputed in `<mart>__changes`, and the mart as it will be, the candidate, as a view of the name of the mart.
-    Everything in this project that refers to a mart, tests included, means that candidate.
+    Candidates: what the project means by a mart, see `dagster_project/marts/postgres/candidates.py`. Everything in this project that refers to
+    a mart, tests included, means that.
 #}
 
 {% macro candidate_of(relation) %}
-    {% if relation.schema == 'analytics' and 'model.' ~ project_name ~ '.' ~ relation.identifier in graph.nodes %}
+    {% set node = (graph.nodes or {}).get('model.' ~ project_name ~ '.' ~ relation.identifier) %}
+    {% if node and relation.schema == node.schema and node.config.materialized in ['mart', 'mart_view', 'mart_history'] %}
         {% do return(relation.incorporate(path={'schema': 'analytics_next'})) %}
     {% endif %}
     {% do return(relation) %}
@@ -16,11 +16,7 @@
 {% endmacro %}
 
 {% macro published_of(candidate) %}
-    {% do return(candidate.incorporate(path={'schema': 'analytics'})) %}
-{% endmacro %}
-
-{% macro mart_of_candidate(candidate) %}
-    {% do return(graph.nodes['model.' ~ project_name ~ '.' ~ candidate.identifier]) %}
+    {% do return(candidate.incorporate(path={'schema': graph.nodes['model.' ~ project_name ~ '.' ~ candidate.identifier].schema})) %}
 {% endmacro %}
 
 {% macro ref() %}
@@ -29,4 +25,23 @@
 
 {% macro postgres__get_columns_in_relation(relation) %}
     {% do return(dbt.postgres__get_columns_in_relation(candidate_of(relation))) %}
+{% endmacro %}
+
+{% macro is_in_touched_group(mart, relation) -%}
+    {%- set known = refresh_under_way()['relations'][mart.identifier] -%}
+    {%- if not known['grouped_by'] -%}
+    true
+    {%- else -%}
+    exists (
+        select 1 from analytics_next.{{ adapter.quote(known['groups']) }} as touched
+        where {% for column in known['grouped_by'] %}touched.{{ adapter.quote(column) }} = {{ relation }}.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}{% endfor %}
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro drop_if_there(relation) %}
+    {% set name = relation.schema ~ '.' ~ relation.identifier %}
+    {% for row in run_query("select case relkind when 'v' then 'view' else 'table' end as kind from pg_class where oid = to_regclass('" ~ name ~ "')") %}
+        {% do run_query('drop ' ~ row['kind'] ~ ' ' ~ relation ~ ' cascade') %}
+    {% endfor %}
 {% endmacro %}

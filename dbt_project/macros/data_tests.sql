@@ -6,10 +6,10 @@
 
 {% macro default__get_where_subquery(relation) %}
     {% if reads_recomputed_rows(relation) and not config.get('where') %}
-        {% set node = mart_of_candidate(relation) %}
         {% set test, arguments = model.test_metadata.name, model.test_metadata.kwargs %}
         {% set grain = arguments.columns if test == 'unique_grain' else [arguments.column_name] %}
-        {% set is_of_groups = test in ['unique', 'unique_grain'] and not node.config.get('grouped_by') | reject('in', grain) | list %}
+        {% set grouped_by = refresh_under_way()['relations'][relation.identifier]['grouped_by'] %}
+        {% set is_of_groups = test in ['unique', 'unique_grain'] and not grouped_by | reject('in', grain) | list %}
         {% if test in ['not_null', 'accepted_values', 'holds'] or is_of_groups %}
             {% do return(changes_of(relation)) %}
         {% elif test == 'unique' %}
@@ -28,7 +28,7 @@ with lost_parents as (
     select published.{{ field }} as to_field
     from {{ published_of(to) }} as published
     where
-        {{ is_in_touched_group(mart_of_candidate(to), 'published') }}
+        {{ is_in_touched_group(to, 'published') }}
         and not exists (select 1 from {{ changes_of(to) }} as recomputed where recomputed.{{ field }} = published.{{ field }})
 
 ),
@@ -42,7 +42,7 @@ children as (
     from {{ published_of(model) }} as published
     where
         published.{{ column_name }} in (select lost_parents.to_field from lost_parents)
-        and not {{ is_in_touched_group(mart_of_candidate(model), 'published') }}
+        and not {{ is_in_touched_group(model, 'published') }}
 
 )
 
@@ -56,16 +56,14 @@ where
         from {{ published_of(to) }} as published
         where
             published.{{ field }} = children.from_field
-            and not {{ is_in_touched_group(mart_of_candidate(to), 'published') }}
+            and not {{ is_in_touched_group(to, 'published') }}
     )
     {%- endif -%}
 {% endmacro %}
 
 {% macro reads_recomputed_rows(relation) %}
-    {% if not execute or relation.schema != 'analytics_next' or config.get('severity', 'error') | lower != 'error' or refresh_under_way()['is_full'] %}
-        {% do return(false) %}
-    {% endif %}
-    {% do return(mart_of_candidate(relation).config.materialized == 'mart') %}
+    {% set is_read_whole = not execute or relation.schema != 'analytics_next' or config.get('severity', 'error') | lower != 'error' %}
+    {% do return(not is_read_whole and 'grouped_by' in refresh_under_way()['relations'].get(relation.identifier, {})) %}
 {% endmacro %}
 
 {% macro rows_like_recomputed(relation, column) -%}
@@ -74,5 +72,5 @@ where
     select published.{{ column }} from {{ published_of(relation) }} as published
     where
         published.{{ column }} in (select recomputed.{{ column }} from {{ changes_of(relation) }} as recomputed)
-        and not {{ is_in_touched_group(mart_of_candidate(relation), 'published') }}
+        and not {{ is_in_touched_group(relation, 'published') }}
 {%- endmacro %}

@@ -7,6 +7,26 @@
     double precision
 {%- endmacro %}
 
+{% macro type_text() %}{{ return(adapter.dispatch('type_text')()) }}{% endmacro %}
+{% macro default__type_text() -%}
+    text
+{%- endmacro %}
+
+{% macro type_timestamp_ntz() %}{{ return(adapter.dispatch('type_timestamp_ntz')()) }}{% endmacro %}
+{% macro default__type_timestamp_ntz() -%}
+    timestamp
+{%- endmacro %}
+
+{% macro type_timestamp_tz() %}{{ return(adapter.dispatch('type_timestamp_tz')()) }}{% endmacro %}
+{% macro default__type_timestamp_tz() -%}
+    timestamp with time zone
+{%- endmacro %}
+
+{% macro mean_of_numerics(total, count) %}{{ return(adapter.dispatch('mean_of_numerics')(total, count)) }}{% endmacro %}
+{% macro default__mean_of_numerics(total, count) -%}
+    {{ total }} / nullif({{ count }}, 0)
+{%- endmacro %}
+
 {% macro json_or_null(column) %}{{ return(adapter.dispatch('json_or_null')(column)) }}{% endmacro %}
 {% macro default__json_or_null(column) -%}
     ops.json_or_null({{ column }})
@@ -36,6 +56,16 @@
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
 {% macro default__seconds_between(start, end) -%}
     cast(extract(epoch from ({{ end }} - {{ start }})) as {{ type_double() }})
+{%- endmacro %}
+
+{% macro hours_after(time, hours) %}{{ return(adapter.dispatch('hours_after')(time, hours)) }}{% endmacro %}
+{% macro default__hours_after(time, hours) -%}
+    {{ time }} + interval '{{ hours }} hours'
+{%- endmacro %}
+
+{% macro utc_now() %}{{ return(adapter.dispatch('utc_now')()) }}{% endmacro %}
+{% macro default__utc_now() -%}
+    (current_timestamp at time zone 'UTC')
 {%- endmacro %}
 
 {% macro utc_date(time) %}{{ return(adapter.dispatch('utc_date')(time)) }}{% endmacro %}
@@ -70,6 +100,11 @@
     {{ function }}({{ value }} order by {{ order_by }})
 {%- endmacro %}
 
+{% macro list_in_order(value, order_by) %}{{ return(adapter.dispatch('list_in_order')(value, order_by)) }}{% endmacro %}
+{% macro default__list_in_order(value, order_by) -%}
+    string_agg(cast({{ value }} as {{ type_text() }}), ',' order by {{ order_by }})
+{%- endmacro %}
+
 {% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}
 {% macro default__first_in_order(value, order_by, condition) -%}
     (array_agg({{ value }} order by {{ order_by }}) filter (where {{ condition }}))[1]
@@ -91,77 +126,6 @@
 {% macro postgres__visited_in_order(order_by) -%}
     order by {{ order_by }}
             offset 0
-{%- endmacro %}
-
-{% macro parents_left(changed, column, data_type='bigint') %}{{ return(adapter.dispatch('parents_left')(changed, column, data_type)) }}{% endmacro %}
-{% macro default__parents_left(changed, column, data_type) -%}
-    select
-        cast(entry.parents ->> '{{ column }}' as {{ data_type }}) as {{ column }},
-        changed._batch_id as batch_id
-    from {{ changed }}
-    cross join lateral jsonb_array_elements(changed._moved_from) as entry (parents)
-    where changed._moved_from is not null
-{%- endmacro %}
-
-{% macro values_in_batches(relation, column, seen) %}{{ return(adapter.dispatch('values_in_batches')(relation, column, seen)) }}{% endmacro %}
-{% macro default__values_in_batches(relation, column, seen) -%}
-    select distinct
-        {{ column }},
-        _batch_id as batch_id
-    from {{ relation }}
-    where
-        _batch_id > {{ seen }}
-        and {{ column }} is not null
-{%- endmacro %}
-{% macro postgres__values_in_batches(relation, column, seen) -%}
-    select
-        {{ column }},
-        batch_id
-    from (
-        with recursive step as (
-
-            (
-                select
-                    {{ column }},
-                    _batch_id as batch_id
-                from {{ relation }}
-                where
-                    _batch_id > {{ seen }}
-                    and {{ column }} is not null
-                order by _batch_id desc, {{ column }} desc
-                limit 1
-            )
-
-            union all
-
-            select next_step.*
-            from step
-            cross join lateral (
-                select
-                    earlier.{{ column }},
-                    earlier._batch_id
-                from {{ relation }} as earlier
-                where
-                    earlier._batch_id > {{ seen }}
-                    and earlier.{{ column }} is not null
-                    and (earlier._batch_id, earlier.{{ column }}) < (step.batch_id, step.{{ column }})
-                order by earlier._batch_id desc, earlier.{{ column }} desc
-                limit 1
-            ) as next_step
-
-        )
-
-        select * from step
-    ) as steps
-{%- endmacro %}
-
-{% macro prefer_indexes() %}{{ return(adapter.dispatch('prefer_indexes')()) }}{% endmacro %}
-{% macro default__prefer_indexes() %}{% endmacro %}
-{% macro postgres__prefer_indexes() -%}
-    set local enable_sort = off;
-    set local enable_incremental_sort = off;
-    set local random_page_cost = 0.1;
-    set local seq_page_cost = 0.1
 {%- endmacro %}
 
 {% macro primary_key(relation) %}{{ return(adapter.dispatch('primary_key')(relation)) }}{% endmacro %}

@@ -26,8 +26,8 @@
 {%- endmacro %}
 
 {% macro metric_statistic(name) -%}
-    {%- set as_measured = 'metric_step nulls first, measured_at, metric_id' -%}
-    {%- set from_best = "case metric_direction when 'lower' then usable_value when 'higher' then -usable_value end nulls last, metric_step nulls first, metric_id" -%}
+    {%- set as_measured = 'metric_step nulls first, measured_at nulls last, metric_id nulls last' -%}
+    {%- set from_best = "case metric_direction when 'lower' then usable_value when 'higher' then -usable_value end nulls last, metric_step nulls first, metric_id nulls last" -%}
     {%- set formulas = {
         'count': 'count(usable_value)',
         'unusable_count': 'count(*) - count(usable_value)',
@@ -35,9 +35,9 @@
         'max': 'max(usable_value)',
         'mean': aggregate_in_order('avg', 'usable_value', as_measured),
         'std': aggregate_in_order('stddev_samp', 'usable_value', as_measured),
-        'q1': 'percentile_cont(0.25) within group (order by usable_value)',
-        'median': 'percentile_cont(0.5) within group (order by usable_value)',
-        'q3': 'percentile_cont(0.75) within group (order by usable_value)',
+        'q1': 'percentile_cont(0.25) within group (order by usable_value nulls last)',
+        'median': 'percentile_cont(0.5) within group (order by usable_value nulls last)',
+        'q3': 'percentile_cont(0.75) within group (order by usable_value nulls last)',
         'best': "case metric_direction when 'lower' then min(usable_value) when 'higher' then max(usable_value) end",
         'worst': "case metric_direction when 'lower' then max(usable_value) when 'higher' then min(usable_value) end",
         'first': first_in_order('usable_value', as_measured, 'usable_value is not null'),
@@ -97,7 +97,7 @@
                 ({{ loop.index0 }}, '{{ metric }}', '{{ split }}'){{ ',' if not loop.last }}
                 {%- endfor %}
             ) as wide (wide_metric, metric_name, split)
-            {% if not is_full %}{{ visited_in_order(key ~ ', wide_metric, ' ~ member) }}{% endif %}
+            {% if not is_full %}{{ visited_in_order(key ~ ' nulls last, wide_metric nulls last, ' ~ member ~ ' nulls last') }}{% endif %}
         ) as wanted
         cross join lateral (
             select

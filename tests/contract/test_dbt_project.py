@@ -7,21 +7,23 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from dagster_project.components.contract import load_contracts
-from dagster_project.marts.explanation import OF_THE_REFRESH
-from dagster_project.marts.rows_behind import MartRules, load_rules
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.marts.bearing import bearings_of, condition
+from dagster_project.marts.explanation import explainable_marts
+from dagster_project.marts.lineage import read_project
+from dagster_project.marts.plan import make_plan
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
+from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
+from tests import further_system
+from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
+from tests.pages import headings
 
-PROJECT = PROJECT_ROOT / "dbt_project"
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from"}
-PREFIXES = {"staging": "stg_", "touched": "touched_", "intermediate": "int_"}
-
-Node = dict[str, Any]
+PREFIXES = {"staging": "stg_", "intermediate": "int_"}
 
 
 def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
@@ -32,63 +34,79 @@ def parse(project: Path, work: Path) -> tuple[dbtRunnerResult, Path]:
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The manifest, parsed without a database."""
-    result, path = parse(PROJECT, tmp_path_factory.mktemp("dbt"))
+    result, path = parse(DBT_PROJECT, tmp_path_factory.mktemp("dbt"))
     assert result.success, result.exception
-    parsed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    parsed: Manifest = json.loads(path.read_text(encoding="utf-8"))
     return parsed
 
 
 @pytest.fixture(scope="module")
-def models(manifest: dict[str, Any]) -> dict[str, Node]:
+def models(manifest: Manifest) -> dict[str, Node]:
     """Models by name."""
-    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    return models_of(manifest)
 
 
 def layer(model: Node) -> str:
     return str(Path(model["path"]).parts[0])
 
 
-def raw_tables_read(manifest: dict[str, Any], unique_id: str) -> set[str]:
-    """The raw tables, `<system>.<table>`, that a model reads, through whatever models that are no touch rules."""
-    if unique_id in manifest["sources"]:
-        source = manifest["sources"][unique_id]
-        return {f"{source['source_name']}.{source['name']}"}
-    parents = manifest["nodes"][unique_id]["depends_on"]["nodes"]
-    return {table for parent in parents if ".touched_" not in parent for table in raw_tables_read(manifest, parent)}
+def raw_tables_read(manifest: Manifest, name: str) -> set[str]:
+    """The raw tables, `<system>.<table>`, that a model reads, through whatever models."""
+    return {f"{system}.{table}" for system, table in source_tables(manifest, behind(manifest, [name]))}
 
 
-def data_tests_of(manifest: dict[str, Any], model: Node) -> list[Node]:
-    return [node["test_metadata"] for node in manifest["nodes"].values() if node.get("attached_node") == model["unique_id"]]
-
-
-def keys_of_raw(manifest: dict[str, Any], model: Node) -> list[tuple[str, list[str]]]:
+def keys_of_raw(manifest: Manifest, model: Node) -> list[tuple[str, list[str]]]:
     """The raw tables whose primary key a model has by its tests, each with the columns of that key."""
     tests = [test["kwargs"] for test in data_tests_of(manifest, model) if test["name"] == "keyed_as_raw"]
     return [(test["raw"], test["columns"]) for test in tests]
 
 
+def _is_table(model: Node) -> bool:
+    return bool(model["config"]["materialized"] == "mart")
+
+
+def _unites(model: Node) -> bool:
+    return "grain" in model["config"]["meta"]
+
+
 def test_schemas_come_out_exactly(models: dict[str, Node]) -> None:
     schemas = {(layer(model), model["schema"]) for model in models.values()}
-    assert schemas == {("staging", "staging"), ("touched", "staging"), ("intermediate", "staging"), ("marts", "analytics")}
+    assert schemas == {("staging", "staging"), ("intermediate", "staging"), ("intermediate", "kept"), ("marts", "analytics")}
 
 
-def test_marts_are_the_promised_ones(models: dict[str, Node]) -> None:
-    promised = {
-        *("experiment_summary", "model_performance", "metric_summary", "model_leaderboard", "forecast_accuracy"),
-        *(
-            "forecast_interval_accuracy",
-            "registry_timeline",
-            "fct_runs",
-            "dim_date",
-            "refreshes",
-            "mv_experiment_summary",
-            "mv_model_performance",
-        ),
-        *("experiment_summary_history", "model_performance_history"),
-    }
-    assert {name for name, model in models.items() if layer(model) == "marts"} == promised
+def test_marts_are_the_promised_ones(manifest: Manifest) -> None:
+    """What the page of the marts describes is what its readers rely on."""
+    promised = headings((PROJECT_ROOT / "docs" / "marts.md").read_text(encoding="utf-8"))[1:]
+    assert [*marts_of(manifest)] == sorted(promised)
+
+
+def misplaced(models: dict[str, Node]) -> list[str]:
+    """Models in no folder of a system nor of what systems share, and those that are described in another file than one of their own."""
+    folders = {*load_contracts(), "shared"}
+    return [
+        name
+        for name, model in models.items()
+        if Path(model["path"]).parts[1] not in folders
+        or model["patch_path"] != f"runmart://{Path(model['original_file_path']).with_suffix('.yml')}"
+    ]
+
+
+def test_every_model_has_its_folder_and_a_file_of_its_own(models: dict[str, Node]) -> None:
+    assert misplaced(models) == []
+
+
+def test_a_model_without_a_folder_or_a_file_of_its_own_is_seen(models: dict[str, Node]) -> None:
+    moved = {**models["fct_runs"], "path": "marts/fct_runs.sql"}
+    together = {**models["dim_date"], "patch_path": models["fct_runs"]["patch_path"]}
+    assert misplaced({"moved": moved, "together": together, "refreshes": models["refreshes"]}) == ["moved", "together"]
+
+
+def test_unit_tests_stand_with_their_model(manifest: Manifest, models: dict[str, Node]) -> None:
+    tests = manifest["unit_tests"].values()
+    assert tests
+    assert [test["name"] for test in tests if not models[test["model"]]["patch_path"].endswith(test["original_file_path"])] == []
 
 
 def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
@@ -96,7 +114,7 @@ def test_names_carry_the_prefix_of_their_layer(models: dict[str, Node]) -> None:
     assert [name for name, model in models.items() if layer(model) == "marts" and name.startswith(tuple(PREFIXES.values()))] == []
 
 
-def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_everything_is_described(manifest: Manifest, models: dict[str, Node]) -> None:
     described = [*models.values(), *manifest["sources"].values()]
     undescribed = [node["name"] for node in described if not node["description"]]
     undescribed += [f"{node['name']}.{name}" for node in described for name, column in node["columns"].items() if not column["description"]]
@@ -104,7 +122,7 @@ def test_everything_is_described(manifest: dict[str, Any], models: dict[str, Nod
     assert [node["name"] for node in described if not node["columns"]] == []
 
 
-def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
+def test_every_macro_is_described(manifest: Manifest) -> None:
     """Dbt itself holds names and types of arguments against the macros (`validate_macro_args`)."""
     macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "runmart"]
     assert macros
@@ -123,8 +141,8 @@ def test_every_macro_is_described(manifest: dict[str, Any]) -> None:
 )
 def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is_said_instead: str) -> None:
     for part in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(PROJECT / part, tmp_path)
-    shutil.copytree(PROJECT / "macros", tmp_path / "macros")
+        shutil.copy(DBT_PROJECT / part, tmp_path)
+    shutil.copytree(DBT_PROJECT / "macros", tmp_path / "macros")
     described = tmp_path / "macros" / "live_rows.yml"
     text = described.read_text(encoding="utf-8")
     assert text.count(said) == 1
@@ -133,68 +151,62 @@ def test_a_macro_that_is_described_wrongly_is_seen(tmp_path: Path, said: str, is
     assert "live_rows" in str(result.exception)
 
 
-def test_every_test_is_described(manifest: dict[str, Any]) -> None:
+def test_every_test_is_described(manifest: Manifest) -> None:
     tests = [*(node for node in manifest["nodes"].values() if node["resource_type"] == "test"), *manifest["unit_tests"].values()]
     assert {test["resource_type"] for test in tests} == {"test", "unit_test"}
     assert [test["name"] for test in tests if not test["description"].strip().endswith(".")] == []
 
 
 def test_marts_have_enforced_contracts(models: dict[str, Node]) -> None:
-    marts = [model for model in models.values() if layer(model) == "marts"]
+    marts = [model for model in models.values() if layer(model) == "marts" or _is_table(model)]
     assert [mart["name"] for mart in marts if not mart["config"]["contract"]["enforced"]] == []
     assert [f"{mart['name']}.{name}" for mart in marts for name, column in mart["columns"].items() if not column["data_type"]] == []
 
 
 def test_marts_say_which_refresh_they_reflect(models: dict[str, Node]) -> None:
-    tables = [model for model in models.values() if model["config"]["materialized"] == "mart"]
+    """All but what keeps or renames the rows of another mart."""
+    tables = [model for name, model in models.items() if layer(model) == "marts" and (_is_table(model) or _unites(model))]
     assert [mart["name"] for mart in tables if not {"refreshed_at", "source_batch_id"} <= set(mart["columns"])] == []
 
 
 def test_histories_have_the_columns_of_their_mart(models: dict[str, Node]) -> None:
     histories = [model for model in models.values() if model["config"]["materialized"] == "mart_history"]
-    assert len(histories) == 2
+    assert histories
     for history in histories:
-        mart = models[history["config"]["history_of"]]
+        mart = models[history["config"]["meta"]["history_of"]]
         types = [{name: column["data_type"] for name, column in model["columns"].items()} for model in (mart, history)]
         assert types[1] == {**types[0], "valid_from": "timestamptz", "valid_to": "timestamptz"}
 
 
-def test_models_have_a_key_test(manifest: dict[str, Any], models: dict[str, Node]) -> None:
-    """All but touch rules, which name groups and are read as sets, and staging of tables that have no key."""
+def test_models_have_a_key_test(manifest: Manifest, models: dict[str, Node]) -> None:
+    """All but staging of tables that have no key; a view that unites marts has theirs."""
     keyless = {
         f"stg_{system}__{name}" for system, contract in load_contracts().items() for name, table in contract.tables.items() if not table.key
     }
     keys = {"unique", "unique_grain", "keyed_as_raw"}
     tested = {name for name, model in models.items() if keys & {test["name"] for test in data_tests_of(manifest, model)}}
-    assert {name for name, model in models.items() if layer(model) != "touched"} - keyless == tested
+    united = {name for name, model in models.items() if _unites(model) and {parent["name"] for parent in model["refs"]} <= tested}
+    assert {*models} - keyless == tested | united
 
 
-def test_marts_say_which_rows_are_behind_theirs(models: dict[str, Node]) -> None:
-    exempt = {"dim_date", "refreshes", "experiment_summary_history", "model_performance_history"}
-    rules = load_rules()
-    assert {name for name, model in models.items() if layer(model) == "marts"} == set(rules)
-    assert {name for name, mart in rules.items() if not mart.rules} == exempt
+def test_rows_of_marts_can_be_explained(manifest: Manifest) -> None:
+    """All but those of no system, what keeps the rows of another one, and what is recomputed whole, such as the calendar."""
+    plan, marts = make_plan(read_project(manifest), load_contracts()), marts_of(manifest)
+    whole = {name for name, mart in marts.items() if mart["config"]["meta"].get("group") == "whole"}
+    of_no_system = {name for name in marts if {table.partition(".")[0] for table in raw_tables_read(manifest, name)} <= {"ops"}}
+    assert {*marts} - {*explainable_marts(plan)} == whole | of_no_system | {*marts_of(manifest, "mart_history")}
 
 
-@pytest.mark.parametrize("mart", [mart for mart in load_rules().values() if mart.rules], ids=lambda mart: mart.name)
-def test_rules_of_rows_behind_fit_the_mart(manifest: dict[str, Any], models: dict[str, Node], mart: MartRules) -> None:
-    contracts = load_contracts()
-    read = raw_tables_read(manifest, models[mart.name]["unique_id"])
-    found: dict[str, str] = {}
-    assert set(mart.columns) == set(models[mart.name]["columns"])
-    for rule in mart.rules:
-        assert rule.table in read, "the mart does not read this table"
-        assert contracts[rule.system].tables[rule.table_name].key, "rows without a key cannot be told apart"
-        columns = [column for column in mart.columns if rule.bears_on(column)]
-        assert columns, "the rows bear on no column"
-        for column in (None, *columns):
-            rule.condition(column, found)
-        found[rule.table] = "t"
-    values = set(mart.columns) - set(OF_THE_REFRESH)
-    assert {column for column in values if not any(rule.bears_on(column) for rule in mart.rules)} == set()
+def test_rows_bear_on_every_column_of_a_mart(manifest: Manifest) -> None:
+    plan = make_plan(read_project(manifest), load_contracts())
+    for mart in explainable_marts(plan):
+        bearings = bearings_of(plan.project, mart)
+        read = {(system, table) for system, _, table in (name.partition(".") for name in raw_tables_read(manifest, mart))}
+        for column in {*plan.project.models[mart].columns}.difference(OF_THE_REFRESH):
+            assert [table for table in read if condition(bearings.get(table), [column])] != [], (mart, column)
 
 
-def test_marts_with_formulas_have_unit_tests(manifest: dict[str, Any], models: dict[str, Node]) -> None:
+def test_marts_with_formulas_have_unit_tests(manifest: Manifest, models: dict[str, Node]) -> None:
     tested = {test["model"] for test in manifest["unit_tests"].values()}
     tables = {name for name, model in models.items() if model["config"]["materialized"] == "mart"}
     assert tables - tested == set()
@@ -208,34 +220,19 @@ def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[st
             assert model["sources"][0][0] == "ops" or "live_rows(source(" in model["raw_code"], name
 
 
-def test_sources_are_read_nowhere_else_but_by_touch_rules(models: dict[str, Node]) -> None:
+def test_sources_are_read_by_staging_only(models: dict[str, Node]) -> None:
     """A published view is an exception: it must not depend on staging, which is made anew when the project changes."""
     for name, model in models.items():
-        if layer(model) == "touched":
-            assert "source(" not in model["raw_code"], name
-        elif layer(model) != "staging" and model["sources"]:
+        if layer(model) != "staging" and model["sources"]:
             assert model["config"]["materialized"] == "mart_view", name
 
 
-def test_touch_rules_follow_declared_foreign_keys(models: dict[str, Node]) -> None:
-    """What a row left is kept for declared foreign keys only."""
-    contracts = load_contracts()
-    followed = [
-        (name, system, table, column)
-        for name, model in models.items()
-        for system, table, column in re.findall(r"(?:changed_parents|parents_of_touched)\('(\w+)', '(\w+)', '(\w+)'", model["raw_code"])
-    ]
-    assert followed
-    for name, system, table, column in followed:
-        assert column in contracts[system].tables[table].referring_columns, name
-
-
-def test_marts_are_recomputed_by_group(models: dict[str, Node]) -> None:
-    for name, model in models.items():
-        if model["config"]["materialized"] == "mart":
-            columns = set(model["config"]["grouped_by"])
-            assert columns <= set(model["columns"]), name
-            assert {*columns, "batch_id"} == set(models[f"touched_{model['config']['touched']}"]["columns"]), name
+def test_marts_have_the_columns_that_name_their_groups(manifest: Manifest) -> None:
+    plan = make_plan(read_project(manifest), load_contracts())
+    assert plan.marts
+    for mart in plan.marts:
+        assert mart.is_whole != bool(plan.group_columns(mart.name)), mart.name
+        assert set(plan.group_columns(mart.name)) <= set(mart.columns), mart.name
 
 
 def test_staging_has_one_shape(models: dict[str, Node]) -> None:
@@ -247,7 +244,7 @@ def test_staging_has_one_shape(models: dict[str, Node]) -> None:
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: dict[str, Node], system: str) -> None:
+def test_contract_sources_and_staging_agree(manifest: Manifest, models: dict[str, Node], system: str) -> None:
     contract = load_contracts()[system]
     sources = {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == system}
     assert set(sources) == set(contract.tables)
@@ -263,7 +260,7 @@ def test_contract_sources_and_staging_agree(manifest: dict[str, Any], models: di
 
 
 @pytest.mark.parametrize("system", sorted(load_contracts()))
-def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str) -> None:
+def test_freshness_is_that_of_the_contract(manifest: Manifest, system: str) -> None:
     freshness = load_contracts()[system].freshness
     for node in manifest["sources"].values():
         if node["source_name"] == system:
@@ -272,21 +269,37 @@ def test_freshness_is_that_of_the_contract(manifest: dict[str, Any], system: str
             assert "ops.table_syncs" in node["loaded_at_query"]
 
 
-def test_fct_runs_holds_every_system_that_brings_its_executions(models: dict[str, Node]) -> None:
+def test_fct_runs_holds_every_system_that_brings_its_executions(manifest: Manifest, models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
-    assert {name for name in models if name.endswith("__executions")} | {"touched_executions"} == unites
+    assert {name for name in models if name.endswith("__executions")} == unites
+    systems = {name.removeprefix("int_").removesuffix("__executions") for name in unites if name.startswith("int_")}
+    assert {family.group.system for family in make_plan(read_project(manifest), load_contracts()).families_behind("fct_runs")} == systems
 
 
-def test_sql_is_portable(models: dict[str, Node]) -> None:
-    foreign = re.compile(r"::|distinct on|cast\([^()]* as numeric\)|->>", re.IGNORECASE)
-    assert [name for name, model in models.items() if foreign.search(model["raw_code"])] == []
+def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where dbt has parsed the project before, if it is told that files have changed, as Runmart tells it."""
+    brought = {f"model.runmart.int_{further_system.SYSTEM}__executions"}
+
+    def read_of_brought() -> set[str]:
+        result, path = parse(project, tmp_path / "target")
+        assert result.success, result.exception
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        return brought.intersection(nodes["model.runmart.fct_runs"]["depends_on"]["nodes"])
+
+    project = further_system.copy_project(tmp_path / "project")
+    monkeypatch.setenv("RUNMART_DEFINITION", "before")
+    assert read_of_brought() == set()
+    further_system.bring_executions(project)
+    monkeypatch.setenv("RUNMART_DEFINITION", "after")
+    assert read_of_brought() == brought
+    shutil.rmtree(tmp_path / "target")
+    assert read_of_brought() == brought
 
 
 def selected_columns(code: str) -> dict[str, str]:
     """Staged name by source column of the `renamed` CTE."""
     renamed = code.partition("renamed as (")[2].partition("from source")[0]
-    # A json column is read through a macro that takes its name.
-    call = r"""\{\{ json_or_null\((?:'(.+?)'|"(.+?)")\) \}\}"""
-    plain_code = re.sub(call, lambda found: (found[1] or found[2]).replace('\\"', '"'), renamed)
+    # A name that is no plain word is quoted by the adapter, and a json column is read through a macro.
+    plain_code = re.sub(r"""\{\{ (?:json_or_null|adapter\.quote)\((?:adapter\.quote\()?["'](.+?)["']\)+ \}\}""", r'"\1"', renamed)
     pairs = re.findall(r"^        (?:\"([^\"]+)\"|(\w+))(?: as (\w+))?,?$", plain_code, re.MULTILINE)
     return {quoted or plain: name or quoted or plain for quoted, plain, name in pairs}

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from dagster_project.components.contract import load_contracts
-from dagster_project.quality.suites import MARTS, Severity, Suite, load_suites
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.scaffold.names import parent_check, quoted
 from dagster_project.settings import PROJECT_ROOT
 from tests.integration.quality.corruptions import CONTRACT as CORRUPTED
@@ -27,8 +28,8 @@ def test_every_declared_table_has_a_suite() -> None:
 
 
 def test_every_mart_has_a_suite() -> None:
-    marts = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql")}
-    assert marts == {suite.table for suite in SUITES.values() if suite.system == MARTS}
+    marts = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")}
+    assert marts == {suite.table for suite in SUITES.values() if suite.system == PUBLISHED}
 
 
 @pytest.mark.parametrize("suite", RAW_SUITES, ids=lambda suite: suite.name)
@@ -67,7 +68,9 @@ def test_joins_alias_the_batch(suite: Suite) -> None:
         assert bool(re.search(r"\bjoin\b", query)) == ("{batch} as " in query), expectation.meta.check
 
 
-@pytest.mark.parametrize("suite", [suite for suite in SUITES.values() if suite.system in (CORRUPTED.system, MARTS)], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "suite", [suite for suite in SUITES.values() if suite.system in (CORRUPTED.system, PUBLISHED)], ids=lambda s: s.name
+)
 def test_every_expectation_has_a_corruption(suite: Suite) -> None:
     corrupted = {corruption.check for corruption in corruptions(suite)}
     assert corrupted == {suite.check_name(expectation) for expectation in suite.expectations}

@@ -16,7 +16,7 @@ from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 from tests.pages import PAGES, README, anchors, headings, links, name_of
 
 MARTS_PAGE = PROJECT_ROOT / "docs" / "marts.md"
-MARTS = sorted(path.stem for path in (DBT_PROJECT / "models" / "marts").glob("*.sql"))
+MARTS = sorted(path.stem for path in (DBT_PROJECT / "models" / "marts").rglob("*.sql"))
 
 
 def read(page: Path) -> str:
@@ -73,6 +73,12 @@ def test_the_example_of_a_mart_reads_it() -> None:
     for section in read(MARTS_PAGE).split("\n## ")[1:]:
         mart = section.partition("\n")[0]
         assert re.search(rf"^from analytics\.{mart}$", section, re.MULTILINE), mart
+
+
+def test_architecture_lists_every_decision() -> None:
+    page = PROJECT_ROOT / "docs" / "architecture.md"
+    decisions = read(page).partition("## Decisions")[2]
+    assert list(links(decisions)) == sorted(f"adr/{path.name}" for path in (page.parent / "adr").glob("*.md"))
 
 
 def test_readme_lists_every_command() -> None:

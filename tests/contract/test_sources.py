@@ -4,16 +4,20 @@ That it agrees with dbt and with the expectations is held in the files beside th
 """
 
 import re
-from configparser import ConfigParser
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
 from sqlalchemy import MetaData
 
-from dagster_project.components.contract import SystemContract, load_contracts
+from dagster_project.cli import DEMO_SYSTEM
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.secrets import Decision, Named, judge
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
+from migrations.__main__ import main
 
 CONTRACTS = load_contracts()
 SUITES = load_suites()
@@ -31,16 +35,16 @@ def metadata(system: str) -> MetaData:
 def secrets(contract: SystemContract) -> list[str]:
     """Declared columns that are secret beyond doubt, by name and type; a column that no suite knows yet may hold any text."""
     found: list[str] = []
-    for table, declared in contract.tables.items():
+    for table in contract.bound_tables():
         (columns_check,) = [
             expectation
-            for expectation in SUITES[f"{contract.system}.{table}"].expectations
+            for expectation in SUITES[f"{table.system}.{table.name}"].expectations
             if expectation.meta.check == "columns_are_as_declared"
         ]
         types = dict(re.findall(r"\('([^']+)', '([^']+)'\)", columns_check.kwargs["unexpected_rows_query"]))
-        keys = {*declared.key, *declared.referring_columns}
-        verdicts = judge(contract.source_name(table), [Named(name, types.get(name, "text"), name in keys) for name in declared.columns])
-        found += [f"{table}.{column}" for column, verdict in verdicts.items() if verdict.decision is Decision.LEFT_OUT]
+        keys = {*table.key, *table.declared.referring_columns}
+        verdicts = judge(table.source.strings[1], [Named(name, types.get(name, "text"), name in keys) for name in table.columns])
+        found += [f"{table.name}.{column}" for column, verdict in verdicts.items() if verdict.decision is Decision.LEFT_OUT]
     return found
 
 
@@ -51,7 +55,7 @@ def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
     assert set(contract.tables) == set(models)
     for name, declared in contract.tables.items():
         model = models[name]
-        assert (model.schema or "public") == contract.source_schema(name), name
+        assert (model.schema or "public") == contract.table(name).source_schema, name
         assert set(declared.columns) <= set(model.columns.keys()), name
         assert declared.key == tuple(column.name for column in model.primary_key), name
         constraints = [
@@ -64,14 +68,19 @@ def test_every_table_of_the_source_is_declared_as_it_is(system: str) -> None:
 
 @pytest.mark.parametrize("system", MIGRATED)
 def test_every_database_can_be_migrated_from_a_shell(system: str) -> None:
-    sections = ConfigParser()
-    sections.read(PROJECT_ROOT / "alembic.ini", encoding="utf-8")
-    assert sections.get(system, "version_locations", raw=True) == f"%(here)s/migrations/{system}/versions"
-    assert list((MIGRATIONS_ROOT / system / "versions").glob("*.py"))
+    newest = max(path.name for path in (MIGRATIONS_ROOT / system / "versions").glob("[0-9]*.py")).partition("_")[0]
+    command = [sys.executable, "-m", "migrations", system, "heads"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (f"{newest} (head)\n", "", 0)
+
+
+def test_a_database_without_migrations_is_named_with_the_way_out() -> None:
+    with pytest.raises(SystemExit, match=r"^error: there is no folder of migrations 'warehuse'; did you mean warehouse\?$"):
+        main(["warehuse", "heads"])
 
 
 def test_the_embedded_databases_are_among_those_that_can_be_migrated() -> None:
-    assert {"warehouse", "forecast_tracking"} <= set(MIGRATED) <= {"warehouse", *CONTRACTS}
+    assert {"warehouse", DEMO_SYSTEM} <= set(MIGRATED) <= {"warehouse", *CONTRACTS}
 
 
 @pytest.mark.parametrize("system", CONTRACTS)

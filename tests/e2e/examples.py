@@ -8,7 +8,7 @@ How examples are written:
 - A block `console` holds commands after `$ `, each with its whole output, that of stderr included. A command must succeed, unless the next
   one is `echo $?`.
 - A block `sql` is a query that the analyst runs in psql, without the count of rows at its end; the block `text` after it is the answer.
-- A block of any other kind with a file name after the kind (```` ```csv backtest.csv ````) is saved under this name.
+- A block with a file name after its kind, `sql` or any other (```` ```csv backtest.csv ````) is saved under this name.
 - A block `mermaid` is a drawing.
 - Ahead of a block that is not run stands a comment that says why: `<!-- not run: … -->`.
 - Anything else is a mistake: nothing in a page goes unrun by accident.
@@ -106,7 +106,7 @@ def examples(text: str) -> list[Example]:
         if query is not None:
             found.append(_answered(query, block))
             query = None
-        elif block.kind == "sql":
+        elif block.kind == "sql" and not block.note:
             query = block
         else:
             found.extend(_commands(block))

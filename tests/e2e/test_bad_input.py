@@ -15,7 +15,7 @@ import pytest
 from dagster_project import cli
 from dagster_project.commands.processes import claimed
 from dagster_project.components import source_system
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
@@ -195,9 +195,9 @@ def test_missing_source_table(own_databases: dict[str, str]) -> None:
 def test_source_and_warehouse_that_are_too_old(runmart: Run, own_databases: dict[str, str]) -> None:
     with old_server("13.14") as url:
         line = runmart("sync", **{**own_databases, _SOURCE_URL: url}).line
-        assert line == "error: the source forecast_tracking runs PostgreSQL 13.14; 14 is the oldest that can be read"
+        assert line == "error: the source forecast_tracking runs PostgreSQL 13.14; 14 is the oldest that works"
         line = runmart("migrate", RUNMART_WAREHOUSE_URL=url).line
-        assert line == "error: the database warehouse runs PostgreSQL 13; 14 is the oldest that works"
+        assert line == "error: the database warehouse runs PostgreSQL 13.14; 14 is the oldest that works"
     assert_nothing_written(own_databases)
 
 

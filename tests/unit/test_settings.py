@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.settings import PROJECT_ROOT, AnalystLimits, ConfigurationError, Settings
 
 
@@ -97,7 +98,8 @@ def test_any_percent_encoded_password_is_kept(password: str) -> None:
 
 
 def test_url_for_a_system_that_there_is_not_names_the_ones_that_there_are() -> None:
-    for name, way_out in (("FORECASTS", "did you mean forecast_tracking?"), ("SHOP", "there are: forecast_tracking")):
+    known = ", ".join(sorted(load_contracts()))
+    for name, way_out in (("FORECASTS", "did you mean forecast_tracking?"), ("XQZ", f"there are: {known}")):
         with pytest.raises(ConfigurationError) as caught:
             Settings.from_environment({f"RUNMART_SOURCE_{name}_URL": "postgresql://host/db"})
         assert str(caught.value) == f"RUNMART_SOURCE_{name}_URL: there is no system {name.lower()!r}; {way_out}"

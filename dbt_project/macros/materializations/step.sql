@@ -4,18 +4,16 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {% if is_built(target_relation) %}
-        {% do empty_built(target_relation) %}
-        {% call statement('main') -%}
-            insert into {{ target_relation }}
-            {{ sql }}
-        {%- endcall %}
-    {% else %}
-        {% do drop_built(target_relation) %}
+    {% if refresh_under_way()['is_full'] %}
+        {% do drop_if_there(target_relation) %}
         {% call statement('main') -%}
             {{ get_create_table_as_sql(False, target_relation, sql) }}
         {%- endcall %}
-        {% do note_built(target_relation) %}
+    {% else %}
+        {% call statement('main') -%}
+            insert into {{ target_relation }}
+            {{ narrowed(sql) }}
+        {%- endcall %}
     {% endif %}
     {# What reads it is planned from these statistics; nothing else gathers them in time. #}
     {% do run_query('analyze ' ~ target_relation) %}

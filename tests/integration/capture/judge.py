@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from psycopg2 import errors
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult, sync
 from tests.integration.capture import oracle

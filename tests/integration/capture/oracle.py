@@ -13,9 +13,10 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from dagster_project.components.contract import SystemContract
-from dagster_project.ingestion.cursors import one_row
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion.source import SourceSnapshot
+from dagster_project.postgres.cursors import one_row
 
 # Text must not depend on the settings of a server, a database or a role.
 _PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex"
@@ -84,10 +85,9 @@ def leaves(url: str, contract: SystemContract) -> frozenset[tuple[str, str]]:
     """Table and leaf of every partitioned table, as a new transaction sees them."""
     found: set[tuple[str, str]] = set()
     with closing(connect(url)) as connection, connection.cursor() as cursor:
-        for table in contract.tables:
-            name = sql.Identifier(contract.source_schema(table), contract.source_name(table)).as_string(cursor)
-            cursor.execute("select relid::text from pg_partition_tree(to_regclass(%s)) where isleaf", (name,))
-            found.update((table, leaf) for (leaf,) in cursor.fetchall())
+        for table in contract.bound_tables():
+            cursor.execute("select relid::text from pg_partition_tree(to_regclass(%s)) where isleaf", (table.source.as_string(cursor),))
+            found.update((table.name, leaf) for (leaf,) in cursor.fetchall())
     return frozenset(found)
 
 
@@ -106,21 +106,19 @@ def _compare(table: str, source: Rows, raw: Rows) -> Difference:
 
 def _contents(connection: Connection, contract: SystemContract, is_raw: bool) -> Contents:
     with connection.cursor() as cursor:
-        return {table: _rows(cursor, contract, table, is_raw) for table in contract.tables}
+        return {table.name: _rows(cursor, table, is_raw) for table in contract.bound_tables()}
 
 
-def _rows(cursor: psycopg2.extensions.cursor, contract: SystemContract, table: str, is_raw: bool) -> Rows:
-    declared = contract.tables[table]
-    place = (contract.raw_schema, table) if is_raw else (contract.source_schema(table), contract.source_name(table))
-    relation = sql.Identifier(*place)
+def _rows(cursor: psycopg2.extensions.cursor, table: BoundTable, is_raw: bool) -> Rows:
+    relation = table.raw if is_raw else table.source
     cursor.execute("select to_regclass(%s)", (relation.as_string(cursor),))
     if is_raw and cursor.fetchone() == (None,):
         return Counter()
     # Raw keeps money as a number.
     value = "case when pg_typeof({0}) = 'money'::regtype then {0}::text::money::numeric::text else {0}::text end"
-    row = sql.SQL("array[{}]::text").format(sql.SQL(", ").join(sql.SQL(value).format(sql.Identifier(c)) for c in declared.columns))
+    row = sql.SQL("array[{}]::text").format(sql.SQL(", ").join(sql.SQL(value).format(sql.Identifier(c)) for c in table.columns))
     key = sql.SQL("array[{}]::text").format(
-        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in declared.key or declared.columns)
+        sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in table.key or table.columns)
     )
     cursor.execute(
         sql.SQL("select {}, md5(convert_to({}, 'UTF8')) from {} where {}").format(

@@ -6,7 +6,7 @@ Belongs here: its DDL and its contract. Does not belong here: what happens to it
 from collections.abc import Collection
 from typing import Any, Literal
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 
 ODD_TABLE = '"Odd Schema"."Order ""lines"" 100%"'
 

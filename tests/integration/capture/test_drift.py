@@ -2,7 +2,7 @@
 
 import re
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.sync import sync
 from tests.integration.capture.judge import exact_sync

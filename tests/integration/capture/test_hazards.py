@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from tests.integration.capture import hazards
 from tests.integration.capture.judge import exact_sync

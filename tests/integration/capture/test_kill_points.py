@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import relay, slot
 from dagster_project.ingestion.events import Stage
 from dagster_project.ingestion.sync import sync
@@ -13,11 +13,12 @@ from tests.integration.capture.tables import contract
 from tests.integration.capture.writers import fill
 
 
-@pytest.mark.parametrize("capture", ["horizon", "cdc"])
-def test_every_stage_is_a_place_to_die(capture: str, somewhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("capture", "connections"), [("horizon", 1), ("horizon", 3), ("cdc", 3)])
+def test_every_stage_is_a_place_to_die(capture: str, connections: int, somewhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     # Else it is told of copying every two seconds, which is longer than any of these tables takes.
     monkeypatch.setattr(relay, "SECONDS_BETWEEN_REPORTS", 0.0)
-    chosen = contract("cdc" if capture == "cdc" else "horizon")
+    declared = contract("cdc" if capture == "cdc" else "horizon")
+    chosen = declared.model_copy(update={"limits": declared.limits.model_copy(update={"connections": connections})})
     fill(somewhere.source_url, "before", 50)
     if capture == "cdc":
         slot.enable(chosen, somewhere.source_url)

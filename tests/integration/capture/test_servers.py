@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.events import Stage

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from tests.databases import wait_for_earlier_transactions
 from tests.integration.capture.judge import exact_sync

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from dagster_project import source_cli, terminal
 from dagster_project.commands import source as commands
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.errors import RunmartError
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.source_cli import source_app

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import LogicalReplicationConnection
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.defs import slots
 from dagster_project.ingestion import slot
 from dagster_project.resources.alerts import Alerts

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from dagster_project.demo.forecast_tracking import FillSummary, fill
+from dagster_project.postgres.urls import sqlalchemy_url
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.resources.urls import sqlalchemy_url
 from migrations.run import upgrade
 
 

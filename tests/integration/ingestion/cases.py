@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import Draft, draft
 from dagster_project.scaffold.raw_types import RawTypes, raw_types

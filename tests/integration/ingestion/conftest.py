@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.events import SyncEvent
 from dagster_project.ingestion.reconcile import Reconcile
@@ -78,12 +78,14 @@ class Pair:
 
     def assert_equal(self, contract: SystemContract = CONTRACT) -> None:
         """Raw's live rows equal the source's, value for value."""
-        for table, declared in contract.tables.items():
-            columns = ", ".join(f'"{column}"::text' for column in declared.columns)
-            order = ", ".join(f'"{column}"' for column in declared.key)
-            source = self.at_source(f'select {columns} from {contract.source_schema(table)}."{table}" order by {order}')
-            raw = self.in_warehouse(f'select {columns} from {contract.raw_schema}."{table}" where _deleted_at is null order by {order}')
-            assert raw == source, table
+        for table in contract.bound_tables():
+            columns = ", ".join(f'"{column}"::text' for column in table.columns)
+            order = ", ".join(f'"{column}"' for column in table.key)
+            source = self.at_source(f'select {columns} from {table.source_schema}."{table.name}" order by {order}')
+            raw = self.in_warehouse(
+                f'select {columns} from {contract.raw_schema}."{table.name}" where _deleted_at is null order by {order}'
+            )
+            assert raw == source, table.name
 
 
 def failures(result: SyncResult) -> dict[str, str]:

@@ -5,7 +5,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import errors
 from dagster_project.ingestion.events import SyncEvent
 from tests.integration.ingestion.conftest import CONTRACT, Pair
@@ -22,10 +22,15 @@ def test_a_sync_has_no_more_connections_than_allowed(pair: Pair) -> None:
         query = "select count(*) from pg_stat_activity where application_name = 'runmart sync small' and datname = current_database()"
         seen.append(pair.at_source(query)[0][0])
 
-    pair.sync(on_event=count)
-    pair.at_source("update parent set name = 'x' where parent_id = 1")
-    pair.sync(on_event=count)
-    assert max(seen) == 1 if pair.capture == "horizon" else max(seen) <= CONTRACT.limits.connections
+    for connections in (2, 3):
+        pair.sync(limited(connections=connections), on_event=count)
+        assert max(seen) <= connections
+        # Once there is nothing to load, one reads, and another one asks a slot.
+        seen.clear()
+        pair.at_source("update parent set name = name || 'x' where parent_id = 1")
+        pair.sync(limited(connections=connections), on_event=count)
+        assert max(seen) == 1 if pair.capture == "horizon" else max(seen) <= 2
+        pair.in_warehouse("drop schema raw_small cascade")
 
 
 def test_limits_hold_in_the_session_that_reads(pair: Pair) -> None:

@@ -10,7 +10,6 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.ingestion.errors import StatementFailed
 from dagster_project.ingestion.relay import Copied, Relay
-from tests.integration.ingestion.conftest import CONTRACT
 
 NUMBERS = sql.Identifier("numbers")
 
@@ -27,7 +26,7 @@ def relay(new_database: Callable[[str], str]) -> Iterator[Relay]:
         warehouse.cursor() as writing,
     ):
         writing.execute("create table numbers (number integer)")
-        yield Relay(reading, CONTRACT, writing)
+        yield Relay(reading, writing)
 
 
 def answer(cursor: Cursor, query: str) -> object:

@@ -14,7 +14,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import publication, slot
 from dagster_project.ingestion.errors import AccessDenied, SourceNotSupported, SyncError
 from dagster_project.ingestion.source import connect

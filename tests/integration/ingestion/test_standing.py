@@ -6,7 +6,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import held_types, slot
 from dagster_project.ingestion.errors import NoTableSynced, SyncError
 from dagster_project.ingestion.events import Stage, SyncEvent

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.components.contract import IndexContract, SystemContract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import IndexContract
 from dagster_project.ingestion import errors
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult

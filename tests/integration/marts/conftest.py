@@ -4,33 +4,46 @@ Belongs here: making source rows, syncing them, running dbt in this process, and
 mean, and what is expected of them.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 import psycopg2
 import pytest
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt.contracts.graph.manifest import Manifest
-from psycopg2 import sql
+from dbt.contracts.graph.manifest import Manifest as ParsedManifest
+from dbt.contracts.graph.nodes import CompiledNode
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import parse_dsn
-from psycopg2.extras import Json, execute_values
 
-from dagster_project.components.contract import load_contracts
+from benchmarks.warm_marts import built
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.errors import RunmartError
 from dagster_project.ingestion.sync import sync
-from dagster_project.resources.dbt import refresh_environment
+from dagster_project.marts.definition import definition
+from dagster_project.marts.lineage import read_project
+from dagster_project.marts.plan import Plan, make_plan
+from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
-from tests.databases import run
+from tests.databases import Row, replace_rows, run
+from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
+from tests.histories.catalog import read_schema
+from tests.histories.history import History
+from tests.histories.schema import Schema
+from tests.histories.singled_out import singled_out
 
 SYSTEM = "forecast_tracking"
 SOURCE = "marts_source"
 WAREHOUSE = "marts_warehouse"
-PROJECT = PROJECT_ROOT / "dbt_project"
-
-Row: TypeAlias = Mapping[str, object]
 
 
 @dataclass
@@ -42,20 +55,66 @@ class House:
         warehouse_url: libpq URL of the warehouse.
         server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
+        root: Where the dbt project is, and the contracts: in folders as in the checkout.
+        system: The system of the source.
+        contracts: By system.
+        manifest: What it is made of.
+        plan: How its marts are refreshed.
     """
 
     source_url: str
     warehouse_url: str
     server_url: str
     work: Path
+    root: Path = PROJECT_ROOT
+    system: str = SYSTEM
+    contracts: Mapping[str, SystemContract] = field(init=False, repr=False)
+    manifest: Manifest = field(init=False, repr=False)
+    plan: Plan = field(init=False, repr=False)
     _runner: dbtRunner = field(init=False)
+    _moment: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Parse the project once; every command of this house starts from that."""
+        self.parse()
+
+    def parse(self, *flags: str) -> None:
+        """Parse the project as it stands."""
+        self.contracts = load_contracts(self.root / "dagster_project" / "defs" / "sources")
         self._runner = dbtRunner()
-        parsed = self.dbt("parse")
-        assert isinstance(parsed.result, Manifest), parsed.exception
-        self._runner = dbtRunner(manifest=parsed.result)
+        parsed = self.dbt("parse", *flags)
+        assert parsed.success, parsed.exception
+        self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
+        self.plan = make_plan(read_project(self.manifest), self.contracts)
+        self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
+
+    @cached_property
+    def tables(self) -> set[str]:
+        """The tables of the source that are behind the marts."""
+        found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
+        assert {system for system, _ in found if system in self.contracts} == {self.system}, "this house has the source of one system only"
+        return {table for system, table in found if system == self.system}
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What histories of the source are made of: its tables behind the marts, and what the SQL of these says of their columns."""
+        contract = self.contracts[self.system]
+        read = behind(self.manifest, marts_of(self.manifest))
+        compiled = self.dbt("compile", "--select", "resource_type:model", "--exclude", "resource_type:test")
+        nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
+        # In one order, or the same seed would draw other values.
+        queries = {node.name: node.compiled_code or "" for node in sorted(nodes, key=lambda node: node.name) if node.unique_id in read}
+        staging = {name for name, model in models_of(self.manifest).items() if any(source[0] == self.system for source in model["sources"])}
+        said = singled_out(
+            {column for table in self.tables for column in contract.tables[table].columns},
+            [query for name, query in queries.items() if name in staging],
+            [query for name, query in queries.items() if name not in staging],
+        )
+        return read_schema(self.source_url, contract, self.tables, said)
+
+    def history(self, number: int, seed: int) -> History:
+        """A history of the source."""
+        return History(self.schema, number, seed)
 
     def source(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement at the source."""
@@ -86,51 +145,79 @@ class House:
         connection.close()
 
     def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Replace all rows of the source by these, in this order of tables, and sync."""
-        connection = psycopg2.connect(self.source_url)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute("truncate experiments, runs, models, model_registry, metrics, predictions cascade")
-                for table, entries in rows.items():
-                    for columns in dict.fromkeys(tuple(entry) for entry in entries):
-                        execute_values(
-                            cursor,
-                            sql.SQL("insert into {} ({}) values %s").format(
-                                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-                            ),
-                            [
-                                tuple(Json(value) if isinstance(value, dict) else value for value in entry.values())
-                                for entry in entries
-                                if tuple(entry) == columns
-                            ],
-                        )
-        finally:
-            connection.close()
+        """Replace all rows of the source that are behind marts by these, in this order of tables, and sync."""
+        replace_rows(self.source_url, self.tables | rows.keys(), rows)
         self.sync()
 
     def sync(self) -> int:
         """Bring raw up to date; gives the batch."""
-        return sync(load_contracts()[SYSTEM], self.source_url, self.warehouse_url).batch_id
+        return sync(self.contracts[self.system], self.source_url, self.warehouse_url).batch_id
 
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        project = str(self.root / "dbt_project")
+        folders = ["--project-dir", project, "--profiles-dir", project]
         return self._runner.invoke(
             [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
         )
 
-    def try_build(self, *models: str, flags: Sequence[str] = ()) -> dbtRunnerResult:
-        """Build these models and what they read, without unit tests, which the first build has run; without names, the whole project.
+    @contextmanager
+    def at(self, moment: datetime) -> Iterator[None]:
+        """Refreshes begin at this moment, as they tell it."""
+        self._moment = moment
+        try:
+            yield
+        finally:
+            self._moment = None
 
-        A data test takes part if all that it reads is among them.
+    @contextmanager
+    def engine(self, history_days: int | None = None) -> Iterator[PostgresEngine]:
+        """The engine of the warehouse; it keeps ended versions for so many days, or for ever."""
+        connection = psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")
+        try:
+            yield PostgresEngine(connection, self.plan, definition(self.root), history_days)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transforming(self) -> Iterator[Cursor]:
+        """A transaction in the warehouse, as the role that transforms."""
+        with (
+            closing(psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")) as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+
+    def try_build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> str:
+        """Refresh these marts and what they read, without unit tests, which the first build has run; without names, all.
+
+        Args:
+            marts: Their names. A data test takes part if all that it reads is among them.
+            flags: Further ones for `dbt build`; `--full-refresh` recomputes everything.
+            publish: Whether to publish them if nothing fails.
+
+        Returns:
+            What went wrong; empty if they are published.
         """
-        part = ["--indirect-selection", "cautious", "--select", *(f"+{model}" for model in models)] if models else []
-        return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
+        together = [model.name for model in self.plan.published_with(marts)]
+        part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in together)] if marts else []
+        with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
+            begun = engine.begin(full="--full-refresh" in flags, at=self._moment)
+            environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
+            result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
+            try:
+                engine.end(built(result.result))
+                if not result.success:
+                    return messages(result)
+                if publish:
+                    engine.publish(marts)
+            except (RunmartError, psycopg2.Error) as error:
+                return str(error)
+        return ""
 
-    def build(self, *models: str, flags: Sequence[str] = ()) -> None:
+    def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> None:
         """As `try_build`; it must succeed."""
-        result = self.try_build(*models, flags=flags)
-        assert result.success, messages(result)
+        assert self.try_build(*marts, flags=flags, publish=publish) == ""
 
 
 def messages(result: dbtRunnerResult) -> str:
@@ -150,11 +237,11 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         parts = parse_dsn(server.url(WAREHOUSE))
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
-        environment.delenv("RUNMART_PUBLISH", raising=False)
         # As the platform refreshes: without a list of all relations first.
-        environment.setenv("DBT_POPULATE_CACHE", refresh_environment()["DBT_POPULATE_CACHE"])
+        environment.setenv("DBT_POPULATE_CACHE", "false")
         house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
         house.sync()
-        result = house.dbt("build")
+        house.build()
+        result = house.dbt("test", "--select", "test_type:unit")
         assert result.success, messages(result)
         yield house

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.integration.marts.conftest import House, messages
-from tests.integration.marts.histories import History, together
-from tests.integration.marts.rebuilds import BUILD, columns_of, refresh
+from tests.dbt_manifest import marts_of
+from tests.histories.history import together
+from tests.integration.marts.conftest import House
+from tests.integration.marts.oracle import columns_of, refresh
 
-MARTS = ("experiment_summary", "model_performance")
 REFRESHES = 4
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -21,22 +21,24 @@ def said(house: House, mart: str, relation: str = "", where: str = "true") -> li
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_history_says_what_was_published_at_any_moment(house: House, seed: int) -> None:
-    histories = [History(number, seed + number) for number in range(1, 4)]
+    histories = [house.history(number, seed + number) for number in range(1, 4)]
+    history_of = {mart["config"]["meta"]["history_of"]: name for name, mart in marts_of(house.manifest, "mart_history").items()}
+    assert history_of
     reported = []
     for _ in range(REFRESHES):
         house.fill(together(histories))
         refresh(house)
         ((moment,),) = house.warehouse("select clock_timestamp()::text")
-        reported.append((moment, {mart: said(house, mart) for mart in MARTS}))
+        reported.append((moment, {mart: said(house, mart) for mart in history_of}))
         for history in histories:
             history.step(share=0.2)
-    for moment, marts in reported:
+    for moment, of_marts in reported:
         as_of = f"valid_from <= '{moment}' and coalesce(valid_to > '{moment}', true)"
-        assert {mart: said(house, mart, f"{mart}_history", as_of) for mart in MARTS} == marts
+        assert {mart: said(house, mart, kept, as_of) for mart, kept in history_of.items()} == of_marts
     # A version is written only where a row was.
-    for mart in MARTS:
-        begun = "select count(*) from analytics.{0}_history as h where h.valid_from = r.published_at"
-        written = f"select r.marts -> '{mart}' ->> 'inserted', ({begun.format(mart)}) from ops.refreshes as r where r.marts ? '{mart}'"
+    for mart, kept in history_of.items():
+        begun = f"select count(*) from analytics.{kept} as h where h.valid_from = r.published_at"
+        written = f"select r.marts -> '{mart}' ->> 'inserted', ({begun}) from ops.refreshes as r where r.marts ? '{mart}'"
         assert all(int(inserted) == versions for inserted, versions in house.warehouse(f"{written} order by refresh_id desc limit 3"))
 
 
@@ -62,8 +64,8 @@ def test_restated_number_names_the_batch_that_restated_it(house: House) -> None:
     assert house.warehouse(restated, first) == [(1, first), (2, second)]
 
 
-def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = History(1, seed=7)
+def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(house: House) -> None:
+    history = house.history(1, seed=7)
     house.fill(together([history]))
     refresh(house)
     house.warehouse("drop table analytics.experiment_summary_history cascade")
@@ -78,12 +80,9 @@ def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(hous
     )
     ended = "select count(*) > 0 from analytics.experiment_summary_history where valid_to is not null"
     assert house.warehouse(ended) == [(True,)]
-    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "a month")
-    refused = house.dbt(*BUILD)
-    assert not refused.success
-    assert "RUNMART_HISTORY_DAYS is 'a month'" in messages(refused)
-    assert house.warehouse(ended) == [(True,)]
-    monkeypatch.setenv("RUNMART_HISTORY_DAYS", "30")
     refresh(house)
+    assert house.warehouse(ended) == [(True,)]
+    with house.engine(history_days=30) as engine:
+        engine.publish()
     assert house.warehouse(ended) == [(False,)]
     assert said(house, "experiment_summary", "experiment_summary_history") == said(house, "experiment_summary")

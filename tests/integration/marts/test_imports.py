@@ -11,10 +11,6 @@ from dagster_project.demo.backtest_import import Choices, read_backtest, track_b
 from tests.integration.marts.conftest import House
 
 CASES = Path(__file__).parents[2] / "cases"
-MARTS = (
-    *("dim_date", "fct_runs", "model_performance", "experiment_summary", "int_predictions_parsed", "int_forecast_intervals_scored"),
-    *("int_forecast_points_scored", "forecast_accuracy", "forecast_interval_accuracy", "model_leaderboard"),
-)
 SEASON = 12
 
 
@@ -50,7 +46,7 @@ def marts(house: House, history: pd.DataFrame, forecasts: pd.DataFrame, tmp_path
     track_backtest(house.source_url, read_backtest(folder / "forecasts.csv.gz", Choices(history=folder / "history.csv")), "mine")
     track_backtest(house.source_url, read_backtest(CASES / "import_huge.csv"), "huge")
     house.sync()
-    house.build(*MARTS)
+    house.build()
     return house
 
 

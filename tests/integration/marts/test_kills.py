@@ -4,14 +4,13 @@ import os
 import random
 import time
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.histories.history import together
 from tests.integration.capture.attempts import Ending, attempt
 from tests.integration.marts.conftest import House
-from tests.integration.marts.histories import History, together
-from tests.integration.marts.rebuilds import differences_from_rebuild, published, refresh
+from tests.integration.marts.oracle import differences_from_rebuild, published, refresh
 from tests.waiting import until
 
 HISTORIES = 5
@@ -20,9 +19,9 @@ KILLS = int(os.environ.get("RUNMART_TEST_KILLS", "8"))
 
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_refreshes_that_are_killed_are_made_good_by_the_next(house: House, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_refreshes_that_are_killed_are_made_good_by_the_next(house: House, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    histories = [History(number, seed + number) for number in range(1, HISTORIES + 1)]
+    histories = [house.history(number, seed + number) for number in range(1, HISTORIES + 1)]
     house.fill(together(histories))
     started = time.monotonic()
     refresh(house)
@@ -41,4 +40,4 @@ def test_refreshes_that_are_killed_are_made_good_by_the_next(house: House, monke
         left = published(house)
         refresh(house)
         assert left in (before, published(house))
-    assert differences_from_rebuild(house, monkeypatch) == {}
+    assert differences_from_rebuild(house) == {}

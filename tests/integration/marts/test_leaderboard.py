@@ -12,10 +12,6 @@ from hypothesis import strategies as st
 
 from tests.integration.marts.conftest import House
 
-MARTS = (
-    *("model_performance", "int_predictions_parsed", "int_forecast_intervals_scored", "int_forecast_points_scored"),
-    "model_leaderboard",
-)
 START = datetime(2025, 1, 1, tzinfo=UTC)
 BASELINE = "SeasonalNaive"
 
@@ -150,7 +146,7 @@ def rows(tracked: Mapping[int, Mapping[int, Model]]) -> dict[str, list[dict[str,
 def test_random_experiments_are_ranked_as_by_hand(house: House, boards: list[list[Model]]) -> None:
     tracked = {number: {number * 100 + place: model for place, model in enumerate(board)} for number, board in enumerate(boards, start=1)}
     house.fill(rows(tracked))
-    house.build(*MARTS)
+    house.build()
     found = house.warehouse(
         "select experiment_id, model_id, model_rank, compared_models, evaluated_points, common_points, common_pairs, mae, bias, skill"
         " from analytics.model_leaderboard"

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from dagster_project.marts.refreshes import NothingPublished, publish
-from tests.integration.marts.conftest import House, messages
+from dagster_project.marts.engine import NothingPublished
+from dagster_project.marts.plan import STEP
+from tests.integration.marts.conftest import House
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
 # What data tests find is the matter of few tests here; to all others they would only take time.
@@ -143,8 +144,7 @@ def test_reader_who_never_ends_makes_a_changed_view_fail_and_nobody_wait(publish
     published.fill(rows(2))
     with closing(psycopg2.connect(published.warehouse_url)) as reader, reader.cursor() as cursor:
         cursor.execute("set role runmart_analyst; select * from analytics.mv_experiment_summary")
-        result = published.try_build(*PART)
-        assert "canceling statement due to lock timeout" in messages(result)
+        assert "canceling statement due to lock timeout" in published.try_build(*PART, flags=NO_TESTS)
         assert published.warehouse(TOTAL) == [(1, 1)]
     published.build(*PART, flags=NO_TESTS)
     assert published.warehouse("select total_runs from analytics.mv_experiment_summary") == [(2,)]
@@ -158,7 +158,7 @@ def test_error_halfway_leaves_all_marts_as_they_were(published: House) -> None:
         return [published.warehouse(f"select m::text from analytics.{mart} as m order by 1") for mart in PART]
 
     before = contents()
-    assert not published.try_build(*PART).success
+    assert "the disk is full" in published.try_build(*PART, flags=NO_TESTS)
     assert contents() == before
     published.warehouse("drop schema work cascade")
     published.build(*PART, flags=NO_TESTS)
@@ -170,9 +170,7 @@ def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
     published.fill(broken)
     # A status that no test of the source lets in, as it would look after the source changed its vocabulary.
     published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 2")
-    result = published.try_build(*PART)
-    assert not result.success
-    assert "total_runs" in messages(result)
+    assert "total_runs" in published.try_build(*PART)
     assert published.warehouse(TOTAL) == [(1, 1)]
     assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
 
@@ -185,37 +183,30 @@ def test_raw_table_that_failed_its_last_blocking_check_is_not_published(publishe
     published.fill(rows(2))
     for severity, is_success in (("critical", True), ("critical", False), ("warning", False)):
         published.warehouse(verdict.replace("statuses", f"{severity}_statuses"), severity, is_success)
-    result = published.try_build(*PART)
-    assert not result.success
-    assert "Nothing is published: forecast_tracking/runs fails runs__critical_statuses_are_known." in messages(result)
+    refusal = published.try_build(*PART, flags=NO_TESTS)
+    assert refusal.startswith("forecast_tracking/runs fails runs__critical_statuses_are_known.")
     assert published.warehouse(TOTAL) == [(1, 1)]
     published.warehouse(verdict.replace("statuses", "critical_statuses"), "critical", True)
     published.build(*PART, flags=NO_TESTS)
     assert published.warehouse(TOTAL) == [(1, 2)]
 
 
-def publish_prepared(house: House) -> None:
-    """Publish without dbt, as the platform does once all checks have passed."""
-    with closing(psycopg2.connect(house.warehouse_url)) as connection, connection, connection.cursor() as cursor:
-        publish(cursor)
-
-
-def refused(house: House) -> str:
-    """Why neither dbt nor the platform publishes: the same words."""
-    assert not house.dbt("run-operation", "publish").success
-    with pytest.raises(NothingPublished) as refusal:
-        publish_prepared(house)
-    assert str(refusal.value) in (house.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+def refused(house: House, *marts: str) -> str:
+    """Why candidates are not published."""
+    with house.engine() as engine, pytest.raises(NothingPublished) as refusal:
+        engine.publish(marts)
     return str(refusal.value)
 
 
-def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    for runs, publish_it in ((2, lambda: published.dbt("run-operation", "publish")), (3, lambda: publish_prepared(published))):
+def test_publishing_is_a_step_of_its_own(published: House) -> None:
+    for runs in (2, 3):
         published.fill(rows(runs))
-        published.build(flags=NO_TESTS)
+        published.build(flags=NO_TESTS, publish=False)
         assert published.warehouse(TOTAL) == [(1, runs - 1)]
-        publish_it()
+        with published.engine() as engine:
+            assert not engine.is_published()
+            engine.publish()
+            assert engine.is_published()
         assert published.warehouse(TOTAL) == [(1, runs)]
         # The experiment and the run that came.
         ((written,),) = published.warehouse("select marts from ops.refreshes order by refresh_id desc limit 1")
@@ -225,62 +216,68 @@ def test_publishing_later_is_a_step_of_its_own(published: House, monkeypatch: py
         }
 
 
-def test_publication_of_a_build_that_failed_is_not_there(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is that of an earlier one."""
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
+def test_build_that_failed_is_not_published(published: House) -> None:
+    """Nor is an earlier one."""
     published.fill(rows(2))
-    published.build(flags=NO_TESTS)
+    published.build(flags=NO_TESTS, publish=False)
     published.fill(rows(3))
     published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 3")
-    assert not published.try_build().success
-    with pytest.raises(NothingPublished, match="the last build failed, or did not end"):
-        publish_prepared(published)
+    assert "total_runs" in published.try_build()
+    assert "has not built" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
-def test_candidates_of_two_refreshes_are_not_published_together(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_of_two_refreshes_are_not_published_together(published: House) -> None:
     """The others would show an earlier state, and be taken for up to date from then on."""
     published.fill(rows(2))
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build("fct_runs", flags=NO_TESTS)
-    assert "the last refresh has not built dim_date, experiment_summary, " in refused(published)
+    published.build("fct_runs", flags=NO_TESTS, publish=False)
+    assert refused(published).startswith("the last refresh has not built dim_date, experiment_summary, ")
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
-def test_testing_alone_is_no_refresh(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_testing_alone_is_no_refresh(published: House) -> None:
     """Candidates that are only tested after a sync must not be published as if they had read it."""
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(flags=NO_TESTS)
-    before = published.warehouse("select * from analytics_next.refresh")
+    published.build(flags=NO_TESTS, publish=False)
+    before = published.warehouse("select * from ops.refresh_under_way")
     published.fill(rows(2))
     assert published.dbt("build", "--select", "resource_type:test").success
-    assert published.warehouse("select * from analytics_next.refresh") == before
-    assert published.dbt("run-operation", "publish").success
+    assert published.warehouse("select * from ops.refresh_under_way") == before
+    with published.engine() as engine:
+        engine.publish()
     published.build(flags=NO_TESTS)
-    assert published.dbt("run-operation", "publish").success
     assert published.warehouse(TOTAL) == [(1, 2)]
 
 
-def test_part_of_the_marts_can_be_published(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_by_itself_builds_whole_candidates_and_publishes_nothing(published: House) -> None:
+    """And the next refresh does not take them for its own."""
     published.fill(rows(2))
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(*PART, flags=NO_TESTS)
-    assert published.dbt("run-operation", "publish", "--args", "{marts: [fct_runs]}").success
+    assert published.dbt("build", "--exclude-resource-type", "unit_test", "test").success
+    assert "`runmart refresh` builds, checks and publishes" in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    published.fill(rows(3))
+    published.build(flags=NO_TESTS)
+    assert published.warehouse(TOTAL) == [(1, 3)]
+    assert published.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(True,)]
+
+
+def test_part_of_the_marts_can_be_published(published: House) -> None:
+    published.fill(rows(2))
+    published.build(*PART, flags=NO_TESTS, publish=False)
+    with published.engine() as engine:
+        engine.publish(["fct_runs"])
     assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
 def test_unknown_mart_is_named(published: House) -> None:
-    result = published.dbt("run-operation", "publish", "--args", "{marts: [no_such_mart]}")
-    assert not result.success
-    assert "No such mart: no_such_mart" in (published.work / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert refused(published, "no_such_mart") == "there is no mart no_such_mart; name models of dbt_project/models/marts"
 
 
 def test_departed_column_stops_everything_until_it_is_accepted(published: House) -> None:
     published.warehouse("alter table analytics.model_performance add column departed text")
     published.fill(rows(2))
-    result = published.try_build(*PART)
-    assert not result.success
+    assert "no longer has departed as published" in published.try_build(*PART, flags=NO_TESTS)
     # experiment_summary comes before model_performance: had each mart a transaction of its own, it would show two runs.
     assert published.warehouse(TOTAL) == [(1, 1)]
     published.build(*PART, flags=[*NO_TESTS, "--full-refresh"])
@@ -315,20 +312,28 @@ def test_rows_name_the_refresh_that_last_changed_them(published: House) -> None:
     assert published.warehouse("select source_batch_id, refreshed_at from analytics.fct_runs order by execution_id") == after
 
 
-def test_sync_during_a_build_is_not_published(published: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_during_a_build_is_not_published(published: House) -> None:
     """Marts that were built before and after a sync would not fit together."""
     published.fill(rows(2))
-    monkeypatch.setenv("RUNMART_PUBLISH", "later")
-    published.build(flags=NO_TESTS)
-    published.warehouse("update analytics_next.refresh set is_whole = false")
+    with published.engine() as engine:
+        engine.begin(full=False)
+        published.fill(rows(3))
+        assert not engine.end({model.name: "select" for model in published.plan.project.models.values()})
     assert "a sync wrote new rows while the marts were built" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 
 def test_mart_without_its_steps_is_refused(published: House) -> None:
-    result = published.dbt("build", "--exclude-resource-type", "unit_test", "test", "--select", "fct_runs")
-    assert not result.success
-    assert "`dbt build --select +fct_runs`" in messages(result)
+    """What an earlier refresh left in a step says nothing about this one."""
+    published.fill(rows(2))
+    together = [model.name for model in published.plan.published_with(["forecast_interval_accuracy"]) if model.kind != STEP]
+    steps = {step.name for name in together for step in published.plan.project.read_by(name) if step.kind == STEP}
+    with published.engine() as engine:
+        engine.begin(full=False)
+        engine.end(dict.fromkeys(together, "select"))
+    missing = ", ".join(sorted(steps))
+    assert missing
+    assert f"has not built {missing}" in refused(published, "forecast_interval_accuracy")
 
 
 def test_published_columns_are_documented(published: House) -> None:

@@ -3,15 +3,17 @@
 import re
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import cast
 
 import psycopg2
 import pytest
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.contracts.graph.nodes import CompiledNode
 
+from benchmarks.warm_marts import built
+from dagster_project.marts.postgres.engine import PREFER_INDEXES
+from dagster_project.marts.postgres.names import relation
+from dagster_project.marts.postgres.narrowing import replaced
+from dagster_project.marts.postgres.touching import values_in_batches
 from tests.integration.marts.conftest import House, messages
-from tests.integration.marts.rebuilds import BUILD, refresh
+from tests.integration.marts.oracle import refresh
 
 STARTED = datetime(2025, 1, 1, tzinfo=UTC)
 EXPERIMENTS = [{"experiment_id": key, "experiment_name": f"e{key}", "created_at": STARTED, "updated_at": STARTED} for key in (1, 2)]
@@ -40,15 +42,15 @@ def one_recomputed(house: House) -> House:
     house.source("update runs set status = 'failed' where run_id = 2")
     house.sync()
     refresh(house)
-    assert house.warehouse("select run_id from staging.touched_forecast_tracking__runs") == [(2,)]
+    assert house.warehouse("select run_id from analytics_next.fct_runs__keys") == [(2,)]
     house.keep()
     return house
 
 
-def test_views_are_planned_together_with_what_reads_them(house: House) -> None:
+def test_views_on_touched_groups_are_planned_together_with_what_reads_them(one_recomputed: House) -> None:
     """Else no index of a raw table is used for what a mart joins with them: https://github.com/postgres/postgres, `is_simple_subquery`."""
     kept_apart = "select count(*) filter (where pg_get_viewdef(oid) ~* '^\\s*with '), count(*) from pg_class"
-    ((apart, views),) = house.warehouse(f"{kept_apart} where relkind = 'v' and relnamespace = 'staging'::regnamespace")
+    ((apart, views),) = one_recomputed.warehouse(f"{kept_apart} where relkind = 'v' and relname like '%%\\_\\_of\\_\\_stg\\_%%'")
     assert (apart, views > 0) == (0, True)
 
 
@@ -75,11 +77,15 @@ def test_summary_marts_look_up_the_metrics_that_they_show(house: House) -> None:
     house.warehouse("analyze raw_forecast_tracking.metrics")
     house.source("update metrics set metric_value = 2 where metric_name = 'mae'")
     house.sync()
-    results = cast("RunExecutionResult", house.dbt(*BUILD).result).results
-    compiled = {entry.node.name: cast("CompiledNode", entry.node).compiled_code for entry in results}
+    with house.engine() as engine, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNMART_REFRESH", engine.begin(full=False).started_at.isoformat())
+        queries = built(house.dbt("build", "--exclude-resource-type", "unit_test", "test").result)
+    ((known,),) = house.warehouse("select relations from ops.refresh_under_way")
     for mart in ("experiment_summary", "model_performance"):
+        reads = {tuple(of.split(".")): relation("analytics_next", view) for of, view in known[mart]["reads"].items()}
+        query = replaced(queries[mart], reads.get)
         # As a large history is planned, of which this is a small part.
-        plan = "".join(f"{line}\n" for (line,) in house.warehouse(f"set enable_seqscan = off; explain {compiled[mart]}"))
+        plan = "".join(f"{line}\n" for (line,) in house.warehouse(f"set enable_seqscan = off; explain {query}"))
         assert "Incremental Sort" in plan
         assert len(re.findall("Index Scan using metrics_declared_.*\n.*Index Cond: .* = .* = .* = .*\n(?!.*Filter)", plan)) == 1
 
@@ -91,8 +97,7 @@ def test_changed_parents_are_found_without_reading_all_rows(house: House, table:
     """Two batches of 20,000 rows with 20 parents, or none: the index is read from its root a few times for each parent."""
     house.fill({"experiments": EXPERIMENTS})
     seen = house.sync()
-    asked = f"{{{{ prefer_indexes() }}}}; {{{{ values_in_batches(source('forecast_tracking', '{table}'), '{column}', {seen}) }}}}"
-    (compiled,) = cast("RunExecutionResult", house.dbt("compile", "--inline", asked).result).results
+    asked = f"{PREFER_INDEXES}; {values_in_batches(relation('raw_forecast_tracking', table), [column], seen)}"
     fetched = f"select pg_stat_get_xact_blocks_fetched('raw_forecast_tracking.{table}__batch_id_{column}_idx'::regclass)"
     # Nothing is committed.
     with closing(psycopg2.connect(house.warehouse_url)) as connection, connection.cursor() as cursor:
@@ -102,7 +107,7 @@ def test_changed_parents_are_found_without_reading_all_rows(house: House, table:
             f" analyze raw_forecast_tracking.{table}; {fetched}"
         )
         ((before,),) = cursor.fetchall()
-        cursor.execute(cast("CompiledNode", compiled.node).compiled_code or "")
+        cursor.execute(asked)
         found = cursor.fetchall()
         cursor.execute(fetched)
         ((after,),) = cursor.fetchall()
@@ -131,20 +136,16 @@ def test_changed_parents_are_found_without_reading_all_rows(house: House, table:
         ("update analytics_next.fct_runs__changes set started_on = '1900-01-01'", "relationships_fct_runs_started_on"),
         # A day that was recomputed and is no longer there, of rows that were left alone.
         (
-            "delete from analytics_next.fct_runs__changes; insert into staging.touched_calendar_years (year_number) values (2025)",
+            "delete from analytics_next.fct_runs__changes; delete from analytics_next.dim_date__changes where year_number = 2025",
             "relationships_fct_runs_started_on",
-        ),
-        # One that is recomputed and still there.
-        (
-            "insert into staging.touched_calendar_years (year_number) values (2025);"
-            " insert into analytics_next.dim_date__changes select * from analytics.dim_date where year_number = 2025",
-            None,
         ),
     ],
 )
-def test_recomputed_rows_are_tested(one_recomputed: House, damage: str, failing: str | None) -> None:
+def test_recomputed_rows_are_tested(one_recomputed: House, monkeypatch: pytest.MonkeyPatch, damage: str, failing: str | None) -> None:
     one_recomputed.reset()
     one_recomputed.warehouse(damage)
+    ((started_at,),) = one_recomputed.warehouse("select started_at from ops.refresh_under_way")
+    monkeypatch.setenv("RUNMART_REFRESH", started_at.isoformat())
     result = one_recomputed.dbt("build", "--resource-type", "test", "--select", "fct_runs", "experiment_summary")
     assert result.success == (failing is None), messages(result)
     assert (failing or "") in messages(result)
@@ -157,26 +158,31 @@ def test_all_rows_are_tested_when_tests_run_by_themselves(one_recomputed: House)
 
 
 def test_relations_are_used_again(house: House) -> None:
-    """One that has to be made anew takes only what is built on it out of use."""
+    """One that somebody has dropped is made again, and what is built on it, without a full refresh."""
     oids = (
         "select string_agg(oid::text || ' ' || relname, ',' order by relname) from pg_class where relkind in ('r', 'v')"
-        " and relnamespace in ('staging'::regnamespace, 'analytics_next'::regnamespace) and relname <> 'stg_forecast_tracking__artifacts'"
+        " and relnamespace in ('staging'::regnamespace, 'analytics_next'::regnamespace)"
     )
     house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
     refresh(house)
     before = house.warehouse(oids)
-    house.warehouse("delete from analytics_next.built where relation = 'staging.stg_forecast_tracking__artifacts'")
     house.source("update runs set status = 'killed' where run_id = 1")
     house.sync()
     refresh(house)
     assert house.warehouse(oids) == before
+    house.warehouse("drop view analytics_next.fct_runs__of__runs cascade")
+    house.source("update runs set status = 'failed' where run_id = 1")
+    house.sync()
+    refresh(house)
+    assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
+    assert house.warehouse("select status from analytics.fct_runs where execution_id = '1'") == [("failed",)]
 
 
 def test_relation_that_was_large_gives_its_space_back(house: House) -> None:
     """Small ones are emptied row by row, which leaves their files as they are."""
     house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
     refresh(house)
-    touched = "staging.touched_forecast_tracking__runs"
+    touched = "analytics_next.fct_runs__keys"
     house.warehouse(f"insert into {touched} select key, 1 from generate_series(1, 100000) as key; analyze {touched}")
     house.source("update runs set status = 'killed' where run_id = 1")
     house.sync()

@@ -12,16 +12,15 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.metric_ranges import declare, load_metric_ranges
 from dagster_project.quality.validation import warehouse_connection
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.settings import PROJECT_ROOT
+from dagster_project.settings import DBT_PROJECT
 from migrations.run import upgrade
 
 CONTRACT = load_contracts()["forecast_tracking"]
-MARTS_YAML = PROJECT_ROOT / "dbt_project" / "models" / "marts" / "_marts__models.yml"
 
 # An hour before, with the same counts: what a check of growth compares with.
 _AN_EARLIER_SYNC = (
@@ -45,7 +44,8 @@ _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "
 
 def candidates() -> Iterator[str]:
     """Statements that make every mart's candidate as its contract says, with rows that break no expectation."""
-    for mart in yaml.safe_load(MARTS_YAML.read_text(encoding="utf-8"))["models"]:
+    for path in sorted((DBT_PROJECT / "models" / "marts").rglob("*.yml")):
+        (mart,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
         types = {column["name"]: column["data_type"] for column in mart["columns"]}
         definitions = ", ".join(f"{column} {kind}" for column, kind in types.items())
         values = (
@@ -59,9 +59,8 @@ def candidates() -> Iterator[str]:
 
 # The refresh that made them, which had read everything.
 _A_REFRESH = (
-    "create table analytics_next.refresh as "
-    "select current_timestamp as started_at, jsonb_object_agg(system, batch_id) as batches from ops.sync_state",
-    "grant select on analytics_next.refresh to runmart_transform",
+    "insert into ops.refresh_under_way (started_at, definition, seen, batches, is_full, is_forced, left_out, relations)"
+    " select current_timestamp, '', '{}', jsonb_object_agg(system, batch_id), true, false, '{}', '{}' from ops.sync_state",
 )
 
 
@@ -124,5 +123,5 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
     sync(CONTRACT, source_url, warehouse_url)
     with warehouse_connection(warehouse_url) as connection:
         declare(connection, load_metric_ranges())
-    execute(warehouse_url, *_AN_EARLIER_SYNC, "create schema analytics_next authorization runmart_transform", *_A_REFRESH, *candidates())
+    execute(warehouse_url, *_AN_EARLIER_SYNC, *_A_REFRESH, *candidates())
     return warehouse_url

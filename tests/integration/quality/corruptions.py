@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 
-from dagster_project.components.contract import load_contracts
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.postgres.schemas import CANDIDATES
 from dagster_project.quality.metric_ranges import load_metric_ranges
-from dagster_project.quality.suites import CANDIDATE_SCHEMA, Expectation, Suite
+from dagster_project.quality.suites import Expectation, Suite, load_suites
+from dagster_project.scaffold.names import parent_check
 
 CONTRACT = load_contracts()["forecast_tracking"]
 RAW = CONTRACT.raw_schema
+_CHECKS = [(suite.table, expectation.meta.check) for suite in load_suites().values() for expectation in suite.expectations]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,12 @@ class Corruption:
 
 def qualified(table: str) -> str:
     """A raw table or the candidate of a mart, with its schema."""
-    return f"{RAW if table in CONTRACT.tables else CANDIDATE_SCHEMA}.{table}"
+    return f"{RAW if table in CONTRACT.tables else CANDIDATES}.{table}"
+
+
+def _tables_with(check: str) -> list[str]:
+    """Raw tables and marts whose suite has a check of this name."""
+    return [table for table, name in _CHECKS if name == check]
 
 
 def _update(table: str, assignments: str, row: str = "true") -> str:
@@ -98,11 +106,10 @@ _BY_HAND = [
     *_beyond_ranges(),
     *(
         _set(f"{table}__metric_name_has_no_blank_ends", f"metric_name = {name}")
-        for table in ("metrics", "metric_summaries")
+        for table in _tables_with("metric_name_has_no_blank_ends")
         for name in ("''", "' mae'", "'mae '", r"E'mae\t'", r"E'mae\u00a0'")
     ),
-    _set("metrics__model_belongs_to_run", "run_id = 3", "model_id is not null"),
-    _set("metric_summaries__model_belongs_to_run", "run_id = 3", "model_id is not null"),
+    *(_set(f"{table}__model_belongs_to_run", "run_id = 3", "model_id is not null") for table in _tables_with("model_belongs_to_run")),
     _set("metric_summaries__statistics_are_ordered", "min_value = 2.5"),
     _set("metric_summaries__statistics_are_ordered", "q1_value = 3.5"),
     _set("metric_summaries__statistics_are_ordered", "median_value = 4.5"),
@@ -113,7 +120,6 @@ _BY_HAND = [
     _set("hyperparameters__param_value_fits_its_type", "param_value = '12.5'", "param_type = 'integer'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'about 1'", "param_type = 'float'"),
     _set("hyperparameters__param_value_fits_its_type", "param_value = 'maybe'", "param_type = 'boolean'"),
-    _set("predictions__model_belongs_to_run", "run_id = 3"),
     _set("predictions__target_is_after_cutoff", """metadata = '{"cutoff": "2025-04-01T00:00:00"}'"""),
     _set("predictions__target_is_after_cutoff", """prediction_date = '2025-02-01', metadata = '{"cutoff": "2025-01-31 22:00:00-05:00"}'"""),
     _set("predictions__later_targets_have_larger_horizons", "horizon = 2", "prediction_id = 1"),
@@ -140,8 +146,7 @@ _BY_HAND = [
     ),
     _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'lower', best_value = 2, worst_value = 1"),
     _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'higher', best_value = 1, worst_value = 2"),
-    _set("forecast_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
-    _set("forecast_interval_accuracy__scores_cover_the_width", "interval_width = 2, winkler_score = 1"),
+    *(_set(f"{mart}__scores_cover_the_width", "interval_width = 2, winkler_score = 1") for mart in _tables_with("scores_cover_the_width")),
     _set("registry_timeline__entries_have_one_current_stage", "is_current = false"),
     _set("registry_timeline__entries_have_one_current_stage", "registry_id = 2", "registry_id = 1"),
     _set("dim_date__days_are_without_gaps", "date_day = '2026-01-01'"),
@@ -150,13 +155,13 @@ _BY_HAND = [
     ),
     *(
         Corruption(
-            f"{mart}_history__versions_do_not_overlap",
+            f"{history}__versions_do_not_overlap",
             f"a second version before the first has {ended}",
-            f"insert into analytics_next.{mart}_history select * from analytics_next.{mart}_history; "
-            f"update analytics_next.{mart}_history set valid_from = valid_from - interval '1 day', valid_to = {valid_to} "
-            f"where ctid = (select min(ctid) from analytics_next.{mart}_history)",
+            f"insert into analytics_next.{history} select * from analytics_next.{history}; "
+            f"update analytics_next.{history} set valid_from = valid_from - interval '1 day', valid_to = {valid_to} "
+            f"where ctid = (select min(ctid) from analytics_next.{history})",
         )
-        for mart in ("experiment_summary", "model_performance")
+        for history in _tables_with("versions_do_not_overlap")
         for ended, valid_to in (("ended", "valid_from + interval '1 hour'"), ("an end", "null"))
     ),
     _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
@@ -250,30 +255,22 @@ def _headline(what: str, statement: str, *fails: str) -> Headline:
     return Headline(what, statement, frozenset(fails))
 
 
-def _orphan(child: str, column: str, *also: str) -> Headline:
-    row = f"{column} is not null"
-    return _headline(f"{child}: an orphan by {column}", _update(child, f"{column} = 999999", row), f"{child}__{column}_has_parent", *also)
+def _orphans() -> Iterator[Headline]:
+    """A row of each foreign key that refers to nothing; one that belongs to no run does not belong to that of its model either."""
+    for child, table in CONTRACT.tables.items():
+        for reference in table.references:
+            columns = ", ".join(reference.columns)
+            is_of_model = reference.columns == ("run_id",) and child in _tables_with("model_belongs_to_run")
+            yield _headline(
+                f"{child}: an orphan by {columns}",
+                _update(child, ", ".join(f"{column} = 999999" for column in reference.columns), f"({columns}) is not null"),
+                f"{child}__{parent_check(reference.columns)}",
+                *([f"{child}__model_belongs_to_run"] if is_of_model else []),
+            )
 
 
 HEADLINES = [
-    _orphan("runs", "experiment_id"),
-    _orphan("runs", "parent_run_id"),
-    _orphan("models", "run_id"),
-    _orphan("models", "training_dataset_id"),
-    _orphan("model_registry", "model_id"),
-    _orphan("datasets", "parent_dataset_id"),
-    _orphan("dataset_features", "dataset_id"),
-    _orphan("metrics", "run_id", "metrics__model_belongs_to_run"),
-    _orphan("metrics", "model_id"),
-    _orphan("metric_summaries", "run_id", "metric_summaries__model_belongs_to_run"),
-    _orphan("metric_summaries", "model_id"),
-    _orphan("hyperparameters", "run_id"),
-    _orphan("artifacts", "run_id"),
-    _orphan("predictions", "run_id", "predictions__model_belongs_to_run"),
-    _orphan("predictions", "model_id"),
-    _orphan("system_logs", "run_id"),
-    _orphan("user_experiments", "user_id"),
-    _orphan("user_experiments", "experiment_id"),
+    *_orphans(),
     _headline(
         "metrics: the parent is a tombstone",
         f"update {RAW}.models set _deleted_at = now() where model_id = 2",

@@ -9,7 +9,8 @@ import pytest
 
 from dagster_project.defs.quality import expectation_checks
 from dagster_project.quality.suites import load_suites
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import DEFAULT, Warehouse
 from tests.integration.quality.conftest import database_of, execute, fetch
 
 SUITE = load_suites()["forecast_tracking.tags"]
@@ -26,17 +27,16 @@ def downstream() -> None:
 
 
 @pytest.fixture
-def warehouse_url(clean_warehouse: str, copy_database: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("RUNMART_HOME", str(tmp_path))
-    return copy_database(database_of(clean_warehouse))
+def warehouse(clean_warehouse: str, copy_database: Callable[[str], str], tmp_path: Path) -> Warehouse:
+    return Warehouse(copy_database(database_of(clean_warehouse)), tmp_path)
 
 
-def _run(url: str) -> dg.ExecuteInProcessResult:
+def _run(warehouse: Warehouse) -> dg.ExecuteInProcessResult:
     definitions = dg.Definitions(
         assets=[tags, downstream],
-        asset_checks=[expectation_checks(SUITE)],
+        asset_checks=[expectation_checks(SUITE, DEFAULT)],
         jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
-        resources={"warehouse": Warehouse(fixed_url=url)},
+        resources={"warehouses": Warehouses((warehouse,))},
     )
     return definitions.resolve_job_def("everything").execute_in_process(raise_on_error=False)
 
@@ -45,21 +45,21 @@ def _evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEv
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
 
-def test_clean_table_passes_every_check_and_downstream_is_built(warehouse_url: str, tmp_path: Path) -> None:
-    result = _run(warehouse_url)
+def test_clean_table_passes_every_check_and_downstream_is_built(warehouse: Warehouse, tmp_path: Path) -> None:
+    result = _run(warehouse)
     evaluations = _evaluations(result)
     assert result.success
     assert len(evaluations) == len(SUITE.expectations)
     assert all(evaluation.passed for evaluation in evaluations.values())
     assert result.asset_materializations_for_node("downstream")
-    recorded = fetch(warehouse_url, "select run_id, asset_key, expectation, is_success, batch_id from quality.validation_results")
+    recorded = fetch(warehouse.url, "select run_id, asset_key, expectation, is_success, batch_id from quality.validation_results")
     assert sorted(recorded) == sorted((result.run_id, "forecast_tracking/tags", name, True, 1) for name in evaluations)
     assert (tmp_path / "data_docs" / "index.html").is_file()
 
 
-def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse_url: str) -> None:
-    execute(warehouse_url, "update raw_forecast_tracking.tags set usage_count = -tag_id")
-    result = _run(warehouse_url)
+def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse: Warehouse) -> None:
+    execute(warehouse.url, "update raw_forecast_tracking.tags set usage_count = -tag_id")
+    result = _run(warehouse)
     failed = {name: evaluation for name, evaluation in _evaluations(result).items() if not evaluation.passed}
     assert not result.success
     assert set(failed) == {"tags__usage_count_is_not_negative"}
@@ -76,20 +76,20 @@ def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse_url
         '{"tag_id": "2", "usage_count": "-2"}',
     ]
     query = str(metadata["failing_query"].value).removeprefix("```sql\n").removesuffix("\n```")
-    assert sorted(fetch(warehouse_url, query)) == [(1, -1), (2, -2)]
+    assert sorted(fetch(warehouse.url, query)) == [(1, -1), (2, -2)]
     page = Path(str(metadata["data_docs"].value))
     assert "tags__usage_count_is_not_negative" in page.read_text(encoding="utf-8")
     recorded = fetch(
-        warehouse_url,
+        warehouse.url,
         "select expectation, column_name, severity, evaluated_rows, failing_rows, jsonb_array_length(failing_sample) "
         "from quality.validation_results where not is_success",
     )
     assert recorded == [("tags__usage_count_is_not_negative", "usage_count", "critical", 2, 2, 2)]
 
 
-def test_failed_warning_is_shown_and_stops_nothing(warehouse_url: str) -> None:
-    execute(warehouse_url, "update raw_forecast_tracking.tags set updated_at = created_at - interval '1 day' where tag_id = 1")
-    result = _run(warehouse_url)
+def test_failed_warning_is_shown_and_stops_nothing(warehouse: Warehouse) -> None:
+    execute(warehouse.url, "update raw_forecast_tracking.tags set updated_at = created_at - interval '1 day' where tag_id = 1")
+    result = _run(warehouse)
     failed = {name: evaluation.severity for name, evaluation in _evaluations(result).items() if not evaluation.passed}
     assert failed == {"tags__updated_at_is_not_before_created_at": dg.AssetCheckSeverity.WARN}
     assert result.success

@@ -12,7 +12,8 @@ from dagster_project.defs.soundness import soundness
 from dagster_project.quality.failing_rows import failing_query
 from dagster_project.quality.suites import load_suites
 from dagster_project.quality.validation import validate
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import DEFAULT, Warehouse
 from tests.integration.quality.conftest import database_of, execute, fetch
 
 SUITES = load_suites()
@@ -45,8 +46,7 @@ def mart() -> None:
 
 
 @pytest.fixture
-def url(clean_warehouse: str, copy_database: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("RUNMART_HOME", str(tmp_path))
+def url(clean_warehouse: str, copy_database: Callable[[str], str]) -> str:
     return copy_database(database_of(clean_warehouse))
 
 
@@ -56,13 +56,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def _check_and_build(url: str, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckSeverity]:
+def _check_and_build(warehouse: Warehouse, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckSeverity]:
     """What failed, of a run that checks metrics and builds upon them."""
     definitions = dg.Definitions(
         assets=[metrics, mart],
-        asset_checks=[expectation_checks(METRICS)],
+        asset_checks=[expectation_checks(METRICS, DEFAULT)],
         jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
-        resources={"warehouse": Warehouse(fixed_url=url)},
+        resources={"warehouses": Warehouses((warehouse,))},
     )
     result = definitions.resolve_job_def("everything").execute_in_process(instance=instance, raise_on_error=False)
     assert bool(result.asset_materializations_for_node("mart")) == result.success
@@ -71,10 +71,10 @@ def _check_and_build(url: str, instance: dg.DagsterInstance) -> dict[str, dg.Ass
 
 @pytest.mark.parametrize(("name", "value"), [("accuracy", 93.5), ("coverage_90", 90), ("nrmse", -0.2), ("r2", 93.5), ("smape", 250)])
 def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
-    url: str, instance: dg.DagsterInstance, name: str, value: float
+    url: str, instance: dg.DagsterInstance, tmp_path: Path, name: str, value: float
 ) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = '{name}', metric_value = {value} where metric_id = 1")
-    assert _check_and_build(url, instance) == {"metrics__values_are_within_convention": dg.AssetCheckSeverity.WARN}
+    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"metrics__values_are_within_convention": dg.AssetCheckSeverity.WARN}
     assert soundness(instance, [KEY]).complaints() == []
     ((severity, sample),) = fetch(url, "select severity, failing_sample -> 0 from quality.validation_results where not is_success")
     assert severity == "warning"
@@ -83,9 +83,9 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
     assert sample["convention"]
 
 
-def test_value_that_cannot_be_holds_marts_back(url: str, instance: dg.DagsterInstance) -> None:
+def test_value_that_cannot_be_holds_marts_back(url: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = 'accuracy', metric_value = -1 where metric_id = 1")
-    assert _check_and_build(url, instance) == {"metrics__values_are_possible": dg.AssetCheckSeverity.ERROR}
+    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"metrics__values_are_possible": dg.AssetCheckSeverity.ERROR}
     assert soundness(instance, [KEY]).complaints() == ["forecast_tracking/metrics fails metrics__values_are_possible"]
 
 

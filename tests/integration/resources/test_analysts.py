@@ -7,7 +7,8 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from dagster_project.resources.analysts import ROLE, restrain
+from dagster_project.postgres.roles import ANALYST
+from dagster_project.resources.analysts import restrain
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import AnalystLimits
 from migrations.run import upgrade
@@ -72,7 +73,7 @@ def as_analyst(warehouse: str) -> Iterator[Callable[[], psycopg2.extensions.conn
 
 
 def analyst_url(url: str) -> str:
-    return url.replace("postgres@", f"{ROLE}@")
+    return url.replace("postgres@", f"{ANALYST}@")
 
 
 def may(url: str, role: str, statement: str) -> bool:
@@ -110,7 +111,7 @@ def test_analyst_who_logs_in_is_no_more_than_the_role(warehouse: str) -> None:
 def test_other_databases_of_the_embedded_server_are_closed(server: EmbeddedServer, warehouse: str, database: str) -> None:
     server.ensure_database(database)
     with pytest.raises(psycopg2.OperationalError, match=f'permission denied for database "{database}"'):
-        psycopg2.connect(server.url(database, ROLE)).close()
+        psycopg2.connect(server.url(database, ANALYST)).close()
     psycopg2.connect(server.url(database)).close()
     psycopg2.connect(analyst_url(warehouse)).close()
 
@@ -121,7 +122,7 @@ def test_database_that_was_open_is_closed_when_it_is_used_next(server: EmbeddedS
     run(server.url("postgres"), "grant connect on database test_open to public")
     server.ensure_database("test_open")
     with pytest.raises(psycopg2.OperationalError, match="permission denied"):
-        psycopg2.connect(server.url("test_open", ROLE)).close()
+        psycopg2.connect(server.url("test_open", ANALYST)).close()
 
 
 def test_limits_hold(warehouse: str, as_analyst: Callable[[], psycopg2.extensions.connection]) -> None:
@@ -138,28 +139,28 @@ def test_limits_hold(warehouse: str, as_analyst: Callable[[], psycopg2.extension
     with pytest.raises(psycopg2.OperationalError, match="too many connections for role"):
         as_analyst()
     idle.cursor().execute("select 1")
-    until(lambda: run(warehouse, "select count(*) from pg_stat_activity where usename = %s", ROLE) == [(1,)])
+    until(lambda: run(warehouse, "select count(*) from pg_stat_activity where usename = %s", ANALYST) == [(1,)])
     with pytest.raises(psycopg2.OperationalError):
         idle.cursor().execute("select 1")
 
 
 def test_limits_that_an_analyst_has_lifted_are_set_again(warehouse: str) -> None:
     ((database,),) = run(warehouse, "select current_database()")
-    lifted = (f"alter role {ROLE} in database {database} set statement_timeout = 0", f"alter role {ROLE} set work_mem = '1GB'")
+    lifted = (f"alter role {ANALYST} in database {database} set statement_timeout = 0", f"alter role {ANALYST} set work_mem = '1GB'")
     for statement in lifted:
         run(analyst_url(warehouse), statement)
     assert run(analyst_url(warehouse), "show statement_timeout") == [("0",)]
     assert restrain(warehouse, AnalystLimits(statement_seconds=77)) == []
     assert run(analyst_url(warehouse), "show statement_timeout") == [("77s",)]
-    run(warehouse, f"alter role {ROLE} reset work_mem")
+    run(warehouse, f"alter role {ANALYST} reset work_mem")
 
 
 def test_platform_keeps_its_connections(warehouse: str) -> None:
     ((of_server,),) = run(warehouse, "select current_setting('max_connections')::integer - 53")
     (line,) = restrain(warehouse, AnalystLimits(connections=1000))
-    assert f"{ROLE} may open {of_server} connections at a time, not 1000" in line
+    assert f"{ANALYST} may open {of_server} connections at a time, not 1000" in line
     assert "set max_connections = 1053 there" in line
-    assert run(warehouse, "select rolconnlimit from pg_roles where rolname = %s", ROLE) == [(of_server,)]
+    assert run(warehouse, "select rolconnlimit from pg_roles where rolname = %s", ANALYST) == [(of_server,)]
     assert restrain(warehouse, AnalystLimits()) == []
 
 
@@ -178,7 +179,7 @@ def test_owner_who_is_no_superuser_sets_what_he_may(server: EmbeddedServer, temp
     (line,) = restrain(url, AnalystLimits(statement_seconds=78))
     assert "only a superuser of the warehouse's server may set temp_file_limit, rights on " in line
     assert "run `runmart migrate` once with a superuser in RUNMART_WAREHOUSE_URL" in line
-    assert run(server.url("test_owned", ROLE), "show statement_timeout") == [("78s",)]
+    assert run(server.url("test_owned", ANALYST), "show statement_timeout") == [("78s",)]
     run(url, "set role runmart_ingest; create table locks.sync_small ()")
     locks = {act: roles for act, roles in ACTS.items() if "locks." in act}
     assert {act: {role for role in ("analyst", "ingest", "transform") if may(url, role, act)} for act in locks} == locks

@@ -1,12 +1,13 @@
 """Retention: old results go, the last verdict of every check stays."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-import dagster as dg
 import psycopg2
 
-from dagster_project.defs.operations import remove_expired
-from dagster_project.resources.warehouse import Warehouse
+from dagster_project.defs.operations import retention
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import DEFAULT, Warehouse
 
 _RESULT = """
 insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, validated_at)
@@ -14,14 +15,14 @@ values ('run', 'small/parent', 'small.parent', %s, 'critical', true, now() - mak
 """
 
 
-def test_old_results_go_but_the_last_of_each_check_stays(new_database: Callable[[str], str]) -> None:
+def test_old_results_go_but_the_last_of_each_check_stays(new_database: Callable[[str], str], tmp_path: Path) -> None:
     url = new_database("warehouse")
     results = [("superseded", 100), ("superseded", 95), ("superseded", 1), ("last", 400), ("recent", 89), ("recent", 2)]
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
         for result in results:
             cursor.execute(_RESULT, result)
-    remove_expired(dg.build_op_context(resources={"warehouse": Warehouse(fixed_url=url)}))
+    assert retention(DEFAULT).execute_in_process(resources={"warehouses": Warehouses((Warehouse(url, tmp_path),))}).success
     with connection, connection.cursor() as cursor:
         cursor.execute("select expectation, (now()::date - validated_at::date) from quality.validation_results order by validation_id")
         left = cursor.fetchall()

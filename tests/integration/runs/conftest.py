@@ -5,14 +5,16 @@ Belongs here: its contract, its databases, and running its sync. The oracle is t
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from dagster_project.components.contract import SystemContract
 from dagster_project.components.source_system import raw_assets
-from dagster_project.resources.warehouse import Sources, Warehouse
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.resources.warehouse import Sources, Warehouses
+from dagster_project.warehouse import DEFAULT, Warehouse
 from tests.databases import run
 
 SYSTEM = "shop"
@@ -37,17 +39,22 @@ class Shop:
     Attributes:
         source_url: libpq URL of the source.
         warehouse_url: libpq URL of the warehouse.
+        home: Folder of its state.
         instance: Where runs are recorded.
     """
 
     source_url: str
     warehouse_url: str
+    home: Path
     instance: dg.DagsterInstance
 
     def materialize(self, config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
         """One run of the system's assets."""
-        resources = {"warehouse": Warehouse(fixed_url=self.warehouse_url), "sources": Sources(fixed_urls={SYSTEM: self.source_url})}
-        return dg.materialize([raw_assets(CONTRACT)], instance=self.instance, resources=resources, run_config=config)
+        resources = {
+            "warehouses": Warehouses((Warehouse(self.warehouse_url, self.home),)),
+            "sources": Sources(fixed_urls={SYSTEM: self.source_url}),
+        }
+        return dg.materialize([raw_assets(CONTRACT, DEFAULT)], instance=self.instance, resources=resources, run_config=config)
 
     def metadata(self, result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
         """What the materializations of a run say, by table."""
@@ -69,10 +76,10 @@ class Shop:
 
 
 @pytest.fixture
-def shop(new_database: Callable[[str], str]) -> Iterator[Shop]:
+def shop(new_database: Callable[[str], str], tmp_path: Path) -> Iterator[Shop]:
     """A shop with two customers and twenty orders that has not been synced yet."""
     with dg.instance_for_test() as instance:
-        shop = Shop(new_database("empty"), new_database("warehouse"), instance)
+        shop = Shop(new_database("empty"), new_database("warehouse"), tmp_path, instance)
         shop.at_source(
             """
             create table customers (customer_id bigint primary key, name text);

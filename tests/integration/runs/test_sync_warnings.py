@@ -1,35 +1,40 @@
 """Who hears of what a sync warns of: once, and again only when it is new."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.components.contract import load_contracts
 from dagster_project.components.source_system import raw_assets, reconcile_config
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.automation import sync_warnings
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.warehouse import Sources, Warehouse
+from dagster_project.resources.warehouse import Sources, Warehouses
+from dagster_project.warehouse import DEFAULT, Warehouse
 from tests.alerts import receiver
 from tests.databases import run
 
 SYSTEM = "forecast_tracking"
 
 
-def test_people_are_told_once_of_each_warning(new_database: Callable[[str], str]) -> None:
+def test_people_are_told_once_of_each_warning(new_database: Callable[[str], str], tmp_path: Path) -> None:
     source, warehouse = new_database(SYSTEM), new_database("warehouse")
-    resources = {"warehouse": Warehouse(fixed_url=warehouse), "sources": Sources(fixed_urls={SYSTEM: source})}
+    resources = {"warehouses": Warehouses((Warehouse(warehouse, tmp_path),)), "sources": Sources(fixed_urls={SYSTEM: source})}
     cursor: str | None = None
     with dg.instance_for_test() as instance, receiver() as (url, messages):
+        sensor = sync_warnings(DEFAULT)
 
         def sync(*tables: str) -> str:
             config = reconcile_config(SYSTEM, tables, is_repairing=True) if tables else None
-            return dg.materialize([raw_assets(load_contracts()[SYSTEM])], instance=instance, resources=resources, run_config=config).run_id
+            return dg.materialize(
+                [raw_assets(load_contracts()[SYSTEM], DEFAULT)], instance=instance, resources=resources, run_config=config
+            ).run_id
 
         def look() -> list[dict[str, str]]:
             nonlocal cursor
             before = len(messages)
             context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"alerts": Alerts(fixed_urls=[url])})
-            sync_warnings(context)
+            sensor(context)
             cursor = context.cursor
             return messages[before:]
 

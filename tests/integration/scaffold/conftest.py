@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.components.contract import SystemContract, load_contract
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contract
 from dagster_project.ingestion.sync import sync
-from dagster_project.resources.dbt import DBT_EXECUTABLE, dbt_environment
+from dagster_project.resources.dbt import dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 from tests.databases import run
 
 _COPIED = (
     *("dagster_project", "dbt_project", "expectations", "migrations", "tests", "docs", "benchmarks", "dbt_runmart"),
-    *("alembic.ini", "dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
+    *("dagster.yaml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "LICENSE", ".env.example", "Makefile"),
 )
 _COMMAND = "from dagster_project.cli import main; main()"
 _DBT = f"import sys; sys.argv[0] = {DBT_EXECUTABLE!r}; from dbt.cli.main import cli; cli()"

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 import yaml
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.suites import Suite

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.reconcile import Reconcile
 from dagster_project.ingestion.sync import SyncResult, sync

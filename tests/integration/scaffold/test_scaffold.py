@@ -108,9 +108,10 @@ def test_contract_says_what_the_database_is(project: Project) -> None:
     (pair,) = contract.tables["shipments"].references
     assert (pair.columns, pair.parent, pair.parent_columns) == (("order_no", "line_no"), "order_lines", ("order_no", "line_no"))
     assert {name for name, table in contract.tables.items() if table.without_key == "replace"} == {"readings", "trucks"}
-    assert {name: contract.source_name(name) for name in KEYS if contract.source_name(name) != name} == SOURCE_NAMES
-    assert {name for name in KEYS if contract.source_schema(name) != "public"} == {"customers", "crm_orders"}
-    assert {contract.source_schema(name) for name in KEYS} == {"public", "crm"}
+    places = {table.name: table.source.strings for table in contract.bound_tables()}
+    assert {name: source_name for name, (_, source_name) in places.items() if source_name != name} == SOURCE_NAMES
+    assert {name for name, (schema, _) in places.items() if schema != "public"} == {"customers", "crm_orders"}
+    assert {schema for schema, _ in places.values()} == {"public", "crm"}
     description = contract.tables["customers"].description
     assert description == "People who bought something, on two lines: with a colon, and { { braces }}."
 
@@ -149,9 +150,10 @@ def test_drafted_system_is_built_and_checked(project: Project, built: str) -> No
     staged = run(built, "select order_no, user_, order_, source_batch_id, status from staging.stg_shop__orders order by order_")
     assert staged == run(project.source_url, """select order_no, "user", "order", batch_id, status::text from orders order by "order" """)
     contract = project.contract()
-    for table in contract.tables:
-        rows = run(project.source_url, f'select count(*) from {contract.source_schema(table)}."{contract.source_name(table)}"')
-        assert run(built, f"select count(*) from staging.stg_shop__{table}") == rows, table
+    for table in contract.bound_tables():
+        schema, name = table.source.strings
+        rows = run(project.source_url, f'select count(*) from {schema}."{name}"')
+        assert run(built, f"select count(*) from staging.stg_shop__{table.name}") == rows, table.name
 
     clean = validations(project, built)
     assert failed(clean) == set()

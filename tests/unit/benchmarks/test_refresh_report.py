@@ -1,7 +1,7 @@
 """The ratios of the refresh benchmark against values worked out by hand."""
 
 from benchmarks import refresh_report
-from benchmarks.refresh_report import FixedCost, Measured, Refreshes
+from benchmarks.refresh_report import FixedCost, LateActuals, Measured, Refreshes
 
 
 def measured(db_seconds: float) -> Measured:
@@ -21,12 +21,13 @@ def refreshes(metrics: int, *steps: tuple[float, float, float]) -> Refreshes:
 
 def test_ratios_are_those_of_the_budgets() -> None:
     small, large = refreshes(1000, (0.01, 3.0, 0.5), (0.1, 4.0, 0.8)), refreshes(10_000, (0.01, 20.0, 0.4), (0.1, 30.0, 5.0))
-    figures = refresh_report.figures({"cores": 2}, (small, large))
+    figures = refresh_report.figures({"cores": 2}, (small, large), [LateActuals(500, 7_000, measured(0.5), measured(10.0))])
     assert figures["speedup_1pct_vs_refresh_concurrently"] == 50.0
     assert figures["speedup_1pct_by_size"] == {1000: 6.0, 10_000: 50.0}
     # A hundred changed metrics: a tenth of the smaller history, a hundredth of the larger one.
     assert figures["growth_when_history_x10"] == 0.5
     assert figures["nothing_new_vs_bare_dbt"] == 0.4
+    assert figures["late_actuals_vs_rebuild"] == {500: 0.05}
     assert figures["db_seconds"] == {"1.00% recent": 0.4, "10.00% recent": 5.0}
     assert figures["wall_seconds"] == {"1.00% recent": 1.4, "10.00% recent": 6.0}
 

@@ -19,13 +19,15 @@ from dagster import (
     AssetMaterialization,
     DagsterEvent,
     DagsterEventType,
+    DagsterExecutionInterruptedError,
+    DagsterInstance,
     EventLogEntry,
+    GraphDefinition,
     MetadataValue,
     TableRecord,
     TableSchema,
+    op,
 )
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._utils.error import serializable_error_info_from_exc_info
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -46,6 +48,7 @@ OPTIONS = {
     "migrate": set(),
     "sync": {"--json"},
     "reconcile": {"--table", "--repair", "--json"},
+    "verify": {"--sample", "--full", "--repair", "--json"},
     "refresh": {"--full", "--json"},
     "check": {"--json"},
     "status": {"--json"},
@@ -339,10 +342,16 @@ def test_report_keeps_what_json_can_hold() -> None:
 
 
 def test_interrupted_run_is_told_in_words() -> None:
-    try:
+    @op
+    def interrupted() -> None:
         raise DagsterExecutionInterruptedError
-    except DagsterExecutionInterruptedError:
-        error = serializable_error_info_from_exc_info(sys.exc_info())
+
     report = RunReport("refresh", "r1")
-    runs._note(report, event(DagsterEventType.STEP_FAILURE, step_failure_data=SimpleNamespace(error=error, user_failure_data=None)))
+    with DagsterInstance.ephemeral() as instance:
+        with pytest.raises(DagsterExecutionInterruptedError):
+            GraphDefinition("refresh", node_defs=[interrupted]).execute_in_process(instance=instance)
+        (run,) = instance.get_runs()
+        for entry in instance.all_logs(run.run_id):
+            if entry.dagster_event:
+                runs._note(report, entry.dagster_event)
     assert report.errors == ["the run was interrupted"]

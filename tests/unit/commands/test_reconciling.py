@@ -4,7 +4,7 @@ import pytest
 
 from dagster_project.commands import reconciling, setup
 from dagster_project.commands.reconciling import tables_by_system
-from dagster_project.components.contract import SystemContract
+from dagster_project.contracts.contract import SystemContract
 from dagster_project.settings import ConfigurationError
 
 

@@ -56,6 +56,17 @@ def test_time_left_counts_from_the_beginning_of_its_own_table(clock: Clock) -> N
     assert said == ["metrics: about 25 % copied, 100.0 MB of about 400.0 MB, 30 s to go"]
 
 
+def test_table_that_is_loaded_meanwhile_does_not_shorten_the_time_left(clock: Clock) -> None:
+    said: list[str] = []
+    lines = SyncLines(said.append)
+    lines.tell(SyncEvent(Stage.SNAPSHOT))
+    for seconds, copied in ((10, 1.0), (20, 2.0)):
+        clock.now = 100.0 + seconds
+        lines.tell(SyncEvent(Stage.COPYING, "metrics", copied_bytes=int(copied * 10**9), estimated_bytes=3 * 10**9))
+        lines.tell(SyncEvent(Stage.LOADED, "orders", table_sync=orders()))
+    assert said[-1] == "metrics: about 66 % copied, 2.0 GB of about 3.0 GB, 10 s to go"
+
+
 @pytest.mark.parametrize("expected", [None, 0])
 def test_copy_of_unknown_size_has_no_estimate(clock: Clock, expected: int | None) -> None:
     said: list[str] = []

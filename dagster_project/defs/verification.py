@@ -1,0 +1,125 @@
+"""Holding published marts against raw, as asset checks of their own.
+
+Belongs here: the checks, their job and when it runs. Does not belong here: how marts are held against raw (`marts.postgres.verifying`), and
+what keeps a mart that differs from being published again (`marts.postgres.engine`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.marts.definition import definition
+from dagster_project.marts.postgres.verifying import Verifying
+from dagster_project.marts.verification import CHECK, Verification
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.quality.results import Verdict, record_verdict
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse
+
+_SCHEMA = dg.TableSchema([dg.TableColumn("stands"), dg.TableColumn("row")])
+
+
+class VerificationConfig(dg.Config):
+    """How much is computed again.
+
+    Attributes:
+        groups: Groups of each mart, at random; None for all of them.
+        marts: Which marts; all that are selected if empty.
+    """
+
+    groups: int | None = Field(default=20, ge=1)
+    marts: list[str] = Field(default_factory=list)
+
+
+def verification(namespace: Namespace) -> dg.AssetChecksDefinition:
+    """The checks of all marts of one warehouse; any of them can be run alone."""
+
+    @dg.multi_asset_check(
+        name=namespace.label("verification"),
+        specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=_key(namespace, mart.name),
+                description=(
+                    "Groups of rows, computed again from raw, are as they are published. Where they are not, the mart is not published "
+                    "again until `runmart verify --repair` has mended it."
+                ),
+            )
+            for mart in load_plan().marts
+        ],
+        can_subset=True,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouses: dg.ResourceParam[Warehouses]
+    ) -> Iterator[dg.AssetCheckResult]:
+        yield from _verify(context, config, warehouses.of(namespace))
+
+    return check
+
+
+def _key(namespace: Namespace, mart: str) -> dg.AssetKey:
+    return dg.AssetKey(namespace.path(*load_plan().published(mart)))
+
+
+def _verify(context: dg.AssetCheckExecutionContext, config: VerificationConfig, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    """Hold the selected marts against raw."""
+    selected = {key.asset_key.path[-1] for key in context.selected_asset_check_keys}
+    wanted = [mart.name for mart in load_plan().marts if mart.name in selected and (not config.marts or mart.name in config.marts)]
+    with warehouse.looking(TRANSFORM) as cursor:
+        found = list(Verifying(cursor, load_plan(), definition(), config.groups).verify(wanted))
+    for one in found:
+        sample = [{"is_published": each.is_published, "row": each.row} for each in one.sample]
+        verdict = Verdict(load_plan().published(one.mart), CHECK, one.is_right, one.rows, one.differing, sample)
+        record_verdict(warehouse.url, verdict, context.run.run_id)
+        yield _result(one, _key(warehouse.namespace, one.mart))
+
+
+def _result(found: Verification, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    rows = [dg.TableRecord({"stands": "published" if each.is_published else "made of raw", "row": each.row}) for each in found.sample]
+    computed = "all rows" if found.groups is None else f"{found.groups:,} groups"
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CHECK,
+        passed=found.is_right,
+        description=None
+        if found.is_right
+        else f"{found.differing:,} rows of {computed} differ; run `runmart verify {found.mart} --repair`",
+        metadata={
+            "computed_again": computed,
+            "rows": found.rows,
+            "differing_rows": found.differing,
+            **({"differing": dg.MetadataValue.table(rows, _SCHEMA)} if rows else {}),
+        },
+    )
+
+
+def checks_of(namespace: Namespace) -> dg.AssetSelection:
+    """The checks, as what a job runs or leaves out."""
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(_key(namespace, mart.name), CHECK) for mart in load_plan().marts))
+
+
+def _schedule(namespace: Namespace, name: str, cron: str, groups: int | None) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=namespace.label(name),
+        job_name=namespace.label("verify"),
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        run_config={"ops": {namespace.label("verification"): {"config": {"groups": groups}}}},
+    )
+
+
+@dg.definitions
+def verifying(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """The checks, their job, and its schedules: a sample each day, everything once a week."""
+    namespace = namespace_of(context)
+    verify = dg.define_asset_job(
+        namespace.label("verify"),
+        checks_of(namespace),
+        description="Compute groups of every mart again from raw, and compare them with what is published.",
+    )
+    daily, weekly = _schedule(namespace, "daily_verify", "0 5 * * 1-6", 50), _schedule(namespace, "weekly_verify", "0 5 * * 0", None)
+    return dg.Definitions(asset_checks=[verification(namespace)], jobs=[verify], schedules=[daily, weekly])

@@ -1,0 +1,87 @@
+"""The private parts of Dagster that Runmart uses: what has an underscore on its way, and what the instance's storages can do.
+
+Belongs here: these parts, each behind a function that says what it is for. Does not belong here: what Runmart makes of them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._serdes import ConfigurableClassData
+
+# What the instance remembers of one execution of a check.
+CheckRecord: TypeAlias = AssetCheckExecutionRecord
+
+# What `dagster.yaml` says of a class.
+ConfiguredClass: TypeAlias = ConfigurableClassData
+
+_REPOSITORY = "__repository__"
+
+_VERDICTS = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+
+
+def left_alone(asset: dg.AssetKey) -> dg.MaterializeResult[None]:
+    """A result that lets what is downstream go on, and says nothing of the asset, which its step could not bring up to date.
+
+    A step must give a result for each of its assets, or all steps downstream are skipped, and each result is told as a materialization.
+    Dagster leaves that out for results with a mark of its own, made for observed assets; `tests/integration/runs/test_standing.py` fails
+    when it no longer does.
+    """
+    return dg.MaterializeResult(asset_key=asset, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def described(check: dg.AssetCheckSpec, description: str) -> dg.AssetCheckSpec:
+    """A check with another description."""
+    return check._replace(description=description)
+
+
+def create_run(
+    instance: dg.DagsterInstance, job: dg.JobDefinition, location: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
+) -> dg.DagsterRun:
+    """Record a run that is to be executed, as one of a code location, so that the UI shows its job with it."""
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), _REPOSITORY), job.name)
+    return instance.create_run_for_job(job, run_config=run_config, remote_job_origin=origin, tags=tags)
+
+
+def execute_run(instance: dg.DagsterInstance, job: dg.JobDefinition, run: dg.DagsterRun) -> Iterator[dg.DagsterEvent]:
+    """Execute a recorded run in this process, event by event."""
+    return execute_run_iterator(InMemoryJob(job), run, instance)
+
+
+def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, CheckRecord]:
+    """The last execution of each check that came to a verdict; one that is only planned, or whose run ended before it, does not count."""
+    storage = instance.event_log_storage
+    found = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
+    for key in [key for key, record in found.items() if record.status not in _VERDICTS]:
+        earlier = storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS)
+        del found[key]
+        found.update((key, record) for record in earlier)
+    return found
+
+
+def has_failed(verdict: CheckRecord | None) -> bool:
+    """Whether there is a verdict, and it is bad."""
+    return verdict is not None and verdict.status is AssetCheckExecutionRecordStatus.FAILED
+
+
+def runs_in_pools(instance: dg.DagsterInstance, pools: Iterable[str]) -> set[str]:
+    """Identities of the runs that are in pools or wait for them, ended ones that still hold a place among them."""
+    found = [instance.event_log_storage.get_concurrency_info(pool) for pool in pools]
+    return {run_id for info in found for run_id in info.active_run_ids | info.pending_run_ids | info.assigned_run_ids}
+
+
+def leave_pools(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Free the places in pools of a run that has ended."""
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def keep_connections(storage: DagsterStorage, seconds: int) -> None:
+    """Let a storage in PostgreSQL use its connections again until they are that old, as Dagster does in its webserver only."""
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        part.optimize_for_webserver(statement_timeout=0, pool_recycle=seconds, max_overflow=-1)

@@ -1,0 +1,360 @@
+"""The engine on PostgreSQL.
+
+Belongs here: the order of steps, and their transactions. Does not belong here: the statements of each (`touching`, `narrowing`,
+`publishing`, `histories`) and what is remembered between them (`state`).
+
+A refresh writes nothing that analysts read until it publishes. One that is killed, or fails its checks, leaves nothing to repair: the next
+one finds the same batches to do, and later ones.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.contracts import raw_columns
+from dagster_project.marts.engine import Begun, NothingPublished
+from dagster_project.marts.lineage import MART, MartDeclarationError, Model
+from dagster_project.marts.plan import HISTORY, STEP, VIEW, Plan, make_plan
+from dagster_project.marts.postgres import state
+from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
+from dagster_project.marts.postgres.following import making_touched, noting_touched
+from dagster_project.marts.postgres.names import columns, in_utc, relation
+from dagster_project.marts.postgres.narrowing import Narrowing, Relation
+from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
+from dagster_project.marts.postgres.touching import touching
+from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
+from dagster_project.marts.verification import CHECK
+from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.schemas import CANDIDATES
+
+# What small queries on indexes need, where raw tables may be large and touched groups are few.
+PREFER_INDEXES = (
+    "set local enable_sort = off; set local enable_incremental_sort = off; set local random_page_cost = 0.1; set local seq_page_cost = 0.1"
+)
+# Nothing that a refresh builds must survive a crash before it is published.
+_CHANGES = ("inserted", "deleted")
+
+_COMMIT_LAZILY = "set local synchronous_commit = off"
+_HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
+
+_UNSOUND = """
+select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
+from (
+    select asset_key, string_agg(expectation, ', ' order by expectation) as expectations
+    from (
+        select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
+        from quality.validation_results
+        where split_part(asset_key, '/', 1) = any(%(systems)s)
+        order by asset_key, expectation, validated_at desc
+    ) as latest
+    where severity = 'critical' and not is_success
+    group by asset_key
+) as failing
+"""
+
+# Marts that have failed when they were held against raw last.
+_DIFFERING = """
+select string_agg(mart, ', ' order by mart)
+from (
+    select distinct on (asset_key) split_part(asset_key, '/', 2) as mart, is_success
+    from quality.validation_results
+    where expectation = %(check)s
+    order by asset_key, validated_at desc
+) as latest
+where not is_success and mart = any(%(marts)s)
+"""
+
+
+class PostgresEngine:
+    """Keeps marts in the warehouse that raw is in; see `marts.engine.Engine`."""
+
+    def __init__(self, connection: Connection, plan: Plan, definition: str, history_days: int | None = None) -> None:
+        """Take a warehouse.
+
+        Args:
+            connection: To the warehouse, as the role that transforms.
+            plan: How its marts are refreshed.
+            definition: Digest of the project that the plan is of.
+            history_days: How long versions are kept that have ended; None for ever.
+        """
+        self._connection = connection
+        self._plan = plan
+        self._definition = definition
+        self._history_days = history_days
+
+    def begin(self, *, full: bool, left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
+            work = state.work_since_last(cursor, self._definition, at)
+            kept = state.kept_sql(cursor, self._definition)
+            self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
+            # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
+            is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
+            is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
+            if is_full:
+                cursor.execute(f"create schema if not exists {CANDIDATES}")
+            else:
+                before = state.under_way(cursor)
+                if before is None or before.is_full or not self._is_prepared(cursor, kept):
+                    self._prepare(cursor, kept)
+                self._touch(cursor, work)
+            state.write_begun(
+                cursor,
+                work,
+                definition=self._definition,
+                is_full=is_full,
+                is_forced=full,
+                left_out=list(left_out),
+                relations={} if is_full else self._relations(kept),
+            )
+        return Begun(work.now, is_full, work.batches)
+
+    def end(self, built: Mapping[str, str]) -> bool:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            refresh = self._under_way(cursor)
+            if refresh.is_full:
+                self._require_known(built)
+                self._require_apart(built)
+                state.keep_built(
+                    cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
+                )
+                # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
+                make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition))
+            return state.write_built(cursor, built.keys())
+
+    def _require_known(self, queries: Mapping[str, str]) -> None:
+        """Refuse a model that reads what dbt's lineage does not know of: nobody would notice that it changes."""
+        for name, query in queries.items():
+            unknown = relations_read(query) - self._plan.relations_behind(name)
+            if unknown:
+                raise MartDeclarationError(
+                    f"model {name} reads {', '.join(sorted(map('.'.join, unknown)))} by its name, so that nobody notices when it changes; "
+                    "read it by `ref` or `source`"
+                )
+
+    def _require_apart(self, queries: Mapping[str, str]) -> None:
+        """Refuse a mart or a step whose groups are not made each of its own rows: a row anywhere would change them all."""
+        views, known = self._views_behind(queries), self._known_columns()
+        for family in self._plan.recomputed_together:
+            for name in (name for name in family.models if name in queries):
+                for part in computed_of_all(queries[name], views, known)[:1]:
+                    raise MartDeclarationError(
+                        f"mart {family.name} is recomputed by rows of {family.group.of}, but {name} computes "
+                        f"{part} of all rows at once, so that any change touches every group; say `group: whole`, or compute it by group"
+                    )
+
+    def _views_behind(self, queries: Mapping[str, str]) -> dict[Relation, str]:
+        return {self._plan.relation_of(name): query for name, query in queries.items() if self._plan.project.models[name].kind != MART}
+
+    def _known_columns(self) -> dict[Relation, tuple[str, ...]]:
+        """Columns of raw tables and marts, which say what they are."""
+        raw = {
+            (contract.raw_schema, name): (*table.columns, *raw_columns.TYPES)
+            for contract in self._plan.contracts.values()
+            for name, table in contract.tables.items()
+        }
+        return raw | {self._plan.relation_of(mart.name): tuple(mart.columns) for mart in self._plan.marts}
+
+    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
+        """What is kept of models that were built."""
+        views, known = self._views_behind(queries), self._known_columns()
+        systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
+        kept = []
+        for name, query in queries.items():
+            kind = self._plan.project.models[name].kind
+            used = columns_used(query, views, known) if kind in (MART, STEP) else {}
+            reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items() if schema in systems}
+            kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads))
+        return kept
+
+    def is_published(self) -> bool:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            return state.is_published(cursor)
+
+    def publish(self, marts: Collection[str] = ()) -> int:
+        """See `Engine`."""
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(_HOLD_PUBLICATIONS)
+            refresh = self._under_way(cursor)
+            known = self._plan.project.of_kind(MART, HISTORY, VIEW)
+            for name in {*marts} - {model.name for model in known}:
+                raise NothingPublished(f"there is no mart {name}; name models of dbt_project/models/marts")
+            asked = self._plan.published_with(marts) if marts else known
+            wanted = [model for model in asked if model.name not in refresh.left_out]
+            self._require_fit(cursor, refresh, wanted)
+            is_complete = len(wanted) == len(known)
+            try:
+                refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
+            except ShapeChanged as error:
+                raise NothingPublished(str(error)) from error
+        return refresh_id
+
+    def _under_way(self, cursor: Cursor) -> state.UnderWay:
+        refresh = state.under_way(cursor)
+        if refresh is None or refresh.definition != self._definition:
+            raise NothingPublished("the project has changed since the last refresh was begun, or none was. Run `runmart refresh` again.")
+        return refresh
+
+    def _require_fit(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model]) -> None:
+        """Refuse candidates that were not all built by this refresh, or not from one state of raw, and raw that failed its last check."""
+        needed = {step.name for model in wanted for step in self._plan.project.read_by(model.name) if step.kind in (STEP, MART)}
+        missing = sorted(needed.difference(refresh.built))
+        if missing:
+            raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
+        if not refresh.is_whole:
+            raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
+        cursor.execute(_UNSOUND, {"systems": [*self._plan.contracts]})
+        (complaint,) = one_row(cursor)
+        if complaint:
+            raise NothingPublished(complaint)
+        # What a full refresh publishes that a person has asked for mends what differs.
+        cursor.execute(_DIFFERING, {"check": CHECK, "marts": [model.name for model in wanted]})
+        (differing,) = one_row(cursor)
+        if differing and not refresh.is_forced:
+            raise NothingPublished(f"what is published of {differing} is not what raw makes; run `runmart verify --repair`")
+
+    def _publish(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model], *, is_complete: bool) -> int:
+        marts, histories, views = ([model for model in wanted if model.kind == kind] for kind in (MART, HISTORY, VIEW))
+        known = shapes(cursor, self._plan.project.of_kind(MART, HISTORY, VIEW))
+        publishing = Publishing(self._plan, refresh.is_full, refresh.is_forced, known)
+        cursor.execute("select clock_timestamp()")
+        (published_at,) = one_row(cursor)
+        values = {"published_at": published_at, "days": self._history_days}
+        written: dict[str, dict[str, int]] = {}
+        _execute(cursor, (statement for model in (*marts, *histories) for statement in publishing.shape(model)))
+        for mart in marts:
+            history = history_of(self._plan, mart.name)
+            cursor.execute(publishing.write(mart, history if history and (history.schema, history.name) in known else None), values)
+            written[mart.name] = dict(zip(_CHANGES, one_row(cursor), strict=True))
+            if (mart.schema, mart.name) not in known:
+                cursor.execute(f"analyze {relation(mart.schema, mart.name)}")
+        _execute(cursor, (statement for history in histories for statement in publishing.keep(history, self._history_days)), values)
+        for view in views:
+            _execute(cursor, publishing.view(cursor, view))
+            if view.name in self._plan.shown:
+                written[view.name] = _sum(written[mart] for mart in view.models if mart in written)
+        _execute(cursor, (statement for model in (*marts, *histories, *views) for statement in publishing.describe(model)))
+        next_due_at = self._next_due_at(cursor, refresh) if is_complete else None
+        return state.record_refresh(
+            cursor, refresh, published_at=published_at, is_complete=is_complete, next_due_at=next_due_at, written=written
+        )
+
+    def _is_built(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
+        """Whether the last full refresh has left everything that incremental ones go on from."""
+        names = [relation(*self._plan.relation_of(name)) for name in self._plan.project.models]
+        names += [relation(model.schema, model.name) for model in self._plan.project.of_kind(MART, HISTORY, VIEW)]
+        names += [relation(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
+        return {*self._plan.project.models} <= {*kept} and _are_there(cursor, names)
+
+    def _is_prepared(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
+        views = (name for views in self._views(kept).values() for name, _ in views.values())
+        return _are_there(cursor, [relation(CANDIDATES, name) for name in (*self._touched_tables(), *views)])
+
+    def _prepare(self, cursor: Cursor, kept: Mapping[str, str]) -> None:
+        """Make what incremental refreshes need and full ones do not: tables of touched groups, and views on them."""
+        # What is built on candidates must not go with these.
+        for mart in self._plan.marts:
+            cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {recomputed_query(self._plan, mart.name)}")
+        for family in self._plan.families:
+            contract = self._plan.contracts[family.group.system]
+            key = columns(contract.tables[family.group.table].key)
+            raw = relation(contract.raw_schema, family.group.table)
+            self._make_table(cursor, family.touched, f"select {key}, null::bigint as batch_id from {raw} where false")
+        for followers in self._plan.followers:
+            cursor.execute(making_touched(self._plan, followers))
+        for mart in self._marts_with_groups_of_their_own():
+            self._make_table(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0")
+        for views in self._views(kept).values():
+            for name, query in views.values():
+                cursor.execute(f"drop view if exists {relation(CANDIDATES, name)} cascade")
+                cursor.execute(f"create view {relation(CANDIDATES, name)} as {query}")
+        for mart in self._plan.marts:
+            cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {candidate_query(self._plan, mart.name)}")
+
+    def _make_table(self, cursor: Cursor, name: str, query: str) -> None:
+        cursor.execute(f"drop table if exists {relation(CANDIDATES, name)} cascade")
+        cursor.execute(f"create table {relation(CANDIDATES, name)} as\n{query}")
+
+    def _views(self, kept: Mapping[str, str]) -> dict[str, dict[Relation, tuple[str, str]]]:
+        """By family, the views that its models read instead of what they name."""
+        return {family.name: Narrowing(self._plan, family).views(kept) for family in self._plan.recomputed_together}
+
+    def _touched_tables(self) -> list[str]:
+        own = (self._plan.touched_of(mart.name) for mart in self._marts_with_groups_of_their_own())
+        return [*(family.touched for family in self._plan.recomputed_together), *own]
+
+    def _marts_with_groups_of_their_own(self) -> list[Model]:
+        """Marts whose columns name groups otherwise than the raw table does."""
+        shared = {family.touched for family in self._plan.recomputed_together}
+        return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
+
+    def _touch(self, cursor: Cursor, work: state.Work) -> None:
+        """Compute the touched groups, and empty what their rows will be put into."""
+        steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
+        self._empty(cursor, [*steps, *((CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts)])
+        self._empty(cursor, [(CANDIDATES, name) for name in self._touched_tables()])
+        for family in self._plan.families:
+            since = (work.seen_at, work.now) if work.seen_at else None
+            query = touching(self._plan, family, seen=work.seen[family.group.system], since=since).query()
+            cursor.execute(f"insert into {relation(CANDIDATES, family.touched)}\n{query}")
+            cursor.execute(f"analyze {relation(CANDIDATES, family.touched)}")
+        for mart in self._marts_with_groups_of_their_own():
+            groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
+            cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
+
+    def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
+        """Delete all rows; truncating small tables takes longer."""
+        names = [relation(*each) for each in relations]
+        cursor.execute("select name from unnest(%s) as name inner join pg_class on oid = to_regclass(name) where relpages > 100", (names,))
+        large = {name for (name,) in cursor.fetchall()}
+        for name in names:
+            cursor.execute(f"truncate {name}" if name in large else f"delete from {name}")
+
+    def _relations(self, kept: Mapping[str, str]) -> dict[str, Any]:
+        """What dbt's materializations and tests have to know, by model: see `dbt_project/macros/refresh.sql`."""
+        views = self._views(kept)
+        known: dict[str, Any] = {}
+        for family in self._plan.recomputed_together:
+            for name in family.models:
+                reads = known.setdefault(name, {"reads": {}})["reads"]
+                reads |= {".".join(of): view for of, (view, _) in views[family.name].items()}
+        for mart in self._plan.marts:
+            entry = known.setdefault(mart.name, {"reads": {}})
+            entry["grouped_by"] = self._plan.group_columns(mart.name)
+            if not mart.is_whole:
+                entry["groups"] = self._plan.touched_of(mart.name)
+            entry["then"] = [
+                noting_touched(self._plan, followers, mart.name) for followers in self._plan.followers if mart.name in followers.followed
+            ]
+        return known
+
+    def _next_due_at(self, cursor: Cursor, refresh: state.UnderWay) -> datetime | None:
+        """When a mart will be out of date by the passing of time alone."""
+        rules = {rule for mart in self._plan.marts for rule in mart.touched_by if rule not in refresh.left_out}
+        due = []
+        for rule in sorted(rules):
+            due_at = f"due_at >= {in_utc(refresh.started_at)}"
+            cursor.execute(f"select min(due_at) at time zone 'UTC' from {relation(*self._plan.relation_of(rule))} where {due_at}")
+            due.append(one_row(cursor)[0])
+        return min((moment for moment in due if moment), default=None)
+
+
+def _are_there(cursor: Cursor, names: Sequence[str]) -> bool:
+    cursor.execute("select coalesce(bool_and(to_regclass(name) is not null), true) from unnest(%s) as name", (list(names),))
+    return bool(one_row(cursor)[0])
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    listed = [*counts]
+    return {change: sum(each[change] for each in listed) for change in _CHANGES}
+
+
+def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, object] | None = None) -> None:
+    for statement in statements:
+        cursor.execute(statement, values)

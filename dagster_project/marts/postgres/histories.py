@@ -1,0 +1,34 @@
+"""Histories: what the rows of a mart said, and when. A mart's history is a mart of its own, which publishing keeps.
+
+Belongs here: statements on versions. Does not belong here: when they are executed (`publishing`). Where a row of the mart is deleted its
+version ends, where one is inserted a version begins; growth is that of the change.
+"""
+
+from dagster_project.marts.lineage import Model
+from dagster_project.marts.postgres.names import columns, quoted, relation
+
+VALID_FROM, VALID_TO = "valid_from", "valid_to"
+
+
+def begin_versions(history: Model, rows: str) -> str:
+    """A statement that begins a version for each of the rows; takes `published_at`."""
+    kept = columns(name for name in history.columns if name not in (VALID_FROM, VALID_TO))
+    return f"insert into {_published(history)} ({kept}, {VALID_FROM})\nselect {kept}, %(published_at)s from {rows}"
+
+
+def end_versions(history: Model, deleted: str) -> str:
+    """A statement that ends the open versions of deleted rows; takes `published_at`."""
+    is_same = " and ".join(f"versions.{quoted(name)} = {deleted}.{quoted(name)}" for name in history.grain if name != VALID_FROM)
+    return (
+        f"update {_published(history)} as versions\nset {VALID_TO} = %(published_at)s\nfrom {deleted}\n"
+        f"where versions.{VALID_TO} is null and {is_same}"
+    )
+
+
+def forget_versions(history: Model) -> str:
+    """A statement that deletes versions which ended so many `days` before `published_at`."""
+    return f"delete from {_published(history)} where {VALID_TO} < %(published_at)s - make_interval(days => %(days)s)"
+
+
+def _published(history: Model) -> str:
+    return relation(history.schema, history.name)

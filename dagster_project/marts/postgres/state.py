@@ -1,0 +1,212 @@
+"""What the engine remembers between its steps: the refresh under way, and the SQL of the last full one.
+
+Belongs here: reading and writing `ops.refresh_under_way`, `ops.built_models` and `ops.refreshes`. Does not belong here: what follows from
+them (`engine`).
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from dagster_project.marts.lineage import Table
+from dagster_project.postgres.cursors import one_row
+
+# Stands in kept SQL where it names the moment at which its refresh started.
+STARTED_AT = "{refresh_started_at}"
+
+# The columns stand in the order of `UnderWay`.
+_UNDER_WAY = """
+select started_at, definition, batches, is_full, is_forced, left_out, built, is_whole
+from ops.refresh_under_way
+"""
+
+_BEGIN = """
+delete from ops.refresh_under_way;
+insert into ops.refresh_under_way
+(started_at, definition, seen, seen_at, batches, is_full, is_forced, left_out, relations)
+values (%(started_at)s, %(definition)s, %(seen)s, %(seen_at)s, %(batches)s, %(is_full)s, %(is_forced)s, %(left_out)s, %(relations)s)
+"""
+
+_END = """
+update ops.refresh_under_way
+set
+    built = (select coalesce(array_agg(distinct model), '{}') from unnest(built || %s::text[]) as model),
+    is_whole = batches = (select coalesce(jsonb_object_agg(system, batch_id), '{}') from ops.sync_state)
+returning is_whole
+"""
+
+# A raw table that was loaded anew has rows of which nothing says that they have gone.
+_WORK = """
+with last as (
+    select refresh_id, started_at, batches, definition from ops.refreshes where is_complete order by refresh_id desc limit 1
+), current as (
+    select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state
+)
+select
+    coalesce(%(at)s, clock_timestamp()), current.batches, coalesce(last.batches, '{}'), last.started_at,
+    coalesce(last.definition <> %(definition)s, true)
+    or not last.batches ?& array(select jsonb_object_keys(current.batches))
+    or exists (
+        select from ops.table_syncs as sync
+        where sync.batch_id > (last.batches ->> sync.system)::bigint and sync.found_by like '%%first load%%'
+    ),
+    array(select marts from ops.refreshes where refresh_id > last.refresh_id)
+from current left join last on true
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What has happened since the last complete refresh.
+
+    Attributes:
+        now: By the clock of the warehouse.
+        batches: The last batch of each system.
+        seen: That which published marts reflect.
+        seen_at: When the refresh started that these reflect; None before the first.
+        needs_full: Whether what batches have touched does not tell what differs.
+        parts_since: What incomplete refreshes have published since, by mart.
+    """
+
+    now: datetime
+    batches: Mapping[str, int]
+    seen: Mapping[str, int]
+    seen_at: datetime | None
+    needs_full: bool
+    parts_since: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """The refresh that was begun last; see the comments of `ops.refresh_under_way`."""
+
+    started_at: datetime
+    definition: str
+    batches: Mapping[str, int]
+    is_full: bool
+    is_forced: bool
+    left_out: Sequence[str]
+    built: Sequence[str]
+    is_whole: bool
+
+
+def work_since_last(cursor: Cursor, definition: str, at: datetime | None) -> Work:
+    """What a refresh of the project with this digest has to look at, at a moment, or now."""
+    cursor.execute(_WORK, {"definition": definition, "at": at})
+    return Work(*one_row(cursor))
+
+
+def write_begun(cursor: Cursor, work: Work, *, relations: Mapping[str, Any], **values: object) -> None:
+    """Note that a refresh was begun."""
+    documents = {"seen": json.dumps(work.seen), "batches": json.dumps(work.batches), "relations": json.dumps(relations)}
+    cursor.execute(_BEGIN, {"started_at": work.now, "seen_at": work.seen_at, **documents, **values})
+
+
+def write_built(cursor: Cursor, models: Collection[str]) -> bool:
+    """Note what the refresh under way has built so far; whether no sync was committed since it was begun."""
+    cursor.execute(_END, (list(models),))
+    return bool(one_row(cursor)[0])
+
+
+def under_way(cursor: Cursor) -> UnderWay | None:
+    """The refresh that was begun last; None before the first."""
+    cursor.execute(_UNDER_WAY)
+    row = cursor.fetchone()
+    return UnderWay(*row) if row else None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that a full refresh has built.
+
+    Attributes:
+        schema: Where it stands.
+        name: Its name.
+        kind: How it is materialized.
+        sql: How it was made.
+        reads: By raw table, as `<system>.<table>`, the columns that the SQL makes use of.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    sql: str
+    reads: Mapping[str, Sequence[str]]
+
+
+def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None:
+    """Keep the SQL of a full refresh, in place of that of earlier ones."""
+    cursor.execute("delete from ops.built_models")
+    rows = [(model.schema, model.name, model.kind, definition, model.sql, json.dumps(model.reads)) for model in models]
+    execute_values(cursor, "insert into ops.built_models (schema_name, name, kind, definition, sql, reads) values %s", rows)
+
+
+def kept_sql(cursor: Cursor, definition: str) -> dict[str, str]:
+    """By model, the SQL that a full refresh of the project with this digest has kept; empty if none has."""
+    cursor.execute("select name, sql from ops.built_models where definition = %s", (definition,))
+    return dict(cursor.fetchall())
+
+
+def kept_reads(cursor: Cursor, definition: str) -> dict[str, dict[Table, Sequence[str]]]:
+    """By model, the columns of raw tables of which its SQL, see `kept_sql`, makes use."""
+    cursor.execute("select name, reads from ops.built_models where definition = %s", (definition,))
+    found: dict[str, dict[Table, Sequence[str]]] = {}
+    for name, reads in cursor.fetchall():
+        named = ((table.partition("."), columns) for table, columns in reads.items())
+        found[name] = {(system, table): columns for (system, _, table), columns in named}
+    return found
+
+
+def record_refresh(
+    cursor: Cursor,
+    refresh: UnderWay,
+    *,
+    published_at: datetime,
+    is_complete: bool,
+    next_due_at: datetime | None,
+    written: Mapping[str, Any],
+) -> int:
+    """Write down, in the transaction that publishes, up to which batches marts go; gives the number of the refresh."""
+    cursor.execute(
+        "insert into ops.refreshes (started_at, published_at, definition, batches, is_full, is_complete, next_due_at, marts)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) returning refresh_id",
+        (
+            refresh.started_at,
+            published_at,
+            refresh.definition,
+            json.dumps(refresh.batches),
+            refresh.is_full,
+            is_complete,
+            next_due_at,
+            json.dumps(written),
+        ),
+    )
+    return int(one_row(cursor)[0])
+
+
+def is_published(cursor: Cursor) -> bool:
+    """Whether the refresh that was begun last has been published in full."""
+    cursor.execute(
+        "select not exists (select from ops.refresh_under_way as candidate where not exists ("
+        "select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at))"
+    )
+    return bool(one_row(cursor)[0])
+
+
+def marked(query: str, started_at: datetime) -> str:
+    """SQL with a mark where it names the moment at which its refresh started."""
+    return query.replace(_printed(started_at), STARTED_AT)
+
+
+def as_of(query: str, started_at: datetime) -> str:
+    """SQL that is kept, as of the refresh that started at a moment."""
+    return query.replace(STARTED_AT, _printed(started_at))
+
+
+def _printed(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"

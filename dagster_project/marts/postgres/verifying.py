@@ -1,0 +1,163 @@
+"""Holding published marts against raw: groups at random, or all, are computed again and compared with what is published.
+
+Belongs here: one transaction that leaves nothing behind. Does not belong here: what follows from a difference.
+
+The SQL is that of the last full refresh, as of the moment of the last one that was published. Groups that later batches have touched are
+left out: what is published of them is not expected to be what raw makes now.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.errors import RunmartError
+from dagster_project.marts.lineage import MART, Model
+from dagster_project.marts.plan import STEP, Family, Followers, Plan
+from dagster_project.marts.postgres import state
+from dagster_project.marts.postgres.candidates import groups_query, image_of, is_group_of
+from dagster_project.marts.postgres.names import columns, relation, row
+from dagster_project.marts.postgres.narrowing import Narrowing, Relation, replaced
+from dagster_project.marts.postgres.touching import touching
+from dagster_project.marts.verification import Difference, Verification
+from dagster_project.postgres.cursors import one_row
+
+_TEMPORARY = "pg_temp"
+_SAMPLE = 20
+
+_LAST = """
+select started_at, batches from ops.refreshes
+where is_complete and definition = %s
+order by refresh_id desc
+limit 1
+"""
+
+
+class NotVerifiable(RunmartError):
+    """There is nothing to hold marts against; the message says the way out."""
+
+
+@dataclass
+class Verifying:
+    """One verification.
+
+    Attributes:
+        cursor: Of a transaction that is rolled back afterwards; best a repeatable read.
+        plan: Of all marts.
+        definition: Digest of the project.
+        groups: How many groups of each mart to compute again; None for all.
+    """
+
+    cursor: Cursor
+    plan: Plan
+    definition: str
+    groups: int | None
+    _started_at: datetime = field(init=False)
+    _batches: Mapping[str, int] = field(init=False)
+    _kept: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up what is published.
+
+        Raises:
+            NotVerifiable: Nothing is, or by another state of the project.
+        """
+        self.cursor.execute(_LAST, (self.definition,))
+        last = self.cursor.fetchone()
+        self._kept = state.kept_sql(self.cursor, self.definition)
+        if last is None or not self._kept:
+            raise NotVerifiable("the project has changed since marts were published, or they never were; run `runmart refresh` first")
+        self._started_at, self._batches = last
+
+    def verify(self, marts: Sequence[str]) -> Iterator[Verification]:
+        """Hold these marts against raw, one after the other."""
+        made: dict[str, dict[Relation, Relation]] = {}
+        for name in marts:
+            mart = self.plan.project.models[name]
+            reads: dict[Relation, Relation] = {}
+            followers = self.plan.following(name)
+            for family in [followers] if followers else self.plan.families_of(name):
+                if family.name not in made:
+                    made[family.name] = self._make(family)
+                reads |= made[family.name]
+            yield self._compare(mart, reads)
+
+    def _make(self, family: Family | Followers) -> dict[Relation, Relation]:
+        """Make the stand-ins of what the models of a family read, of the groups to compute again."""
+        keys = relation(_TEMPORARY, family.touched)
+        chosen = self._chosen(family) if isinstance(family, Family) else self._chosen_of_published(family)
+        self.cursor.execute(f"create temporary table {keys} on commit drop as\n{chosen}")
+        self.cursor.execute(f"analyze {keys}")
+        reads: dict[Relation, Relation] = {}
+        for of, (view, query) in Narrowing(self.plan, family, place=_TEMPORARY, shows_candidates=False).views(self._kept).items():
+            self.cursor.execute(f"create temporary view {relation(_TEMPORARY, view)} as {query}")
+            reads[of] = _TEMPORARY, view
+        for name in self.plan.project.models:
+            if name in family.models and self.plan.project.models[name].kind == STEP:
+                step = relation(_TEMPORARY, name)
+                self.cursor.execute(f"create temporary table {step} on commit drop as\n{self._query(name, reads)}")
+                self.cursor.execute(f"analyze {step}")
+                reads[self.plan.relation_of(name)] = _TEMPORARY, name
+        return reads
+
+    def _chosen(self, family: Family) -> str:
+        """A query of the groups to compute again: those of the raw table and those that marts show."""
+        contract = self.plan.contracts[family.group.system]
+        key = contract.tables[family.group.table].key
+        known = [f"select {columns(key)} from {relation(contract.raw_schema, family.group.table)}"]
+        if not family.group.columns:
+            marts = [name for name in family.models if self.plan.project.models[name].kind == MART]
+            known += [f"select {columns(key)} from {relation(*self.plan.published(mart))}" for mart in marts]
+        later = touching(self.plan, family, seen=self._batches.get(family.group.system, 0)).query()
+        every = "\nunion\n".join(known)
+        return (
+            f"select {columns(key)}, null::bigint as batch_id\nfrom (\n{every}\n) as known\n"
+            f"where {row(key)} is not null and {row(key)} not in (select {columns(key)} from (\n{later}\n) as later){self._limit}"
+        )
+
+    def _chosen_of_published(self, followers: Followers) -> str:
+        """A query of the groups to compute again from marts as they are published: those that these and the followers show."""
+        group = columns(followers.group.columns)
+        marts = [name for name in followers.models if self.plan.project.models[name].kind == MART]
+        shown = "\nunion\n".join(f"select {group} from {relation(*self.plan.published(name))}" for name in (followers.group.mart, *marts))
+        return f"select *, null::bigint as batch_id\nfrom (\n{shown}\n) as known{self._limit}"
+
+    @property
+    def _limit(self) -> str:
+        return "" if self.groups is None else f"\norder by random()\nlimit {self.groups}"
+
+    def _query(self, name: str, reads: Mapping[Relation, Relation]) -> str:
+        """The kept SQL of a model on stand-ins, as of the moment of the refresh that is published."""
+        query = state.as_of(self._kept[name], self._started_at)
+        published = {self.plan.relation_of(mart.name): (mart.schema, mart.name) for mart in self.plan.marts}
+        stands_for = {**published, **reads}
+        return replaced(query, lambda each: relation(*stands_for[each]) if each in stands_for else None)
+
+    def _compare(self, mart: Model, reads: Mapping[Relation, Relation]) -> Verification:
+        recomputed, groups = relation(_TEMPORARY, f"{mart.name}__recomputed"), relation(_TEMPORARY, f"{mart.name}__chosen")
+        # With the types that it is published with, through which its values have gone.
+        self.cursor.execute(f"create temporary table {recomputed} (like {relation(mart.schema, mart.name)}) on commit drop")
+        query = self._query(mart.name, reads)
+        self.cursor.execute(
+            f"insert into {recomputed} ({columns(mart.columns)})\nselect {columns(mart.columns)} from (\n{query}\n) as query"
+        )
+        number, is_chosen = None, "true"
+        if not mart.is_whole:
+            self.cursor.execute(f"create temporary table {groups} on commit drop as\n{groups_query(self.plan, mart.name, _TEMPORARY)}")
+            self.cursor.execute(f"select count(*) from {groups}")
+            (number,) = one_row(self.cursor)
+            is_chosen = f"exists (select from {groups} as touched where {is_group_of(self.plan, mart.name, 'side')})"
+        image = f"{image_of(mart.columns, 'side')} as image"
+        published = f"select {image} from {relation(mart.schema, mart.name)} as side where {is_chosen}"
+        made = f"select {image} from {recomputed} as side where {is_chosen}"
+        self.cursor.execute(
+            f"create temporary table {relation(_TEMPORARY, f'{mart.name}__differing')} on commit drop as\n"
+            f"select true as is_published, image from ({published} except all {made}) as one\n"
+            f"union all\nselect false, image from ({made} except all {published}) as other"
+        )
+        differing = relation(_TEMPORARY, f"{mart.name}__differing")
+        self.cursor.execute(f"select count(*), (select count(*) from ({published}) as shown) from {differing}")
+        count, rows = one_row(self.cursor)
+        self.cursor.execute(f"select is_published, image from {differing} order by image, is_published limit {_SAMPLE}")
+        return Verification(mart.name, number, rows, count, tuple(Difference(*found) for found in self.cursor.fetchall()))

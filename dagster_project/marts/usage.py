@@ -1,0 +1,97 @@
+"""What compiled SQL reads: relations, and columns of raw tables through whatever models; a foreign key that no SQL reads leads nowhere.
+
+Belongs here: taking compiled SQL apart. Does not belong here: what follows for the ways to groups (`influence`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+Relation = tuple[str, str]
+
+
+def relations_read(query: str) -> set[Relation]:
+    """The relations of named schemas that a query reads, in the dialect of PostgreSQL; none if nobody understands it."""
+    try:
+        tree = sqlglot.parse_one(query, dialect="postgres")
+    except SqlglotError:
+        return set()
+    return {(table.db, table.name) for table in tree.find_all(exp.Table) if table.db}
+
+
+def columns_used(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:
+    """By relation, the columns that a query makes use of; in doubt all of them.
+
+    Args:
+        model: The query, in the dialect of PostgreSQL.
+        queries: By relation, the query that makes it.
+        known: By relation that no query makes, its columns; what is neither counts as read by nobody.
+    """
+    try:
+        tree = pushdown_projections(_qualified(model, queries, known))
+    except SqlglotError:
+        return {relation: frozenset(columns) for relation, columns in known.items()}
+    used: dict[Relation, frozenset[str]] = {}
+    for scope in traverse_scope(tree):
+        for alias, source in scope.sources.items():
+            if isinstance(source, exp.Table) and (source.db, source.name) in known:
+                found = frozenset(column.name for column in scope.columns if column.table == alias)
+                used[source.db, source.name] = used.get((source.db, source.name), frozenset()) | found
+    return used
+
+
+def computed_of_all(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> list[str]:
+    """What a query computes of all rows that it reads, not of those that belong together, as SQL; see `columns_used`.
+
+    These are windows without `partition by`, aggregates without `group by`, and limits; not those of subqueries that a row outside
+    restricts.
+    """
+    try:
+        scopes = traverse_scope(_qualified(model, queries, known))
+    except SqlglotError:
+        return []
+    return [part.sql() for scope in scopes if _reads_all(scope) for part in _computed_of_all(scope)]
+
+
+def _reads_all(scope: Scope) -> bool:
+    """Whether a query reads relations, and no row of an outer query restricts it."""
+    is_restricted = any(column.table and column.table not in scope.selected_sources for column in scope.columns)
+    return not is_restricted and any(table.db for table in scope.expression.find_all(exp.Table))
+
+
+def _computed_of_all(scope: Scope) -> Iterator[exp.Expr]:
+    query = scope.expression
+    # Where a window is called by its name, its specification stands at the end of the query.
+    yield from (each for each in scope.find_all(exp.Window) if not each.args.get("partition_by") and not each.args.get("alias"))
+    if not query.args.get("group"):
+        yield from (each for each in scope.find_all(exp.AggFunc) if not isinstance(each.find_ancestor(exp.Window, exp.Select), exp.Window))
+    if query.args.get("limit"):
+        yield query.args["limit"]
+
+
+def _qualified(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> exp.Expr:
+    """A query with those behind it in their places, each column with the relation that it is of."""
+    schema = MappingSchema(dialect="postgres")
+    for (schema_name, name), columns in known.items():
+        schema.add_table(exp.table_(name, schema_name), dict.fromkeys(columns, "text"))
+    tree = _expanded(sqlglot.parse_one(model, dialect="postgres"), queries)
+    return qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=False)
+
+
+def _expanded(tree: exp.Expr, queries: Mapping[Relation, str]) -> exp.Expr:
+    """A query with the queries of the relations that it reads in their places."""
+    for table in list(tree.find_all(exp.Table)):
+        relation = table.db, table.name
+        table.set("catalog", None)
+        if relation in queries:
+            inner = _expanded(sqlglot.parse_one(queries[relation], dialect="postgres"), queries)
+            alias = exp.TableAlias(this=exp.to_identifier(table.alias or table.name))
+            table.replace(exp.Subquery(this=cast("exp.Query", inner), alias=alias))
+    return tree

@@ -1,0 +1,3 @@
+{% macro forecast_tracking__executions() -%}
+    {{ ref('int_forecast_tracking__executions') }}
+{%- endmacro %}

@@ -1,8 +1,0 @@
--- Executions of any system whose row in fct_runs may differ.
-with final as (
-
-    {{ names_of_touched_executions(var('systems')) }}
-
-)
-
-select * from final

@@ -1,0 +1,91 @@
+"""The oracle of all marts: what is published after any history equals a full rebuild, bit for bit.
+
+Belongs here: refreshing marts, and holding what is published against a full rebuild, one time or along random histories. What marts there
+are, their columns and their grain the manifest says. Whether a fault of a project is noticed is asked in the same way, of a house of that
+project. Does not belong here: what changes in the source (`tests/histories`).
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
+from tests.dbt_manifest import grain_of, kept_of, marts_of, models_of
+from tests.histories.history import together
+from tests.integration.marts.conftest import House
+
+REFRESHES = 4
+
+# When the first refresh of histories takes place, and how much later the next ones do: runs become zombies, years begin. All lie in the
+# past, so that what other tests refresh comes later.
+FIRST = datetime(2025, 1, 20, tzinfo=UTC)
+PAUSES = (timedelta(minutes=1), timedelta(hours=5), timedelta(hours=30), timedelta(days=120))
+
+# By mart: the key of a row that stands on one side only, the side, and the row.
+Differences: TypeAlias = dict[str, list[tuple[str, str, str]]]
+
+
+def refresh(house: House, *flags: str, publish: bool = True) -> None:
+    """Build without tests, and publish unless told otherwise; it must succeed."""
+    house.build(flags=["--exclude-resource-type", "test", *flags], publish=publish)
+
+
+def columns_of(house: House, mart: str, but: Sequence[str] = ()) -> str:
+    """The columns of a mart, but some, as a list in SQL."""
+    return ", ".join(f'"{column}"' for column in models_of(house.manifest)[mart]["columns"] if column not in but)
+
+
+def _differences(house: House, mart: str) -> list[tuple[str, str, str]]:
+    """Rows that stand on one side only: published, or in the full rebuild that is not published. What names the refresh does not count."""
+    node = models_of(house.manifest)[mart]
+    key = ", ".join(f'"{column}"' for column in grain_of(house.manifest, node))
+    read = f"select row({key})::text as key, row({columns_of(house, mart, OF_THE_REFRESH)})::text as image from"
+    published, rebuilt = f"{read} {node['schema']}.{mart}", f"{read} analytics_next.{mart}"
+    return house.warehouse(
+        f"select key, 'published' as side, image from ({published} except all {rebuilt}) as one"
+        f" union all select key, 'rebuilt', image from ({rebuilt} except all {published}) as other order by 1, 2 limit 6"
+    )
+
+
+def differences_from_rebuild(house: House) -> Differences:
+    """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
+    refresh(house, "--full-refresh", publish=False)
+    return {mart: found for mart in kept_of(house.manifest) if (found := _differences(house, mart))}
+
+
+def published(house: House) -> dict[str, str]:
+    """Digests of all that analysts see, by mart."""
+    return {
+        mart: house.warehouse(f"select md5(string_agg(md5(r::text), '' order by md5(r::text))) from analytics.{mart} as r")[0][0]
+        for mart in marts_of(house.manifest, "mart")
+    }
+
+
+def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[Differences]:
+    """Let histories change side by side and refresh in every way; by refresh, how it differs from a full rebuild at the same moment."""
+    histories = [house.history(number, seed) for number, seed in enumerate(seeds, start=1)]
+    chance = random.Random(seeds[0])  # noqa: S311
+    moment = FIRST
+    with house.at(moment):
+        refresh(house, "--full-refresh")
+    for _ in range(REFRESHES):
+        for _ in range(chance.choice([1, 1, 2])):
+            house.fill(together(histories))
+            for history in histories:
+                history.step()
+        with house.at(moment):
+            # What a refresh that was not published, or only in part, has done must not be taken for done.
+            match chance.choice(["", "", "unpublished", "part"]):
+                case "unpublished":
+                    refresh(house, publish=False)
+                    house.fill(together(histories))
+                case "part":
+                    part = chance.sample([*marts_of(house.manifest, "mart")], k=2)
+                    house.build(*part, flags=["--exclude-resource-type", "test"])
+                    house.fill(together(histories))
+        moment += chance.choice(PAUSES)
+        with house.at(moment):
+            refresh(house)
+            assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
+            yield differences_from_rebuild(house)

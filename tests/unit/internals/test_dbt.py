@@ -1,0 +1,37 @@
+"""Each private part of dbt is where Runmart looks for it, and what it takes it for."""
+
+from typing import get_origin
+
+from tests.private_parts import ADAPTERS, Part, has, moved, takes, untold
+
+ADAPTER = ADAPTERS["dbt"]
+
+_MANAGER = "dbt.adapters.postgres.connections:PostgresConnectionManager"
+_POOL = "use connections to the warehouse again"
+_STOP = "stop the parse at a mart that does not say enough"
+
+PARTS = (
+    Part("dbt.plugins.manager:dbtPlugin.initialize", "take effect in whatever starts dbt", takes("self")),
+    Part("dbt.plugins.manager:dbtPlugin", "take effect in whatever starts dbt", lambda found: isinstance(found, type)),
+    Part("dbt.plugins.manager:dbtPlugin.get_manifest_artifacts", _STOP, takes("self", "manifest")),
+    Part("dbt.plugins.contracts:PluginArtifacts", _STOP, lambda found: get_origin(found) is dict),
+    Part("dbt.exceptions:ParsingError", _STOP, takes("msg")),
+    Part("dbt.adapters.postgres.impl:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
+    Part(f"{_MANAGER}.open", _POOL, takes("connection")),
+    Part(f"{_MANAGER}.set_connection_name", _POOL, takes("self", "name")),
+    Part(f"{_MANAGER}.get_if_exists", _POOL, takes("self")),
+    Part(f"{_MANAGER}.release", _POOL, takes("self")),
+    Part(f"{_MANAGER}.cleanup_all", _POOL, takes("self")),
+    Part("dbt.adapters.contracts.connection:AdapterRequiredConfig", _POOL, has("credentials")),
+    Part("dbt.adapters.contracts.connection:Connection", _POOL, has("handle", "state", "transaction_open")),
+    Part("dbt_common.behavior_flags:BehaviorFlagRendered._default_source", "start dbt sooner", takes()),
+    Part("dbt.adapters.contracts.connection:ConnectionState", _POOL, has("OPEN", "CLOSED")),
+)
+
+
+def test_private_parts_of_dbt_are_as_they_were() -> None:
+    assert moved("dbt-core", ADAPTER, PARTS) == []
+
+
+def test_every_private_part_of_dbt_is_looked_at() -> None:
+    assert untold(ADAPTER, PARTS) == set()

@@ -1,0 +1,118 @@
+"""Which marts are recomputed together, and which follow rows of others; what a mart forgets to say is said."""
+
+import pytest
+
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.marts.lineage import MART, Group, MartDeclarationError, Model, Project, Rows
+from dagster_project.marts.plan import STEP, VIEW, Plan, make_plan
+
+TABLES = {
+    "customers": {"description": "Who buys.", "key": ["customer_id"], "columns": ["customer_id"]},
+    "lines": {
+        "description": "What is bought.",
+        "key": ["line_id"],
+        "columns": ["line_id", "customer_id", "day", "amount"],
+        "foreign_keys": {"customer_id": "customers.customer_id"},
+    },
+}
+FRESHNESS = {"warn_after_hours": 1, "error_after_hours": 2}
+SHOP = SystemContract.model_validate({"system": "shop", "description": "A shop.", "freshness": FRESHNESS, "tables": TABLES})
+BY_DAY, OF_A_DAY = Rows("sales", ("customer_id", "day")), Rows("sales", ("day",))
+
+
+def model(
+    name: str, kind: str = MART, *, reads: str = "", tables: str = "", columns: str = "customer_id day", group: Group | Rows | None = None
+) -> Model:
+    """A model that reads others and raw tables."""
+    return Model(
+        name=name,
+        kind=kind,
+        schema="analytics",
+        description="",
+        columns=dict.fromkeys(columns.split(), ""),
+        grain=("row",),
+        group=group,
+        is_whole=False,
+        touched_by=(),
+        touches=None,
+        indexes=(),
+        history_of=None,
+        bears_on={},
+        models=tuple(reads.split()),
+        tables=frozenset(("shop", table) for table in tables.split()),
+        code="",
+        references={},
+    )
+
+
+SALES = model("sales", tables="lines customers", columns="line_id customer_id day amount", group=Group("shop", "lines", {}))
+REGULARS = model("regulars", reads="sales", columns="customer_id", group=Rows("sales", ("customer_id",)))
+
+
+def plan(*models: Model) -> Plan:
+    return make_plan(Project({each.name: each for each in models}), {"shop": SHOP})
+
+
+def test_mart_follows_the_marts_that_it_reads() -> None:
+    found = plan(SALES, REGULARS, model("days", reads="sales regulars", group=BY_DAY))
+    assert [family.models for family in found.families] == [("sales",)]
+    assert [(each.models, each.followed) for each in found.followers] == [
+        (("regulars",), {"sales": ("customer_id",)}),
+        (("days",), {"sales": ("customer_id", "day"), "regulars": ("customer_id",)}),
+    ]
+    assert found.group_columns("days") == ("customer_id", "day")
+    assert found.referring_columns("regulars", found.followers[1]) == {"customer_id": "customer_id"}
+
+
+def test_marts_of_one_step_follow_together_and_others_by_themselves() -> None:
+    step = model("ordered", STEP, reads="sales")
+    found = plan(SALES, step, model("days", reads="ordered", group=BY_DAY), model("weeks", reads="ordered", group=BY_DAY))
+    assert [each.models for each in found.followers] == [("days", "ordered", "weeks")]
+    found = plan(SALES, model("days", reads="sales", group=BY_DAY), model("weeks", reads="sales", group=BY_DAY))
+    assert [each.models for each in found.followers] == [("days",), ("weeks",)]
+
+
+def test_what_follows_is_published_with_what_it_follows() -> None:
+    view = model("shown", VIEW, reads="days")
+    alone = model("alone", tables="customers", group=Group("shop", "customers", {}))
+    found = plan(SALES, model("days", reads="sales", group=BY_DAY), view, alone)
+    assert {each.name for each in found.published_with(["sales"])} == {"sales", "days"}
+    assert {each.name for each in found.published_with(["shown"])} == {"sales", "days", "shown"}
+    assert {each.name for each in found.published_with(["alone"])} == {"alone"}
+    assert found.is_torn({"sales", "alone"})
+    assert not found.is_torn({"sales", "days"})
+    assert not found.is_torn({"alone"})
+
+
+@pytest.mark.parametrize(
+    ("models", "complaint"),
+    [
+        ((model("days", reads="sales", tables="customers", group=BY_DAY),), "mart days .* reads the raw table shop.customers past marts"),
+        ((model("days", reads="sales", columns="day", group=BY_DAY),), "mart days has no column customer_id"),
+        ((model("days", tables="", group=BY_DAY),), "mart days has rows of sales as its groups, but does not read it"),
+        (
+            (model("names", columns="name", reads="sales", group=Rows("sales", ())), model("days", reads="sales names", group=BY_DAY)),
+            "mart days reads the mart names, which has no column customer_id, day",
+        ),
+        (
+            (
+                REGULARS,
+                model("ordered", STEP, reads="sales"),
+                model("days", reads="ordered regulars", group=BY_DAY),
+                model("weeks", reads="ordered", group=BY_DAY),
+            ),
+            "ordered is recomputed with the mart days, which reads the mart regulars",
+        ),
+        (
+            (
+                model("ordered", STEP, reads="sales"),
+                model("days", reads="ordered", group=BY_DAY),
+                model("all", reads="ordered", group=OF_A_DAY),
+            ),
+            "step ordered is read by marts of different groups",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(models: tuple[Model, ...], complaint: str) -> None:
+    with pytest.raises(MartDeclarationError, match=complaint):
+        plan(SALES, *models)
