@@ -44,6 +44,11 @@
     {% do return(graph['refresh'] or whole) %}
 {% endmacro %}
 
+{# Nothing that a refresh builds must survive a crash before it is published; the commit of the publication waits for all before it. #}
+{% macro commit_lazily() -%}
+    set local synchronous_commit = off
+{%- endmacro %}
+
 {% macro narrowed(query) %}
     {% set result = namespace(query=query) %}
     {% for name, view in refresh_under_way()['relations'].get(model.name, {}).get('reads', {}).items() %}

@@ -34,9 +34,9 @@ from dagster_project.postgres.schemas import CANDIDATES
 PREFER_INDEXES = (
     "set local enable_sort = off; set local enable_incremental_sort = off; set local random_page_cost = 0.1; set local seq_page_cost = 0.1"
 )
-# Nothing that a refresh builds must survive a crash before it is published.
 _CHANGES = ("inserted", "deleted")
 
+# Nothing that a refresh builds must survive a crash before it is published.
 _COMMIT_LAZILY = "set local synchronous_commit = off"
 _HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
 
@@ -116,6 +116,7 @@ class PostgresEngine:
     def end(self, built: Mapping[str, str]) -> bool:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(_COMMIT_LAZILY)
             refresh = self._under_way(cursor)
             if refresh.is_full:
                 self._require_known(built)

@@ -18,6 +18,7 @@
         {# That the columns are those of the contract was asserted when the table was made, for the same definition. #}
         {% set grouped_by = refresh_under_way()['relations'][model.name]['grouped_by'] %}
         {% call statement('main') -%}
+            {{ commit_lazily() }};
             insert into {{ changes }} ({{ columns }})
             select {{ columns }} from (
             {{ narrowed(sql) }}

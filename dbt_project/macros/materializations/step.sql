@@ -11,6 +11,7 @@
         {%- endcall %}
     {% else %}
         {% call statement('main') -%}
+            {{ commit_lazily() }};
             insert into {{ target_relation }}
             {{ narrowed(sql) }}
         {%- endcall %}
