@@ -298,8 +298,8 @@ class PostgresEngine:
     def _touch(self, cursor: Cursor, work: state.Work) -> None:
         """Compute the touched groups, and empty what their rows will be put into."""
         steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
-        self._empty(cursor, [*steps, *((CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts)])
-        self._empty(cursor, [(CANDIDATES, name) for name in self._touched_tables()])
+        changes = [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
+        self._empty(cursor, [*steps, *changes, *((CANDIDATES, name) for name in self._touched_tables())])
         for family in self._plan.families:
             since = (work.seen_at, work.now) if work.seen_at else None
             query = touching(self._plan, family, seen=work.seen[family.group.system], since=since).query()
@@ -310,11 +310,13 @@ class PostgresEngine:
             cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
 
     def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
-        """Delete all rows; truncating small tables takes longer."""
+        """Delete all rows, of most tables none; truncating small tables takes longer."""
         names = [relation(*each) for each in relations]
-        cursor.execute("select name from unnest(%s) as name inner join pg_class on oid = to_regclass(name) where relpages > 100", (names,))
+        cursor.execute(f"select {', '.join(f'exists (select from {name})' for name in names)}")
+        filled = [name for name, has_rows in zip(names, one_row(cursor), strict=True) if has_rows]
+        cursor.execute("select name from unnest(%s) as name inner join pg_class on oid = to_regclass(name) where relpages > 100", (filled,))
         large = {name for (name,) in cursor.fetchall()}
-        for name in names:
+        for name in filled:
             cursor.execute(f"truncate {name}" if name in large else f"delete from {name}")
 
     def _relations(self, kept: Mapping[str, str]) -> dict[str, Any]:
