@@ -80,9 +80,9 @@ class Project:
 @pytest.fixture(scope="session")
 def shop_url(server: EmbeddedServer) -> str:
     """URL of the awkward database."""
-    server.ensure_database("shop")
-    run(server.url("shop"), (Path(__file__).parent / "shop.sql").read_text(encoding="utf-8"))
-    return server.url("shop")
+    server.ensure_database("awkward_shop")
+    run(server.url("awkward_shop"), (Path(__file__).parent / "shop.sql").read_text(encoding="utf-8"))
+    return server.url("awkward_shop")
 
 
 @pytest.fixture(scope="session")
@@ -105,8 +105,8 @@ def project(shop_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def built(project: Project, server: EmbeddedServer) -> str:
     """URL of a warehouse that the drafted system was synced into twice, and its staging models built in."""
-    server.ensure_database("shop_warehouse")
-    url, dbt = server.url("shop_warehouse"), str(project.root / "dbt_project")
+    server.ensure_database("awkward_shop_warehouse")
+    url, dbt = server.url("awkward_shop_warehouse"), str(project.root / "dbt_project")
     upgrade("warehouse", url)
     for _ in range(2):
         sync(project.contract(), project.source_url, url)
