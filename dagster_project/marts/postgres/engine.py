@@ -264,13 +264,13 @@ class PostgresEngine:
             cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {recomputed_query(self._plan, mart.name)}")
         for family in self._plan.families:
             contract = self._plan.contracts[family.group.system]
-            key = columns(contract.tables[family.group.table].key)
-            raw = relation(contract.raw_schema, family.group.table)
-            self._make_table(cursor, family.touched, f"select {key}, null::bigint as batch_id from {raw} where false")
+            key, raw = contract.tables[family.group.table].key, relation(contract.raw_schema, family.group.table)
+            self._make_touched(cursor, family.touched, f"select {columns(key)}, null::bigint as batch_id from {raw} where false", key)
         for followers in self._plan.followers:
             cursor.execute(making_touched(self._plan, followers))
         for mart in self._marts_with_groups_of_their_own():
-            self._make_table(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0")
+            groups = self._plan.group_columns(mart.name)
+            self._make_touched(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0", groups)
         for views in self._views(kept).values():
             for name, query in views.values():
                 cursor.execute(f"drop view if exists {relation(CANDIDATES, name)} cascade")
@@ -278,9 +278,11 @@ class PostgresEngine:
         for mart in self._plan.marts:
             cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {candidate_query(self._plan, mart.name)}")
 
-    def _make_table(self, cursor: Cursor, name: str, query: str) -> None:
+    def _make_touched(self, cursor: Cursor, name: str, query: str, group: Sequence[str]) -> None:
+        """Make a table of touched groups. Without its index, whoever asks for each row whether it is touched reads all of them each time."""
         cursor.execute(f"drop table if exists {relation(CANDIDATES, name)} cascade")
         cursor.execute(f"create table {relation(CANDIDATES, name)} as\n{query}")
+        cursor.execute(f"create index on {relation(CANDIDATES, name)} ({columns(group)})")
 
     def _views(self, kept: Mapping[str, str]) -> dict[str, dict[Relation, tuple[str, str]]]:
         """By family, the views that its models read instead of what they name."""
