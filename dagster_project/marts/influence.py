@@ -110,7 +110,9 @@ def influence(
         shared = {hop.parent for hop in keys for other in keys if hop.parent == other.parent and hop.child != other.child}
         places = _places(group, tables | shared, keys)
     if places.lost:
-        raise NoWayToGroup(_complaint(contract.system, group, min(places.lost), [key for key in declared if key not in keys]))
+        # What is shared is not what the mart reads.
+        lost = min(places.lost & tables)
+        raise NoWayToGroup(_complaint(contract.system, group, lost, [key for key in declared if key not in keys]))
     place = {table: number for number, table in enumerate(_in_order(contract.system, places.forth))}
     children_first = sorted(places.forth, key=lambda hop: place[hop.child])
     parents_first = sorted(places.forth, key=lambda hop: -place[hop.parent])

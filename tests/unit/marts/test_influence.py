@@ -81,6 +81,12 @@ def test_table_without_a_way_is_named() -> None:
         influence(SHOP, "orders", {"lines", "suppliers"})
 
 
+def test_table_that_is_read_is_named_and_not_what_it_shares_with_another() -> None:
+    apart = contract(addresses={}, orders={}, shops={"address_id": "addresses"}, staff={"address_id": "addresses"})
+    with pytest.raises(NoWayToGroup, match=r"from shop\.shops to shop\.orders"):
+        influence(apart, "orders", {"shops", "staff"})
+
+
 def test_key_that_is_declared_and_not_used_is_named() -> None:
     with pytest.raises(
         NoWayToGroup, match=r"; lines\(order_id\) -> orders is declared, but the SQL makes no use of it; declare the key by"
