@@ -279,7 +279,7 @@ class PostgresEngine:
             cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {candidate_query(self._plan, mart.name)}")
 
     def _make_touched(self, cursor: Cursor, name: str, query: str, group: Sequence[str]) -> None:
-        """Make a table of touched groups. Without its index, whoever asks for each row whether it is touched reads all of them each time."""
+        """Make a table of touched groups. Without its index, whoever asks for each row whether it is touched reads all of them."""
         cursor.execute(f"drop table if exists {relation(CANDIDATES, name)} cascade")
         cursor.execute(f"create table {relation(CANDIDATES, name)} as\n{query}")
         cursor.execute(f"create index on {relation(CANDIDATES, name)} ({columns(group)})")
