@@ -108,11 +108,11 @@ def influence(
     if places.lost:
         # Rows may share a row that the mart does not read: prices and order lines of one product.
         shared = {hop.parent for hop in keys for other in keys if hop.parent == other.parent and hop.child != other.child}
+        # Of rows that are shared, those that lead to no group help nobody.
+        shared -= _places(group, tables | shared, keys).lost
         places = _places(group, tables | shared, keys)
     if places.lost:
-        # What is shared is not what the mart reads.
-        lost = min(places.lost & tables)
-        raise NoWayToGroup(_complaint(contract.system, group, lost, [key for key in declared if key not in keys]))
+        raise NoWayToGroup(_complaint(contract.system, group, min(places.lost), [key for key in declared if key not in keys]))
     place = {table: number for number, table in enumerate(_in_order(contract.system, places.forth))}
     children_first = sorted(places.forth, key=lambda hop: place[hop.child])
     parents_first = sorted(places.forth, key=lambda hop: -place[hop.parent])

@@ -87,6 +87,20 @@ def test_table_that_is_read_is_named_and_not_what_it_shares_with_another() -> No
         influence(apart, "orders", {"shops", "staff"})
 
 
+def test_what_tables_beside_the_groups_share_is_not_looked_for() -> None:
+    shop = contract(
+        countries={}, addresses={}, makers={}, orders={"address_id": "addresses", "country_id": "countries"},
+        shops={"address_id": "addresses", "maker_id": "makers"}, staff={"address_id": "addresses", "maker_id": "makers"},
+        taxes={"country_id": "countries"},
+    )  # fmt: skip
+    ways = influence(shop, "orders", {"addresses", "shops", "staff", "taxes"})
+    assert {str(hop) for hop in ways.sideways} == {
+        "shops(address_id) -> addresses",
+        "staff(address_id) -> addresses",
+        "taxes(country_id) -> countries",
+    }
+
+
 def test_key_that_is_declared_and_not_used_is_named() -> None:
     with pytest.raises(
         NoWayToGroup, match=r"; lines\(order_id\) -> orders is declared, but the SQL makes no use of it; declare the key by"
