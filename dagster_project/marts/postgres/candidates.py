@@ -51,6 +51,18 @@ def is_group_of(plan: Plan, mart: str, of: str) -> str:
     return " and ".join(f"touched.{quoted(column)} = {of}.{quoted(column)}" for column in plan.group_columns(mart))
 
 
+def making_touched(name: str, query: str, group: Iterable[str], *, is_unique: bool = False) -> str:
+    """Statements that make a table of touched groups, shaped as a query and empty.
+
+    Without its index, whoever asks for each row whether it is touched reads all of them.
+    """
+    touched = relation(CANDIDATES, name)
+    return (
+        f"drop table if exists {touched} cascade;\ncreate table {touched} as\n{query}\nlimit 0;\n"
+        f"create {'unique ' if is_unique else ''}index on {touched} ({columns(group)})"
+    )
+
+
 def groups_query(plan: Plan, mart: str, place: str = CANDIDATES) -> str:
     """Touched groups by the columns of a mart, made of their keys in a schema; with the last batch that touched them."""
     if followers := plan.following(mart):

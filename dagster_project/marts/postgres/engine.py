@@ -19,9 +19,9 @@ from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import MART, MartDeclarationError, Model
 from dagster_project.marts.plan import HISTORY, STEP, VIEW, Plan, make_plan
 from dagster_project.marts.postgres import state
-from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, recomputed_query
-from dagster_project.marts.postgres.following import making_touched, noting_touched
-from dagster_project.marts.postgres.names import columns, in_utc, relation
+from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, making_touched, recomputed_query
+from dagster_project.marts.postgres.following import making_followed, noting_touched
+from dagster_project.marts.postgres.names import columns, in_utc, literal, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
@@ -265,24 +265,18 @@ class PostgresEngine:
         for family in self._plan.families:
             contract = self._plan.contracts[family.group.system]
             key, raw = contract.tables[family.group.table].key, relation(contract.raw_schema, family.group.table)
-            self._make_touched(cursor, family.touched, f"select {columns(key)}, null::bigint as batch_id from {raw} where false", key)
+            cursor.execute(making_touched(family.touched, f"select {columns(key)}, null::bigint as batch_id from {raw}", key))
         for followers in self._plan.followers:
-            cursor.execute(making_touched(self._plan, followers))
+            cursor.execute(making_followed(self._plan, followers))
         for mart in self._marts_with_groups_of_their_own():
-            groups = self._plan.group_columns(mart.name)
-            self._make_touched(cursor, self._plan.touched_of(mart.name), f"{groups_query(self._plan, mart.name)}\nlimit 0", groups)
+            touched, query = self._plan.touched_of(mart.name), groups_query(self._plan, mart.name)
+            cursor.execute(making_touched(touched, query, self._plan.group_columns(mart.name)))
         for views in self._views(kept).values():
             for name, query in views.values():
                 cursor.execute(f"drop view if exists {relation(CANDIDATES, name)} cascade")
                 cursor.execute(f"create view {relation(CANDIDATES, name)} as {query}")
         for mart in self._plan.marts:
             cursor.execute(f"create or replace view {relation(CANDIDATES, mart.name)} as {candidate_query(self._plan, mart.name)}")
-
-    def _make_touched(self, cursor: Cursor, name: str, query: str, group: Sequence[str]) -> None:
-        """Make a table of touched groups. Without its index, whoever asks for each row whether it is touched reads all of them."""
-        cursor.execute(f"drop table if exists {relation(CANDIDATES, name)} cascade")
-        cursor.execute(f"create table {relation(CANDIDATES, name)} as\n{query}")
-        cursor.execute(f"create index on {relation(CANDIDATES, name)} ({columns(group)})")
 
     def _views(self, kept: Mapping[str, str]) -> dict[str, dict[Relation, tuple[str, str]]]:
         """By family, the views that its models read instead of what they name."""
@@ -313,13 +307,13 @@ class PostgresEngine:
 
     def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
         """Delete all rows, of most tables none; truncating small tables takes longer."""
-        names = [relation(*each) for each in relations]
-        cursor.execute(f"select {', '.join(f'exists (select from {name})' for name in names)}")
-        filled = [name for name, has_rows in zip(names, one_row(cursor), strict=True) if has_rows]
-        cursor.execute("select name from unnest(%s) as name inner join pg_class on oid = to_regclass(name) where relpages > 100", (filled,))
-        large = {name for (name,) in cursor.fetchall()}
-        for name in filled:
-            cursor.execute(f"truncate {name}" if name in large else f"delete from {name}")
+        filled = (
+            f"select {literal(name)}, relpages > 100 from pg_class where oid = to_regclass({literal(name)}) and exists (select from {name})"
+            for name in (relation(*each) for each in relations)
+        )
+        cursor.execute("\nunion all\n".join(filled))
+        for name, is_large in cursor.fetchall():
+            cursor.execute(f"truncate {name}" if is_large else f"delete from {name}")
 
     def _relations(self, kept: Mapping[str, str]) -> dict[str, Any]:
         """What dbt's materializations and tests have to know, by model: see `dbt_project/macros/refresh.sql`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import Followers, Plan
-from dagster_project.marts.postgres.candidates import changes_of, image_of, is_in_touched_group
+from dagster_project.marts.postgres.candidates import changes_of, image_of, is_in_touched_group, making_touched
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
 from dagster_project.postgres.schemas import CANDIDATES
 
@@ -25,14 +25,11 @@ def noting_touched(plan: Plan, followers: Followers, mart: str) -> str:
     )
 
 
-def making_touched(plan: Plan, followers: Followers) -> str:
+def making_followed(plan: Plan, followers: Followers) -> str:
     """Statements that make the table of touched groups, empty."""
-    touched, group = relation(CANDIDATES, followers.touched), columns(followers.group.columns)
-    return (
-        f"drop table if exists {touched} cascade;\n"
-        f"create table {touched} as select {group}, null::bigint as batch_id from {relation(*plan.published(followers.group.mart))}\n"
-        f"where false;\ncreate unique index on {touched} ({group})"
-    )
+    group = followers.group.columns
+    query = f"select {columns(group)}, null::bigint as batch_id from {relation(*plan.published(followers.group.mart))}"
+    return making_touched(followers.touched, query, group, is_unique=True)
 
 
 def _changed(plan: Plan, mart: str, known: Sequence[str]) -> str:

@@ -188,3 +188,16 @@ def test_relation_that_was_large_gives_its_space_back(house: House) -> None:
     house.sync()
     refresh(house)
     assert house.warehouse(f"select run_id, pg_relation_size('{touched}') <= 8192 from {touched}") == [(1, True)]
+
+
+def test_refresh_goes_on_from_one_that_has_built_no_row(house: House) -> None:
+    house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
+    refresh(house)
+    built_rows = "relkind = 'r' and relnamespace in ('staging'::regnamespace, 'analytics_next'::regnamespace)"
+    for (name,) in house.warehouse(f"select oid::regclass::text from pg_class where {built_rows}"):
+        house.warehouse(f"delete from {name}")
+    house.source("update runs set status = 'killed' where run_id = 1")
+    house.sync()
+    refresh(house)
+    assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
+    assert house.warehouse("select status from analytics.fct_runs order by execution_id") == [("cancelled",), ("succeeded",)]
