@@ -57,7 +57,7 @@ class WarmMarts:
         part = ["--exclude-resource-type", "test", "--select", *(f"+{mart}" for mart in together)] if marts else []
         with closing(psycopg2.connect(self._warehouse_url, options="-c role=runmart_transform")) as connection:
             engine = PostgresEngine(connection, self._plan, definition())
-            os.environ["RUNMART_REFRESH"] = engine.begin(full=full).started_at.isoformat()
+            os.environ["RUNMART_REFRESH"] = engine.begin(full=full, marts=together).started_at.isoformat()
             engine.end(built(self._invoke(self._runner, "build", "--exclude-resource-type", "unit_test", *part)))
             engine.publish(marts)
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from dagster_project import words
 from dagster_project.contracts.table import raw_schema
 from dagster_project.terminal import new_table, out, print_error
@@ -225,8 +227,8 @@ def show_verdict(report: "RunReport") -> None:
     out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
     for one in report.failed_checks:
         rows = one.metadata.get("failing_rows")
-        detail = f", failing rows: {rows.value}" if rows else ""
-        out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{detail}")
+        detail = f", failing rows: {rows.value}" if rows else f": {one.description}" if one.description else ""
+        out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{escape(detail)}")
 
 
 def _number(value: float | None) -> str:

@@ -203,7 +203,7 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
     yield from map(left_alone, _in_order(context, left_out))
     for attempt in range(_MAX_BUILDS):
         with _engine(warehouse) as engine:
-            begun = engine.begin(full=config.full, left_out=[model.path[-1] for model in left_out])
+            begun = engine.begin(full=config.full, marts=_names(context.selected_asset_keys), left_out=_names(left_out))
         invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli(build, context=context)
         # What a build has found that is repeated, its repetition finds again.
         yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
@@ -212,6 +212,10 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
                 return
         context.log.info("a sync was committed while the marts were built: building what it touched")
     raise dg.Failure(f"syncs were committed during each of {_MAX_BUILDS} builds; refresh again when none is running")
+
+
+def _names(models: Iterable[dg.AssetKey]) -> list[str]:
+    return [model.path[-1] for model in models]
 
 
 @contextmanager

@@ -34,11 +34,12 @@ class Begun:
 class Engine(Protocol):
     """Keeps marts equal to what a full rebuild would make of raw."""
 
-    def begin(self, *, full: bool, left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
+    def begin(self, *, full: bool, marts: Collection[str] = (), left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
         """Decide what a refresh has to do, and compute the touched groups, for dbt to materialize their rows.
 
         Args:
             full: Whether to recompute everything, whatever has changed.
+            marts: Which will be built, with the models behind them; all if empty.
             left_out: Models that cannot be built.
             at: The moment that marts are of; now, by the clock of the warehouse, if None.
         """

@@ -26,6 +26,36 @@ def relations_read(query: str) -> set[Relation]:
     return {(table.db, table.name) for table in tree.find_all(exp.Table) if table.db}
 
 
+def looked_up(query: str) -> set[Relation]:
+    """The relations of which a query reads only rows that have a value of a row outside, as a lateral join does.
+
+    In doubt a relation is not among them.
+    """
+    try:
+        scopes = traverse_scope(sqlglot.parse_one(query, dialect="postgres"))
+    except SqlglotError:
+        return set()
+    found: dict[Relation, bool] = {}
+    for scope in scopes:
+        for alias, source in scope.selected_sources.items():
+            table = source[1]
+            if isinstance(table, exp.Table) and table.db:
+                relation = table.db, table.name
+                found[relation] = found.get(relation, True) and _is_looked_up(scope, alias)
+    return {relation for relation, is_looked_up in found.items() if is_looked_up}
+
+
+def _is_looked_up(scope: Scope, alias: str) -> bool:
+    """Whether a column of a source has to equal one of a row outside."""
+    where = scope.expression.args.get("where")
+    conditions = [] if where is None else [*where.this.flatten()] if isinstance(where.this, exp.And) else [where.this]
+    for equation in (condition for condition in conditions if isinstance(condition, exp.EQ)):
+        tables = {side.table for side in (equation.this, equation.expression) if isinstance(side, exp.Column)}
+        if alias in tables and any(table and table not in scope.selected_sources for table in tables):
+            return True
+    return False
+
+
 def columns_used(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:
     """By relation, the columns that a query makes use of; in doubt all of them.
 

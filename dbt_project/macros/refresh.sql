@@ -44,6 +44,14 @@
     {% do return(graph['refresh'] or whole) %}
 {% endmacro %}
 
+{% macro known_of(name) %}
+    {% set known = refresh_under_way()['relations'].get(name) %}
+    {% if known is none %}
+        {% do exceptions.raise_compiler_error('The refresh under way was begun without ' ~ name ~ '. Run `runmart refresh` again.') %}
+    {% endif %}
+    {% do return(known) %}
+{% endmacro %}
+
 {# Nothing that a refresh builds must survive a crash before it is published; the commit of the publication waits for all before it. #}
 {% macro commit_lazily() -%}
     set local synchronous_commit = off
@@ -51,7 +59,7 @@
 
 {% macro narrowed(query) %}
     {% set result = namespace(query=query) %}
-    {% for name, view in refresh_under_way()['relations'].get(model.name, {}).get('reads', {}).items() %}
+    {% for name, view in known_of(model.name)['reads'].items() %}
         {% set printed = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) | string %}
         {% set result.query = result.query.replace(printed, adapter.quote(target.database) ~ '.analytics_next.' ~ adapter.quote(view)) %}
     {% endfor %}

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
 from dagster_project.marts.lineage import MART, MartDeclarationError, Model
-from dagster_project.marts.plan import HISTORY, STEP, VIEW, Plan, make_plan
+from dagster_project.marts.plan import HISTORY, STEP, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, making_touched, recomputed_query
 from dagster_project.marts.postgres.following import making_followed, noting_touched
@@ -25,7 +25,7 @@ from dagster_project.marts.postgres.names import columns, in_utc, literal, relat
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
-from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
+from dagster_project.marts.usage import columns_used, computed_of_all, looked_up, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.schemas import CANDIDATES
@@ -85,7 +85,7 @@ class PostgresEngine:
         self._definition = definition
         self._history_days = history_days
 
-    def begin(self, *, full: bool, left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
+    def begin(self, *, full: bool, marts: Collection[str] = (), left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
@@ -95,13 +95,14 @@ class PostgresEngine:
             # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
             is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
             is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
+            wanted = self._with_those_behind(marts)
             if is_full:
                 cursor.execute(f"create schema if not exists {CANDIDATES}")
             else:
                 before = state.under_way(cursor)
                 if before is None or before.is_full or not self._is_prepared(cursor, kept):
                     self._prepare(cursor, kept)
-                self._touch(cursor, work)
+                self._touch(cursor, work, wanted)
             state.write_begun(
                 cursor,
                 work,
@@ -109,9 +110,13 @@ class PostgresEngine:
                 is_full=is_full,
                 is_forced=full,
                 left_out=list(left_out),
-                relations={} if is_full else self._relations(kept),
+                relations={} if is_full else self._relations(kept, state.kept_look_ups(cursor, self._definition), wanted),
             )
         return Begun(work.now, is_full, work.batches)
+
+    def _with_those_behind(self, marts: Collection[str]) -> set[str]:
+        """Marts, or all, and the models behind them."""
+        return {model.name for mart in marts or self._plan.project.models for model in self._plan.project.read_by(mart)}
 
     def end(self, built: Mapping[str, str]) -> bool:
         """See `Engine`."""
@@ -170,7 +175,8 @@ class PostgresEngine:
             kind = self._plan.project.models[name].kind
             used = columns_used(query, views, known) if kind in (MART, STEP) else {}
             reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items() if schema in systems}
-            kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads))
+            looks_up = sorted(map(".".join, looked_up(query))) if kind in (MART, STEP) else ()
+            kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads, looks_up))
         return kept
 
     def is_published(self) -> bool:
@@ -291,40 +297,59 @@ class PostgresEngine:
         shared = {family.touched for family in self._plan.recomputed_together}
         return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
 
-    def _touch(self, cursor: Cursor, work: state.Work) -> None:
-        """Compute the touched groups, and empty what their rows will be put into."""
+    def _touch(self, cursor: Cursor, work: state.Work, wanted: Collection[str]) -> None:
+        """Compute the touched groups of wanted models, and empty what rows of any will be put into."""
         steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
         changes = [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
         self._empty(cursor, [*steps, *changes, *((CANDIDATES, name) for name in self._touched_tables())])
-        for family in self._plan.families:
-            since = (work.seen_at, work.now) if work.seen_at else None
-            query = touching(self._plan, family, seen=work.seen[family.group.system], since=since).query()
-            cursor.execute(f"insert into {relation(CANDIDATES, family.touched)}\n{query}")
-            cursor.execute(f"analyze {relation(CANDIDATES, family.touched)}")
-        for mart in self._marts_with_groups_of_their_own():
+        families = [family for family in self._plan.families if any(name in wanted for name in family.models)]
+        changed = self._changed_tables(cursor, work, families)
+        since = (work.seen_at, work.now) if work.seen_at else None
+        for family in families:
+            system, touched = family.group.system, relation(CANDIDATES, family.touched)
+            query = touching(self._plan, family, seen=work.seen[system], since=since, changed=changed[system]).query()
+            cursor.execute(f"insert into {touched}\n{query}; analyze {touched}")
+        for mart in (mart for mart in self._marts_with_groups_of_their_own() if mart.name in wanted):
             groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
             cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
 
+    def _changed_tables(self, cursor: Cursor, work: state.Work, families: Sequence[Family]) -> dict[str, set[str]]:
+        """By system, the raw tables behind families that batches after the last refresh have touched."""
+        behind = {(family.group.system, table) for family in families for table in family.influence.outward}
+        asked = (
+            f"select {literal(system)}, {literal(table)} where exists (select from "
+            f"{relation(self._plan.contracts[system].raw_schema, table)} where {raw_columns.BATCH_ID} > {work.seen[system]})"
+            for system, table in sorted(behind)
+        )
+        changed: dict[str, set[str]] = {system: set() for system, _ in behind}
+        if behind:
+            cursor.execute("\nunion all\n".join(asked))
+            for system, table in cursor.fetchall():
+                changed[system].add(table)
+        return changed
+
     def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
         """Delete all rows, of most tables none; truncating small tables takes longer."""
-        filled = (
-            f"select {literal(name)}, relpages > 100 from pg_class where oid = to_regclass({literal(name)}) and exists (select from {name})"
-            for name in (relation(*each) for each in relations)
-        )
-        cursor.execute("\nunion all\n".join(filled))
+        names = [relation(*each) for each in relations]
+        cursor.execute("\nunion all\n".join(f"select {literal(name)} where exists (select from {name})" for name in names))
+        filled = [name for (name,) in cursor.fetchall()]
+        cursor.execute("select name, relpages > 100 from unnest(%s::text[]) as name inner join pg_class on oid = name::regclass", (filled,))
         for name, is_large in cursor.fetchall():
             cursor.execute(f"truncate {name}" if is_large else f"delete from {name}")
 
-    def _relations(self, kept: Mapping[str, str]) -> dict[str, Any]:
-        """What dbt's materializations and tests have to know, by model: see `dbt_project/macros/refresh.sql`."""
+    def _relations(self, kept: Mapping[str, str], look_ups: Mapping[str, Collection[str]], wanted: Collection[str]) -> dict[str, Any]:
+        """What dbt's materializations and tests have to know of wanted models, see `dbt_project/macros/refresh.sql`.
+
+        What a model looks up for rows of touched groups has not to be narrowed to these again.
+        """
         views = self._views(kept)
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {model.name: {"reads": {}} for model in self._plan.project.of_kind(STEP, MART) if model.name in wanted}
         for family in self._plan.recomputed_together:
-            for name in family.models:
-                reads = known.setdefault(name, {"reads": {}})["reads"]
-                reads |= {".".join(of): view for of, (view, _) in views[family.name].items()}
-        for mart in self._plan.marts:
-            entry = known.setdefault(mart.name, {"reads": {}})
+            narrowed = {".".join(of): view for of, (view, _) in views[family.name].items()}
+            for name in (name for name in family.models if name in known):
+                known[name]["reads"] |= {of: view for of, view in narrowed.items() if of not in look_ups.get(name, ())}
+        for mart in (mart for mart in self._plan.marts if mart.name in known):
+            entry = known[mart.name]
             entry["grouped_by"] = self._plan.group_columns(mart.name)
             if not mart.is_whole:
                 entry["groups"] = self._plan.touched_of(mart.name)

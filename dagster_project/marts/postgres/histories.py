@@ -5,7 +5,7 @@ version ends, where one is inserted a version begins; growth is that of the chan
 """
 
 from dagster_project.marts.lineage import Model
-from dagster_project.marts.postgres.names import columns, quoted, relation
+from dagster_project.marts.postgres.names import columns, quoted, relation, shortened
 
 VALID_FROM, VALID_TO = "valid_from", "valid_to"
 
@@ -18,16 +18,27 @@ def begin_versions(history: Model, rows: str) -> str:
 
 def end_versions(history: Model, deleted: str) -> str:
     """A statement that ends the open versions of deleted rows; takes `published_at`."""
-    is_same = " and ".join(f"versions.{quoted(name)} = {deleted}.{quoted(name)}" for name in history.grain if name != VALID_FROM)
+    is_same = " and ".join(f"versions.{quoted(name)} = {deleted}.{quoted(name)}" for name in _identity(history))
     return (
         f"update {_published(history)} as versions\nset {VALID_TO} = %(published_at)s\nfrom {deleted}\n"
         f"where versions.{VALID_TO} is null and {is_same}"
     )
 
 
+def index_open_versions(history: Model) -> str:
+    """A statement that makes the index by which open versions are found, however many have ended."""
+    index = quoted(shortened(f"{history.name}_open"))
+    return f"create index if not exists {index} on {_published(history)} ({columns(_identity(history))}) where {VALID_TO} is null"
+
+
 def forget_versions(history: Model) -> str:
     """A statement that deletes versions which ended so many `days` before `published_at`."""
     return f"delete from {_published(history)} where {VALID_TO} < %(published_at)s - make_interval(days => %(days)s)"
+
+
+def _identity(history: Model) -> list[str]:
+    """The columns that a row has in common with all its versions."""
+    return [name for name in history.grain if name != VALID_FROM]
 
 
 def _published(history: Model) -> str:

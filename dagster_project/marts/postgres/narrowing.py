@@ -25,11 +25,6 @@ _PRINTED = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 _DEFINITION = re.compile(r"(?ms)^(?:with )?(\w+) as \(\n(.*?)^\),?\n")
 
 
-def relations_in(query: str) -> list[Relation]:
-    """The relations that compiled SQL reads, each once."""
-    return list(dict.fromkeys((name[1], name[2]) for name in _PRINTED.finditer(query)))
-
-
 def replaced(query: str, replacement: Callable[[Relation], str | None]) -> str:
     """Compiled SQL with other relations instead of those for which there is a replacement."""
     return _PRINTED.sub(lambda name: replacement((name[1], name[2])) or name[0], query)
@@ -77,10 +72,9 @@ class Narrowing:
         return [name for name, model in models.items() if name in wanted and model.kind != STEP]
 
     def _of_model(self, query: str, found: Mapping[Relation, tuple[str, str]]) -> str | None:
-        """The model on what is narrowed; None if it reads nothing that is."""
-        if not any(each in found for each in relations_in(query)):
-            return None
-        return replaced(as_subqueries(query), lambda each: relation(self.place, found[each][0]) if each in found else None)
+        """The model on what is narrowed, planned together with what reads it; None if it is both as it stands."""
+        narrowed = replaced(as_subqueries(query), lambda each: relation(self.place, found[each][0]) if each in found else None)
+        return narrowed if narrowed != query else None
 
     def _of_mart(self, name: str) -> str | None:
         """The rows of a candidate in touched groups of this family; None if no column says which those are."""

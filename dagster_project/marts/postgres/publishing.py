@@ -16,7 +16,7 @@ from dagster_project.errors import RunmartError
 from dagster_project.marts.lineage import MART, Model
 from dagster_project.marts.plan import HISTORY, VIEW, Plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of, is_group_of, is_in_touched_group
-from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions
+from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions, index_open_versions
 from dagster_project.marts.postgres.names import columns, literal, quoted, relation
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.roles import ANALYST
@@ -155,6 +155,8 @@ class Publishing:
 
     def keep(self, history: Model, days: int | None) -> Iterator[str]:
         """Statements that begin a history which has not been published yet, and forget old versions; take `published_at` and `days`."""
+        if self._is_set_up(history):
+            yield index_open_versions(history)
         if (history.schema, history.name) not in self.known and history.history_of:
             yield begin_versions(history, relation(history.schema, history.history_of))
         if days is not None:
@@ -174,9 +176,13 @@ class Publishing:
         if not is_published:
             yield from _granted(model)
 
+    def _is_set_up(self, model: Model) -> bool:
+        """Whether what goes with a published model is made: it is new, or a full refresh makes all as the project says."""
+        return self.is_full or (model.schema, model.name) not in self.known
+
     def describe(self, model: Model) -> Iterator[str]:
         """Statements that comment what is new, or all after a full refresh."""
-        if not self.is_full and (model.schema, model.name) in self.known:
+        if not self._is_set_up(model):
             return
         kind = "view" if model.kind == VIEW else "table"
         yield f"comment on {kind} {_published(model)} is {literal(model.description)}"

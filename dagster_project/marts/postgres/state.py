@@ -130,6 +130,7 @@ class Built:
         kind: How it is materialized.
         sql: How it was made.
         reads: By raw table, as `<system>.<table>`, the columns that the SQL makes use of.
+        looks_up: The relations that it reads only for rows of others, each as `<schema>.<name>`.
     """
 
     schema: str
@@ -137,13 +138,17 @@ class Built:
     kind: str
     sql: str
     reads: Mapping[str, Sequence[str]]
+    looks_up: Sequence[str]
 
 
 def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None:
     """Keep the SQL of a full refresh, in place of that of earlier ones."""
     cursor.execute("delete from ops.built_models")
-    rows = [(model.schema, model.name, model.kind, definition, model.sql, json.dumps(model.reads)) for model in models]
-    execute_values(cursor, "insert into ops.built_models (schema_name, name, kind, definition, sql, reads) values %s", rows)
+    columns = "schema_name, name, kind, definition, sql, reads, looks_up"
+    rows = [
+        (model.schema, model.name, model.kind, definition, model.sql, json.dumps(model.reads), list(model.looks_up)) for model in models
+    ]
+    execute_values(cursor, f"insert into ops.built_models ({columns}) values %s", rows)
 
 
 def kept_sql(cursor: Cursor, definition: str) -> dict[str, str]:
@@ -160,6 +165,12 @@ def kept_reads(cursor: Cursor, definition: str) -> dict[str, dict[Table, Sequenc
         named = ((table.partition("."), columns) for table, columns in reads.items())
         found[name] = {(system, table): columns for (system, _, table), columns in named}
     return found
+
+
+def kept_look_ups(cursor: Cursor, definition: str) -> dict[str, set[str]]:
+    """By model, the relations that its SQL, see `kept_sql`, reads only for rows of others."""
+    cursor.execute("select name, looks_up from ops.built_models where definition = %s and looks_up <> '{}'", (definition,))
+    return {name: {*relations} for name, relations in cursor.fetchall()}
 
 
 def record_refresh(

@@ -26,18 +26,22 @@ class Touching:
         influence: How rows lead to groups.
         seen: The last batch that marts reflect.
         rules: Queries by table, each of keys of its rows and a `batch_id`: rows that count as changed, though no batch has touched them.
+        changed: The tables that later batches have touched, so that no other is asked; None if any may be.
     """
 
     contract: SystemContract
     influence: Influence
     seen: int
     rules: Sequence[tuple[str, str]] = ()
+    changed: Collection[str] | None = None
 
     def query(self) -> str:
         """A query of touched groups: their keys, each once, and the last batch that touched them, null if time alone did."""
-        group = self.influence.group
+        group, steps = self.influence.group, self._steps()
         key = self.contract.tables[group].key
-        definitions = ",\n\n".join(f"{quoted(table)} as (\n\n{query}\n\n)" for table, query in self._steps().items())
+        if group not in steps:
+            return f"select {columns(key)}, null::bigint as batch_id\nfrom {self._raw(group)}\nwhere false"
+        definitions = ",\n\n".join(f"{quoted(table)} as (\n\n{query}\n\n)" for table, query in steps.items())
         is_known = " and ".join(f"{quoted(column)} is not null" for column in key)
         return (
             f"with {definitions}\n\nselect {columns(key)}, max(batch_id) as batch_id\nfrom {quoted(group)}\nwhere {is_known}\n"
@@ -51,36 +55,42 @@ class Touching:
         for table in reversed(self.influence.outward):
             # Rows below a changed one are found by its key; rows above it by its foreign keys, without its own.
             is_found_by_key = table not in owned or table == self.influence.group or any(hop.parent == table for hop in downward)
-            parts = [self._changed(table)] if is_found_by_key or self._within(table) else []
-            parts += [self._parents(hop, steps) for hop in (*self.influence.sideways, *self.influence.upward) if hop.parent == table]
-            parts += [self._children(hop) for hop in downward if hop.child == table]
+            parts = [self._changed(table)] if self._is_changed(table) and (is_found_by_key or self._within(table)) else []
+            for hop in (*self.influence.sideways, *self.influence.upward):
+                parts += self._parents(hop, steps) if hop.parent == table else []
+            parts += [self._children(hop) for hop in downward if hop.child == table and hop.parent in steps]
             parts += [query for ruled, query in self.rules if ruled == table]
             if parts:
                 steps[table] = self._with_those_within(table, _union(parts))
         return steps
+
+    def _is_changed(self, table: str) -> bool:
+        return self.changed is None or table in self.changed
 
     def _changed(self, table: str) -> str:
         """Keys of changed rows."""
         key = columns(self.contract.tables[table].key)
         return f"select {key}, _batch_id as batch_id\nfrom {self._raw(table)}\nwhere _batch_id > {self.seen}"
 
-    def _parents(self, hop: Hop, steps: Collection[str]) -> str:
+    def _parents(self, hop: Hop, steps: Collection[str]) -> list[str]:
         """Keys of the rows that changed rows refer to, and have referred to, and of those that rows touched otherwise refer to."""
         key, child = hop.key.columns, self._raw(hop.child)
-        parts = [
-            values_in_batches(child, key, self.seen),
-            f"select {columns(key, 'entry')}, changed._batch_id as batch_id\nfrom {child} as changed\n"
-            "cross join lateral jsonb_array_elements(changed._moved_from) as moved (keys)\n"
-            f"cross join lateral jsonb_populate_record(null::{child}, moved.keys) as entry\n"
-            f"where changed._batch_id > {self.seen} and changed._moved_from is not null",
-        ]
+        parts = []
+        if self._is_changed(hop.child):
+            parts.append(values_in_batches(child, key, self.seen))
+            parts.append(
+                f"select {columns(key, 'entry')}, changed._batch_id as batch_id\nfrom {child} as changed\n"
+                "cross join lateral jsonb_array_elements(changed._moved_from) as moved (keys)\n"
+                f"cross join lateral jsonb_populate_record(null::{child}, moved.keys) as entry\n"
+                f"where changed._batch_id > {self.seen} and changed._moved_from is not null"
+            )
         if hop.child in steps:
             own = self.contract.tables[hop.child].key
             parts.append(
                 f"select {columns(key, 'child')}, touched.batch_id\nfrom {child} as child\n"
                 f"inner join {quoted(hop.child)} as touched on {row(own, 'child')} = {row(own, 'touched')}\nwhere child._deleted_at is null"
             )
-        return self._as_keys(hop.key, _union(parts))
+        return [self._as_keys(hop.key, _union(parts))] if parts else []
 
     def _as_keys(self, key: ForeignKey, referred: str) -> str:
         """Values of a foreign key under the names of the parent's key, by which the parent's rows are called from then on."""
@@ -121,7 +131,7 @@ class Touching:
         key = self.contract.tables[table].key
         parts = [f"select {columns(key)}, batch_id\nfrom {alone}"]
         for hop in hops:
-            parts += [self._parents(hop, ()), self._children(hop, alone)]
+            parts += [*self._parents(hop, ()), self._children(hop, alone)]
             above = (
                 f"select {columns(hop.key.columns, 'child')}, touched.batch_id\nfrom {self._raw(table)} as child\n"
                 f"inner join {alone} as touched on {row(key, 'child')} = {row(key, 'touched')}"
@@ -160,7 +170,9 @@ def values_in_batches(child: str, key: Sequence[str], seen: int) -> str:
     )
 
 
-def touching(plan: Plan, family: Family, *, seen: int, since: tuple[datetime, datetime] | None = None) -> Touching:
+def touching(
+    plan: Plan, family: Family, *, seen: int, since: tuple[datetime, datetime] | None = None, changed: Collection[str] | None = None
+) -> Touching:
     """The groups of a family that batches after one have touched.
 
     Args:
@@ -168,6 +180,7 @@ def touching(plan: Plan, family: Family, *, seen: int, since: tuple[datetime, da
         family: The family.
         seen: The batch.
         since: From when to when time alone may have changed rows; None if it has not.
+        changed: See `Touching`.
     """
     contract = plan.contracts[family.group.system]
     rules = []
@@ -178,4 +191,4 @@ def touching(plan: Plan, family: Family, *, seen: int, since: tuple[datetime, da
             rules.append(
                 (rule.touches[1], f"select {key}, null::bigint as batch_id\nfrom {relation(*plan.relation_of(rule.name))}\nwhere {is_due}")
             )
-    return Touching(contract, family.influence, seen, tuple(rules))
+    return Touching(contract, family.influence, seen, tuple(rules), changed)

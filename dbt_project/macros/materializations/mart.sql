@@ -16,7 +16,7 @@
         {% do run_query('analyze ' ~ changes) %}
     {% else %}
         {# That the columns are those of the contract was asserted when the table was made, for the same definition. #}
-        {% set grouped_by = refresh_under_way()['relations'][model.name]['grouped_by'] %}
+        {% set grouped_by = known_of(model.name)['grouped_by'] %}
         {% call statement('main') -%}
             {{ commit_lazily() }};
             insert into {{ changes }} ({{ columns }})
@@ -31,7 +31,7 @@
         #}
         {% do run_query('analyze ' ~ changes ~ (' (' ~ get_quoted_csv(grouped_by) ~ ')' if grouped_by else '')) %}
         {# Marts that follow this one come after it, and begin with the groups that its rows have touched. #}
-        {% for statement in refresh_under_way()['relations'][model.name]['then'] %}{% do run_query(statement) %}{% endfor %}
+        {% for statement in known_of(model.name)['then'] %}{% do run_query(statement) %}{% endfor %}
     {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -202,7 +202,7 @@ class House:
         together = [model.name for model in self.plan.published_with(marts)]
         part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in together)] if marts else []
         with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
-            begun = engine.begin(full="--full-refresh" in flags, at=self._moment)
+            begun = engine.begin(full="--full-refresh" in flags, marts=together if marts else (), at=self._moment)
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
             result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
             try:

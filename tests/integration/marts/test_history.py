@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dagster_project.marts.plan import HISTORY
 from tests.dbt_manifest import marts_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
@@ -86,3 +87,12 @@ def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(hous
         engine.publish()
     assert house.warehouse(ended) == [(False,)]
     assert said(house, "experiment_summary", "experiment_summary_history") == said(house, "experiment_summary")
+
+
+def test_open_versions_are_found_by_an_index(house: House) -> None:
+    """However many versions have ended: without it, each publication reads them all."""
+    refresh(house)
+    found = house.warehouse(
+        "select tablename, indexdef ~ 'valid_to IS NULL' from pg_indexes where schemaname = 'analytics' and indexname ~ '_open$' order by 1"
+    )
+    assert found == [(history.name, True) for history in house.plan.project.of_kind(HISTORY)]

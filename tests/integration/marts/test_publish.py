@@ -10,7 +10,7 @@ import pytest
 
 from dagster_project.marts.engine import NothingPublished
 from dagster_project.marts.plan import STEP
-from tests.integration.marts.conftest import House
+from tests.integration.marts.conftest import House, messages
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
 # What data tests find is the matter of few tests here; to all others they would only take time.
@@ -321,6 +321,21 @@ def test_sync_during_a_build_is_not_published(published: House) -> None:
         assert not engine.end({model.name: "select" for model in published.plan.project.models.values()})
     assert "a sync wrote new rows while the marts were built" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
+
+
+def test_model_that_a_refresh_was_begun_without_is_not_built(published: House) -> None:
+    """Its touched groups are not known: it would look as if nothing had changed."""
+    published.build(flags=NO_TESTS)
+    published.fill(rows(2))
+    with published.engine() as engine, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RUNMART_REFRESH", engine.begin(full=False, marts=["model_performance"]).started_at.isoformat())
+        built = published.dbt("build", *NO_TESTS, "--select", "model_performance")
+        other = published.dbt("build", *NO_TESTS, "--select", "fct_runs int_predictions_parsed")
+    assert built.success
+    assert {line.partition(":")[0] for line in messages(other).splitlines() if "was begun without" in line} == {
+        "fct_runs",
+        "int_predictions_parsed",
+    }
 
 
 def test_mart_without_its_steps_is_refused(published: House) -> None:

@@ -202,9 +202,32 @@ def test_sql_finds_what_walking_finds(shop: psycopg2.extensions.connection, grou
         with shop.cursor() as cursor:
             cursor.execute(Touching(SHOP, ways, SEEN).query())
             found = {tuple(row[:-1]): row[-1] for row in cursor.fetchall()}
+            changed = {table for table, listed in rows.items() if any(row.batch > SEEN for row in listed)}
+            cursor.execute(Touching(SHOP, ways, SEEN, changed=changed).query())
+            assert {tuple(row[:-1]): row[-1] for row in cursor.fetchall()} == found, seed
         assert found == touched(rows, ways), seed
         some += bool(found)
     assert some > 20
+
+
+@pytest.mark.parametrize(("group", "behind"), GROUPS)
+def test_tables_without_changes_are_not_asked(shop: psycopg2.extensions.connection, group: str, behind: set[str]) -> None:
+    """Each table alone; what it touches is found, and where it touches nothing nothing is."""
+    ways = influence(SHOP, group, behind, is_compared=lambda _: False)
+    for seed in range(5):
+        rows = state(seed)
+        for changed in (*rows, None):
+            alone = {
+                table: [replace(row, batch=row.batch if table == changed else min(row.batch, SEEN)) for row in listed]
+                for table, listed in rows.items()
+            }
+            fill(shop, alone)
+            with shop.cursor() as cursor:
+                query = Touching(SHOP, ways, SEEN, changed={changed} if changed else ()).query()
+                cursor.execute(query)
+                assert {tuple(row[:-1]): row[-1] for row in cursor.fetchall()} == touched(alone, ways), (seed, changed)
+            asked = {table for table in rows if f'"{table}"\nwhere _batch_id >' in query}
+            assert asked <= {changed}
 
 
 @pytest.mark.parametrize(("group", "behind"), GROUPS)

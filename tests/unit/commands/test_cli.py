@@ -200,6 +200,13 @@ def test_failed_check_is_told_as_json_with_code_and_as_text_with_its_rows(capsys
     )
 
 
+def test_failed_check_that_counts_no_rows_is_told_with_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "2 rows of 20 groups differ; run `runmart verify [mart] --repair`"
+    failed = evaluation(passed=False)._replace(metadata={}, description=said)
+    results.show_verdict(RunReport("verify", "r1", failed_checks=[failed]))
+    assert " ".join(capsys.readouterr().out.split()).endswith(f"ERROR shop/orders orders__key_is_unique: {said}")
+
+
 def event(kind: DagsterEventType, step: str = "step", **details: object) -> DagsterEvent:
     """As much of an event as its readers look at."""
     return cast("DagsterEvent", SimpleNamespace(event_type=kind, step_key=step, **details))

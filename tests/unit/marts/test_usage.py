@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.marts.usage import columns_used, computed_of_all, relations_read
+from dagster_project.marts.usage import columns_used, computed_of_all, looked_up, relations_read
 
 RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
 VIEWS = {
@@ -105,3 +105,29 @@ def test_relations_are_found_wherever_they_are_read(query: str, read: set[tuple[
 )
 def test_what_is_computed_of_all_rows_is_found(query: str, parts: int) -> None:
     assert len(computed_of_all(query, VIEWS, RAW)) == parts
+
+
+LATERAL = 'select * from "w"."staging"."customers" as c cross join lateral (select total from {orders} where {condition}) as l'
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (LATERAL.format(orders='"w"."staging"."orders" as o', condition="o.customer_id = c.id"), {("staging", "orders")}),
+        (LATERAL.format(orders='"w"."staging"."orders" as o', condition="total > 0 and c.id = o.customer_id"), {("staging", "orders")}),
+        # Not so many rows that looking them up is cheap.
+        (LATERAL.format(orders='"w"."staging"."orders" as o', condition="o.customer_id > c.id"), set()),
+        (LATERAL.format(orders='"w"."staging"."orders" as o', condition="o.customer_id = c.id or total > 0"), set()),
+        # Another row of the same query is not one outside.
+        (LATERAL.format(orders='"w"."staging"."orders" as o, "w"."staging"."orders" as p', condition="o.id = p.id"), set()),
+        (
+            LATERAL.format(orders='"w"."staging"."orders" as o', condition="o.customer_id = c.id")
+            + ' where exists (select 1 from "w"."staging"."orders")',
+            set(),
+        ),
+        ('select total from "w"."staging"."orders"', set()),
+        ("select from where", set()),
+    ],
+)
+def test_what_is_read_for_rows_outside_only_is_looked_up(query: str, found: set[tuple[str, str]]) -> None:
+    assert looked_up(query) == found

@@ -1,26 +1,32 @@
 with mentioned as (
 
-    select {{ utc_date('first_run_started_at') }} as mentioned_on from {{ ref('experiment_summary') }}
+    select
+        {{ utc_date('min(first_run_started_at)') }} as first_on,
+        {{ utc_date('max(last_run_started_at)') }} as last_on
+    from {{ ref('experiment_summary') }}
     union all
-    select {{ utc_date('last_run_started_at') }} as mentioned_on from {{ ref('experiment_summary') }}
-    union all
-    select {{ utc_date('first_target_at') }} as mentioned_on from {{ ref('forecast_accuracy') }}
+    select
+        {{ utc_date('min(first_target_at)') }} as first_on,
+        {{ utc_date('max(last_target_at)') }} as last_on
+    from {{ ref('forecast_accuracy') }}
     where rollup_level = 'model'
     union all
-    select {{ utc_date('last_target_at') }} as mentioned_on from {{ ref('forecast_accuracy') }}
-    where rollup_level = 'model'
+    select
+        {{ utc_date('min(valid_from)') }} as first_on,
+        {{ utc_date('max(valid_from)') }} as last_on
+    from {{ ref('registry_timeline') }}
     union all
-    select {{ utc_date('valid_from') }} as mentioned_on from {{ ref('registry_timeline') }}
-    union all
-    select {{ utc_date(refresh_started_at()) }} as mentioned_on
+    select
+        {{ utc_date(refresh_started_at()) }} as first_on,
+        {{ utc_date(refresh_started_at()) }} as last_on
 
 ),
 
 bounds as (
 
     select
-        cast(date_trunc('year', min(mentioned_on)) as date) as first_day,
-        cast(date_trunc('year', max(mentioned_on)) + interval '1 year' - interval '1 day' as date) as last_day
+        cast(date_trunc('year', min(first_on)) as date) as first_day,
+        cast(date_trunc('year', max(last_on)) + interval '1 year' - interval '1 day' as date) as last_day
     from mentioned
 
 ),
