@@ -115,6 +115,13 @@ class Plan:
         model = self.project.models[name]
         return [name] if model.kind != VIEW else [mart for read in model.models for mart in self._marts_shown(read)]
 
+    def touched_with(self, name: str) -> list[str]:
+        """The marts whose touched groups tell which rows of a mart, a view or a history differ; none if its rows do not name these."""
+        model = self.project.models[name]
+        marts, past = (frozenset({name}), frozenset()) if model.kind == MART else self.project.read_past_marts(name)
+        are_named = all(group and {*group} <= {*model.columns} for group in map(self.group_columns, marts))
+        return sorted(marts) if are_named and not past else []
+
     def following(self, model: str) -> Followers | None:
         """The followers that a mart or a step is among."""
         return next((followers for followers in self.followers if model in followers.models), None)

@@ -28,15 +28,14 @@
 {% endmacro %}
 
 {% macro is_in_touched_group(mart, relation) -%}
-    {%- set known = refresh_under_way()['relations'][mart.identifier] -%}
-    {%- if not known['grouped_by'] -%}
-    true
+    {%- for touched in known_of(mart.identifier)['touched'] -%}
+    {{ '(' if loop.first }}exists (
+        select 1 from analytics_next.{{ adapter.quote(touched['groups']) }} as touched
+        where {% for column in touched['columns'] %}touched.{{ adapter.quote(column) }} = {{ relation }}.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}{% endfor %}
+    ){{ ')' if loop.last else ' or ' }}
     {%- else -%}
-    exists (
-        select 1 from analytics_next.{{ adapter.quote(known['groups']) }} as touched
-        where {% for column in known['grouped_by'] %}touched.{{ adapter.quote(column) }} = {{ relation }}.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}{% endfor %}
-    )
-    {%- endif -%}
+    true
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro drop_if_there(relation) %}

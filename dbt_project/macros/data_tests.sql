@@ -8,11 +8,10 @@
     {% if reads_recomputed_rows(relation) and not config.get('where') %}
         {% set test, arguments = model.test_metadata.name, model.test_metadata.kwargs %}
         {% set grain = arguments.columns if test == 'unique_grain' else [arguments.column_name] %}
-        {% set grouped_by = refresh_under_way()['relations'][relation.identifier]['grouped_by'] %}
-        {% set is_of_groups = test in ['unique', 'unique_grain'] and not grouped_by | reject('in', grain) | list %}
+        {% set is_of_groups = test in ['unique', 'unique_grain'] and not grouped_by(relation.identifier) | reject('in', grain) | list %}
         {% if test in ['not_null', 'accepted_values', 'holds'] or is_of_groups %}
-            {% do return(changes_of(relation)) %}
-        {% elif test == 'unique' %}
+            {% do return(changes_of(relation) if is_mart(relation) else '(' ~ shown_of_recomputed(relation) ~ ') as tested') %}
+        {% elif test == 'unique' and is_mart(relation) %}
             {% do return('(' ~ rows_like_recomputed(relation, arguments.column_name) ~ ') as tested') %}
         {% endif %}
     {% endif %}
@@ -20,7 +19,7 @@
 {% endmacro %}
 
 {% macro default__test_relationships(model, column_name, to, field) %}
-    {%- if model is string or not (reads_recomputed_rows(model) and reads_recomputed_rows(to)) -%}
+    {%- if model is string or not (is_mart(model) and is_mart(to) and reads_recomputed_rows(model) and reads_recomputed_rows(to)) -%}
 {{ dbt.default__test_relationships(model, column_name, to, field) }}
     {%- else -%}
 with lost_parents as (
@@ -63,8 +62,17 @@ where
 
 {% macro reads_recomputed_rows(relation) %}
     {% set is_read_whole = not execute or relation.schema != 'analytics_next' or config.get('severity', 'error') | lower != 'error' %}
-    {% do return(not is_read_whole and 'grouped_by' in refresh_under_way()['relations'].get(relation.identifier, {})) %}
+    {% do return(not is_read_whole and 'touched' in refresh_under_way()['relations'].get(relation.identifier, {})) %}
 {% endmacro %}
+
+{% macro is_mart(relation) %}
+    {% set node = (graph.nodes or {}).get('model.' ~ project_name ~ '.' ~ relation.identifier) %}
+    {% do return(node and node.config.materialized == 'mart') %}
+{% endmacro %}
+
+{% macro shown_of_recomputed(relation) -%}
+    select shown.* from {{ relation }} as shown where {{ is_in_touched_group(relation, 'shown') }}
+{%- endmacro %}
 
 {% macro rows_like_recomputed(relation, column) -%}
     select {{ column }} from {{ changes_of(relation) }}

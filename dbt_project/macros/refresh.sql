@@ -52,6 +52,10 @@
     {% do return(known) %}
 {% endmacro %}
 
+{% macro grouped_by(name) %}
+    {% do return(known_of(name)['touched'] | sum(attribute='columns', start=[]) | unique | list) %}
+{% endmacro %}
+
 {# Nothing that a refresh builds must survive a crash before it is published; the commit of the publication waits for all before it. #}
 {% macro commit_lazily() -%}
     set local synchronous_commit = off

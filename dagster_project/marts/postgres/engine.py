@@ -349,14 +349,20 @@ class PostgresEngine:
             for name in (name for name in family.models if name in known):
                 known[name]["reads"] |= {of: view for of, view in narrowed.items() if of not in look_ups.get(name, ())}
         for mart in (mart for mart in self._plan.marts if mart.name in known):
-            entry = known[mart.name]
-            entry["grouped_by"] = self._plan.group_columns(mart.name)
-            if not mart.is_whole:
-                entry["groups"] = self._plan.touched_of(mart.name)
-            entry["then"] = [
+            known[mart.name]["touched"] = self._touched([mart.name])
+            known[mart.name]["then"] = [
                 noting_touched(self._plan, followers, mart.name) for followers in self._plan.followers if mart.name in followers.followed
             ]
+        for shown in self._plan.project.of_kind(VIEW, HISTORY):
+            marts = self._plan.touched_with(shown.name)
+            if marts and {*marts} <= {*known}:
+                known[shown.name] = {"touched": self._touched(marts)}
         return known
+
+    def _touched(self, marts: Sequence[str]) -> list[dict[str, Any]]:
+        """Tables of touched groups, and the columns that name these in marts."""
+        groups = {self._plan.touched_of(mart): self._plan.group_columns(mart) for mart in marts if self._plan.group_columns(mart)}
+        return [{"groups": table, "columns": columns} for table, columns in groups.items()]
 
     def _next_due_at(self, cursor: Cursor, refresh: state.UnderWay) -> datetime | None:
         """When a mart will be out of date by the passing of time alone."""

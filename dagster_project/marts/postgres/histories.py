@@ -25,10 +25,10 @@ def end_versions(history: Model, deleted: str) -> str:
     )
 
 
-def index_open_versions(history: Model) -> str:
-    """A statement that makes the index by which open versions are found, however many have ended."""
-    index = quoted(shortened(f"{history.name}_open"))
-    return f"create index if not exists {index} on {_published(history)} ({columns(_identity(history))}) where {VALID_TO} is null"
+def index_versions(history: Model) -> str:
+    """A statement that makes the index by which the versions of a row are found, however many others there are."""
+    index = quoted(shortened(f"{history.name}_versions"))
+    return f"create index if not exists {index} on {_published(history)} ({columns(_identity(history))})"
 
 
 def forget_versions(history: Model) -> str:

@@ -16,7 +16,7 @@ from dagster_project.errors import RunmartError
 from dagster_project.marts.lineage import MART, Model
 from dagster_project.marts.plan import HISTORY, VIEW, Plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of, is_group_of, is_in_touched_group
-from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions, index_open_versions
+from dagster_project.marts.postgres.histories import begin_versions, end_versions, forget_versions, index_versions
 from dagster_project.marts.postgres.names import columns, literal, quoted, relation
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.roles import ANALYST
@@ -156,7 +156,10 @@ class Publishing:
     def keep(self, history: Model, days: int | None) -> Iterator[str]:
         """Statements that begin a history which has not been published yet, and forget old versions; take `published_at` and `days`."""
         if self._is_set_up(history):
-            yield index_open_versions(history)
+            yield index_versions(history)
+            # Until now there was nothing to show.
+            candidate = relation(CANDIDATES, history.name)
+            yield f"create or replace view {candidate} as select {columns(history.columns)} from {_published(history)}"
         if (history.schema, history.name) not in self.known and history.history_of:
             yield begin_versions(history, relation(history.schema, history.history_of))
         if days is not None:

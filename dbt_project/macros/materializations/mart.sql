@@ -16,7 +16,7 @@
         {% do run_query('analyze ' ~ changes) %}
     {% else %}
         {# That the columns are those of the contract was asserted when the table was made, for the same definition. #}
-        {% set grouped_by = known_of(model.name)['grouped_by'] %}
+        {% set grouped_by = grouped_by(model.name) %}
         {% call statement('main') -%}
             {{ commit_lazily() }};
             insert into {{ changes }} ({{ columns }})

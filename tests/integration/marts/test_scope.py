@@ -31,6 +31,7 @@ RUNS = [
     for key in (1, 2)
 ]
 
+LIKE_PUBLISHED = "insert into analytics.experiment_summary_history select * from analytics.experiment_summary_history"
 MODEL = {"model_name": "m", "model_type": "t", "framework": "f", "model_config": "{}", "created_at": STARTED}
 
 
@@ -149,6 +150,31 @@ def test_recomputed_rows_are_tested(one_recomputed: House, monkeypatch: pytest.M
     result = one_recomputed.dbt("build", "--resource-type", "test", "--select", "fct_runs", "experiment_summary")
     assert result.success == (failing is None), messages(result)
     assert (failing or "") in messages(result)
+
+
+@pytest.mark.parametrize(
+    ("damage", "failing"),
+    [
+        ("insert into analytics_next.experiment_summary__changes table analytics_next.experiment_summary__changes", True),
+        ("insert into analytics.experiment_summary table analytics.experiment_summary", False),
+        (f"{LIKE_PUBLISHED} where experiment_id = 2", True),
+        (f"{LIKE_PUBLISHED} where experiment_id = 1", False),
+    ],
+)
+def test_views_and_histories_are_tested_in_recomputed_groups(
+    one_recomputed: House, monkeypatch: pytest.MonkeyPatch, damage: str, failing: bool
+) -> None:
+    """Experiment 2 was recomputed; what is published of 1 was tested before."""
+    one_recomputed.reset()
+    shown = ("mv_experiment_summary", "experiment_summary_history")
+    one_recomputed.warehouse(damage)
+    ((started_at,),) = one_recomputed.warehouse("select started_at from ops.refresh_under_way")
+    monkeypatch.setenv("RUNMART_REFRESH", started_at.isoformat())
+    result = one_recomputed.dbt("build", "--resource-type", "test", "--select", *shown)
+    assert result.success != failing, messages(result)
+    assert any(f"unique_{each}" in messages(result) or f"grain_{each}" in messages(result) for each in shown) == failing
+    monkeypatch.delenv("RUNMART_REFRESH")
+    assert not one_recomputed.dbt("test", "--select", *shown).success
 
 
 def test_all_rows_are_tested_when_tests_run_by_themselves(one_recomputed: House) -> None:

@@ -179,13 +179,14 @@ def test_without_a_terminal_an_import_asks_nothing_and_reads_no_setting(monkeypa
         cli.import_(CASES / "import_exogenous.csv", "mine", as_json=as_json)
 
 
-def evaluation(*, passed: bool) -> AssetCheckEvaluation:
+def evaluation(*, passed: bool, description: str | None = None) -> AssetCheckEvaluation:
     return AssetCheckEvaluation(
         asset_key=AssetKey(["shop", "orders"]),
         check_name="orders__key_is_unique",
         passed=passed,
-        metadata={"failing_rows": MetadataValue.int(3)},
+        metadata={} if description else {"failing_rows": MetadataValue.int(3)},
         severity=AssetCheckSeverity.ERROR,
+        description=description,
     )
 
 
@@ -202,7 +203,7 @@ def test_failed_check_is_told_as_json_with_code_and_as_text_with_its_rows(capsys
 
 def test_failed_check_that_counts_no_rows_is_told_with_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     said = "2 rows of 20 groups differ; run `runmart verify [mart] --repair`"
-    failed = evaluation(passed=False)._replace(metadata={}, description=said)
+    failed = evaluation(passed=False, description=said)
     results.show_verdict(RunReport("verify", "r1", failed_checks=[failed]))
     assert " ".join(capsys.readouterr().out.split()).endswith(f"ERROR shop/orders orders__key_is_unique: {said}")
 
