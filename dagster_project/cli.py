@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dagster_project.check_cli import check_app
 from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
+from dagster_project.job_runs import check_setup, run, say
 from dagster_project.postgres.roles import ANALYST
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
@@ -37,10 +39,7 @@ from dagster_project.results import (
 from dagster_project.settings import ConfigurationError
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
-from dagster_project.terminal import AsJson, err, help_if_alone, out, print_error, print_json
-
-if TYPE_CHECKING:
-    from dagster_project.commands.runs import RunReport
+from dagster_project.terminal import AsJson, err, help_if_alone, out, print_json
 
 app = typer.Typer(
     add_completion=False,
@@ -49,6 +48,7 @@ app = typer.Typer(
     epilog="A command that fails prints one line that begins with `error:` and exits with 1; one that is not understood exits with 2.",
 )
 app.add_typer(source_app, name="source")
+app.add_typer(check_app, name="check")
 
 DEMO_SYSTEM = "forecast_tracking"
 
@@ -94,11 +94,11 @@ def demo(as_json: AsJson = False) -> None:
         raise ConfigurationError(
             "the demo writes into its source database; unset RUNMART_SOURCE_FORECAST_TRACKING_URL to use the embedded one"
         )
-    _say("starting PostgreSQL and migrating", as_json)
+    say("starting PostgreSQL and migrating", as_json)
     _migrate(databases)
-    _say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
-    workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: _say(f"  {line}", as_json))
-    report = _run("sync_and_refresh", databases, as_json)
+    say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
+    workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: say(f"  {line}", as_json))
+    report = run("sync_and_refresh", databases, as_json)
     leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
         print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
@@ -153,7 +153,7 @@ def migrate(systems: Systems = None) -> None:
 def sync(systems: Systems = None, as_json: AsJson = False) -> None:
     """Bring raw tables to a snapshot of their source, and check them."""
     databases = setup.find_databases()
-    reports = [_run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
+    reports = [run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
     if as_json:
         print_json([as_dict(report) for report in reports])
         return
@@ -178,7 +178,7 @@ def reconcile(
 
     databases = setup.find_databases()
     reports = {
-        system: _run(f"reconcile_{system}", databases, as_json, reconcile_config(system, names, is_repairing=repair))
+        system: run(f"reconcile_{system}", databases, as_json, reconcile_config(system, names, is_repairing=repair))
         for system, names in tables_by_system(systems or (), tables or ()).items()
     }
     if as_json:
@@ -203,7 +203,7 @@ def refresh(
     """Bring the marts up to date with raw; check and publish them."""
     databases = setup.find_databases()
     # Told also when there is nothing to do.
-    _check_setup(databases)
+    check_setup(databases)
     current = None if full else current_refresh(databases.warehouse())
     if current is not None:
         if as_json:
@@ -211,18 +211,12 @@ def refresh(
         else:
             show_nothing_new(current)
         return
-    report = _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": full}}}})
+    report = run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": full}}}})
     if as_json:
         print_json(as_dict(report))
         return
     show_published_rows(report)
     show_verdict(report)
-
-
-@app.command()
-def check(as_json: AsJson = False) -> None:
-    """Run every check on what is there; build nothing."""
-    _one_job("check", as_json)
 
 
 @app.command()
@@ -242,10 +236,10 @@ def verify(
 
     databases = setup.find_databases()
     config = {"ops": {"verification": {"config": {"groups": None if full else sample, "marts": known_marts(marts or ())}}}}
-    report = _run("verify", databases, as_json, config)
+    report = run("verify", databases, as_json, config)
     if repair and report.failed_checks:
-        _run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": True}}}})
-        report = _run("verify", databases, as_json, config)
+        run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": True}}}})
+        report = run("verify", databases, as_json, config)
     if as_json:
         print_json(as_dict(report))
     else:
@@ -359,49 +353,3 @@ def import_(
         print_json({**asdict(summary), **backtest_as_dict(backtest)})
     else:
         show_import(summary)
-
-
-def _one_job(job: str, as_json: bool) -> None:
-    report = _run(job, setup.find_databases(), as_json)
-    if as_json:
-        print_json(as_dict(report))
-    else:
-        show_verdict(report)
-
-
-def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None = None) -> "RunReport":
-    """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
-    from dagster_project.commands.progress import Progress  # noqa: PLC0415
-    from dagster_project.commands.runs import run_job  # noqa: PLC0415
-    from dagster_project.resources.instance import open_instance  # noqa: PLC0415
-
-    _check_setup(databases)
-    _say(f"running {job}", as_json)
-    progress = Progress(lambda line: _say(line, as_json))
-    with open_instance(databases) as instance:
-        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
-    if not report.is_success:
-        if as_json:
-            print_json(as_dict(report))
-        else:
-            show_findings(report)
-            show_verdict(report)
-        for error in report.errors:
-            print_error(error)
-        err.print(
-            f"run {report.run_id} failed; what was published before is unchanged; `runmart up` shows the run, its checks and their rows"
-        )
-        raise SystemExit(1)
-    return report
-
-
-def _check_setup(databases: Databases) -> None:
-    """Tell of a mistake in a contract, and of a database that cannot be used, before anything starts."""
-    setup.known_systems(())
-    setup.check_connections(databases)
-
-
-def _say(line: str, as_json: bool) -> None:
-    """Progress goes to stderr, so that stdout holds results only; with --json there is none."""
-    if not as_json:
-        err.print(line.replace("[", r"\["))

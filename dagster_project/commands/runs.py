@@ -28,7 +28,7 @@ from dagster_shared.error import SerializableErrorInfo
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
 from dagster_project.errors import RunmartError
-from dagster_project.internals.dagster import create_run, execute_run
+from dagster_project.internals.dagster import create_run, execute_run, restore_verdicts
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 CODE_LOCATION = "runmart"
@@ -88,6 +88,8 @@ def run_job(
             _note(report, event)
             told.show(event)
     report.seconds = round(time.monotonic() - started, 1)
+    if not report.is_success:
+        restore_verdicts(instance, run.run_id)
     return report
 
 

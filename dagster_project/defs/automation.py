@@ -12,9 +12,11 @@ import dagster as dg
 
 from dagster_project.components.source_system import WARNINGS, reconcile_config
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.defs.agreement import native_checks_of
+from dagster_project.defs.quality import asking_everything
 from dagster_project.defs.transformation import schemas
 from dagster_project.defs.verification import checks_of
-from dagster_project.internals.dagster import last_verdicts
+from dagster_project.internals.dagster import last_verdicts, restore_verdicts
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.warehouse import Namespace
@@ -39,19 +41,20 @@ def _jobs(namespace: Namespace) -> Iterator[Any]:
     """The jobs of one warehouse.
 
     A selection of assets takes their checks along; a check that a job left out would never run on what the job builds. Marts are held
-    against raw by a job of their own: what a refresh has just computed it need not compute twice.
+    against raw, and compiled checks against Great Expectations, by jobs of their own: what was just computed need not be computed twice.
     """
 
     def job(name: str, selection: dg.AssetSelection, description: str, config: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         return dg.define_asset_job(namespace.label(name), selection, description=description, config=config)
 
-    raw, everything = _groups(namespace, *_SYSTEMS), _groups(namespace, *_SYSTEMS) | _models(namespace)
-    models = _models(namespace) - checks_of(namespace)
+    of_their_own = checks_of(namespace) | native_checks_of(namespace)
+    raw, models = _groups(namespace, *_SYSTEMS) - of_their_own, _models(namespace) - of_their_own
     yield job("sync_and_refresh", raw | models, "Read every source, check, rebuild the marts, check, publish.")
     yield job("refresh", models, "Rebuild the marts from raw, check, publish.")
-    yield job("check", everything - everything.without_checks(), "Run every check on what is there, build nothing.")
+    checks = (raw | _models(namespace)) - (raw | _models(namespace)).without_checks() - native_checks_of(namespace)
+    yield job("check", checks, "Run every check on all rows that are there, build nothing.", asking_everything(namespace))
     for system in _SYSTEMS:
-        tables = _groups(namespace, system)
+        tables = _groups(namespace, system) - of_their_own
         yield job(f"sync_{system}", tables, f"Read {system} and check its raw tables.")
         yield job(
             f"reconcile_{system}",
@@ -73,7 +76,8 @@ def _schedule(namespace: Namespace, name: str, job: str, cron: str) -> dg.Schedu
 
 @dg.run_failure_sensor(monitor_all_code_locations=True, default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-    """Report a run that failed, with its first error."""
+    """Report a run that failed, with its first error; checks that it has not come to say what they said before."""
+    restore_verdicts(context.instance, context.dagster_run.run_id)
     alerts.send(
         title=f"Runmart: run of {context.dagster_run.job_name} failed",
         body=f"{context.failure_event.message}\nRun: {context.dagster_run.run_id}\nNext: open the run in the Dagster UI (`runmart up`).",

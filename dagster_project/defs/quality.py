@@ -1,75 +1,134 @@
 """The suites as asset checks.
 
-Belongs here: one check definition per suite, and how a result looks in Dagster. Does not belong here: what is expected (`expectations/`)
-and how it is found out (`quality/`). Checks stand in definitions of their own: specs on an asset would make all other checks of an
-automated run vanish.
+Belongs here: one step per system that checks its raw tables, one for all marts, and how a result looks in Dagster. Does not belong here:
+what is expected (`expectations/`) and how it is found out (`quality/`). Checks stand in definitions of their own: specs on an asset would
+make all other checks of an automated run vanish.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
 import psycopg2
 
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.data_docs import write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
-from dagster_project.quality.validation import CheckResult, validate
+from dagster_project.quality.validation import CheckResult, Project, Validation, validations
 from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 
 _MAX_RETRIES = 3
 
 
-def expectation_checks(suite: Suite, namespace: Namespace) -> dg.AssetChecksDefinition:
-    """The checks of one raw table or mart; any of them can be run alone."""
-    asset = dg.AssetKey(namespace.path(*suite.asset_key))
+class CheckConfig(dg.Config):
+    """How much is asked.
+
+    Attributes:
+        everything: Ask about all rows, instead of those whose verdicts may have changed since they were asked about.
+    """
+
+    everything: bool = False
+
+
+def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.AssetChecksDefinition:
+    """The checks of the raw tables of a system, or of all marts; any of them can be run alone."""
 
     @dg.multi_asset_check(
-        name=namespace.label("_".join((*suite.asset_key, "expectations"))),
+        name=namespace.label(step_of(suites[0].system)),
         specs=[
             dg.AssetCheckSpec(
-                suite.check_name(expectation),
-                asset=asset,
+                expectation.meta.check,
+                asset=_asset(suite, namespace),
                 description=expectation.description,
                 blocking=expectation.severity is Severity.CRITICAL,
                 metadata={"expectation": expectation.type, "level": expectation.meta.level},
             )
+            for suite in suites
             for expectation in suite.expectations
         ],
         can_subset=True,
     )
-    def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
-        selected = suite.only({key.name for key in context.selected_asset_check_keys})
-        yield from _run(context, asset, selected, warehouses.of(namespace))
+    def check(
+        context: dg.AssetCheckExecutionContext, config: CheckConfig, warehouses: dg.ResourceParam[Warehouses]
+    ) -> Iterator[dg.AssetCheckResult]:
+        yield from _run(context, suites, config, warehouses.of(namespace))
 
     return check
 
 
-def _run(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey, suite: Suite, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+def step_of(system: str) -> str:
+    """The step that checks the raw tables of a system, or the marts."""
+    return f"{system}_expectations"
+
+
+def asking_everything(namespace: Namespace) -> Mapping[str, Any]:
+    """Configuration of a run whose checks ask about all rows."""
+    systems = dict.fromkeys(suite.system for suite in load_suites().values())
+    return {"ops": {namespace.label(step_of(system)): {"config": {"everything": True}} for system in systems}}
+
+
+def _asset(suite: Suite, namespace: Namespace) -> dg.AssetKey:
+    return dg.AssetKey(namespace.path(*suite.asset_key))
+
+
+def _run(
+    context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], config: CheckConfig, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult]:
     op_context = context.op_execution_context
+    selected = {suite.name: suite for suite in _selected(suites, context.selected_asset_check_keys, warehouse.namespace)}
     try:
-        validation = validate(warehouse.url, suite)
-        record(warehouse.url, suite, validation, op_context.run_id)
+        for validation in validations(warehouse.url, [*selected.values()], _project(), everything=config.everything):
+            suite = selected[validation.suite]
+            if validation.is_news:
+                record(warehouse.url, suite, validation, op_context.run_id)
+            page = _page(suite, validation, op_context.run_id, warehouse)
+            yield from (_result(_asset(suite, warehouse.namespace), result, page) for result in validation.results)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
-    page = write_page(warehouse.data_docs, suite, validation, op_context.run_id)
-    for result in validation.results:
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=result.check_name,
-            passed=result.is_success,
-            severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.CRITICAL else dg.AssetCheckSeverity.WARN,
-            description=result.error,
-            metadata={**_metadata(result), "data_docs": dg.MetadataValue.path(page)},
-        )
+
+
+def _selected(suites: Sequence[Suite], checks: Collection[dg.AssetCheckKey], namespace: Namespace) -> Iterator[Suite]:
+    """The suites with those of their checks that are to run."""
+    for suite in suites:
+        kept = suite.only({key.name for key in checks if key.asset_key == _asset(suite, namespace)})
+        if kept.expectations:
+            yield kept
+
+
+def _page(suite: Suite, validation: Validation, run_id: str, warehouse: Warehouse) -> Mapping[str, Any]:
+    """Where a person reads what was checked; nothing where all is as it was."""
+    if not validation.is_news:
+        return {}
+    return {"data_docs": dg.MetadataValue.path(write_page(warehouse.data_docs, suite, validation, run_id))}
+
+
+def _result(asset: dg.AssetKey, result: CheckResult, page: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=result.check_name,
+        passed=result.is_success,
+        severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.CRITICAL else dg.AssetCheckSeverity.WARN,
+        description=result.error,
+        metadata={**_metadata(result), **page},
+    )
+
+
+@cache
+def _project() -> Project:
+    return Project(load_contracts(), load_plan())
 
 
 def _metadata(result: CheckResult) -> Mapping[str, Any]:
     metadata = {
         "failing_rows": result.failing_rows,
+        "batch_id": result.batch_id,
         "evaluated_rows": result.evaluated_rows,
         "error": result.error,
         "failing_sample": _table(result.failing_sample) if result.failing_sample else None,
@@ -89,4 +148,7 @@ def quality(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Checks for every suite."""
     # Read when metrics are checked; a fault in the file is told when the definitions load, as one in a suite is.
     load_metric_ranges()
-    return dg.Definitions(asset_checks=[expectation_checks(suite, namespace_of(context)) for suite in load_suites().values()])
+    by_system: defaultdict[str, list[Suite]] = defaultdict(list)
+    for suite in load_suites().values():
+        by_system[suite.system].append(suite)
+    return dg.Definitions(asset_checks=[expectation_checks(suites, namespace_of(context)) for suites in by_system.values()])

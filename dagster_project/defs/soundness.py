@@ -109,7 +109,7 @@ def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[
     found = ((asset, suites.get(shared_part(asset.path))) for asset in sorted(assets))
     return {
         asset: [
-            dg.AssetCheckKey(asset, suite.check_name(expectation))
+            dg.AssetCheckKey(asset, expectation.meta.check)
             for expectation in suite.expectations
             if expectation.severity is Severity.CRITICAL
         ]

@@ -65,6 +65,23 @@ def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheck
     return found
 
 
+def restore_verdicts(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Let checks that a run has planned and not come to say what they said before: no data has failed them.
+
+    A check whose run has ended without a verdict is shown as failed.
+    """
+    storage = instance.event_log_storage
+    planned = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
+    keys = [entry.dagster_event.asset_check_planned_data.asset_check_key for entry in planned if entry.dagster_event]
+    for key, record in storage.get_latest_asset_check_execution_by_key(keys).items():
+        if record.run_id != run_id or record.status in _VERDICTS:
+            continue
+        for earlier in storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS):
+            evaluation = earlier.event.asset_check_evaluation if earlier.event else None
+            if evaluation:
+                instance.report_runless_asset_event(evaluation)
+
+
 def has_failed(verdict: CheckRecord | None) -> bool:
     """Whether there is a verdict, and it is bad."""
     return verdict is not None and verdict.status is AssetCheckExecutionRecordStatus.FAILED

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from psycopg2.extras import execute_values
 
 from dagster_project.postgres.cursors import one_row
-from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.suites import Severity, Suite
 from dagster_project.quality.validation import Validation, warehouse_connection
 
@@ -22,11 +21,11 @@ insert into quality.validation_results (
 values %s
 """
 
-_NEWEST_BATCH = "select max(batch_id) from ops.batches where system = coalesce(%s, system)"
+_NEWEST_BATCH = "select max(batch_id) from ops.batches"
 
 
 def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
-    """Write one row per result, all or none, with the newest batch that the checked rows reflect.
+    """Write one row per result, all or none.
 
     Args:
         url: libpq URL of the warehouse.
@@ -35,8 +34,6 @@ def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
         run_id: Identity of the run that checked.
     """
     with warehouse_connection(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BATCH, (None if suite.system == PUBLISHED else suite.system,))
-        (batch_id,) = one_row(cursor)
         rows = [
             (
                 run_id,
@@ -51,7 +48,7 @@ def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
                 json.dumps(result.failing_sample),
                 result.failing_query,
                 result.error,
-                batch_id,
+                result.batch_id,
                 validation.validated_at,
             )
             for result in validation.results
@@ -83,7 +80,7 @@ class Verdict:
 def record_verdict(url: str, verdict: Verdict, run_id: str) -> None:
     """Write one row for a check that blocks, with the newest batch that there is."""
     with warehouse_connection(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BATCH, (None,))
+        cursor.execute(_NEWEST_BATCH)
         (batch_id,) = one_row(cursor)
         cursor.execute(
             "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows,"

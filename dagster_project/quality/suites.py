@@ -48,24 +48,23 @@ class ExpectationMeta(_Strict):
 
     Attributes:
         check: Name of the check, unique within the suite.
-        level: Whether single rows break the expectation, or only the table as a whole.
+        level: Whether single rows break the expectation, by themselves or with rows that foreign keys lead to from them, or only the table
+            as a whole.
+        key: Columns by which what the query of a table finds is known again; by default the key of the table, if it is among them.
+        within: By column of the query, the SQL that makes of a row what it has in common with those that it is judged with. A row that
+            leaves them must not make the others fail. None for a table that is judged as a whole.
     """
 
     check: Name
     level: Literal["row", "table"]
+    key: tuple[str, ...] = ()
+    within: dict[str, str] = {}
 
 
 class Expectation(_Strict):
     """One expectation, as Great Expectations reads it."""
 
-    type: Literal[
-        "expect_column_values_to_be_in_set",
-        "expect_column_values_to_be_between",
-        "expect_column_pair_values_a_to_be_greater_than_b",
-        "expect_column_values_to_be_unique",
-        "expect_compound_columns_to_be_unique",
-        "unexpected_rows_expectation",
-    ]
+    type: Annotated[str, StringConstraints(pattern=r"^(expect_[a-z_]+|unexpected_rows_expectation)$")]
     kwargs: dict[str, Any]
     severity: Severity
     description: Annotated[str, StringConstraints(min_length=1)]
@@ -124,13 +123,9 @@ class Suite(_Strict):
             return f"select * from {CANDIDATES}.{self.table}"
         return f"select * from {raw_schema(self.system)}.{self.table} where {IS_LIVE}"
 
-    def check_name(self, expectation: Expectation) -> str:
-        """Name of a check that says what it is about even where its asset is not shown."""
-        return f"{self.table}__{expectation.meta.check}"
-
-    def only(self, check_names: set[str]) -> "Suite":
+    def only(self, checks: set[str]) -> "Suite":
         """The same suite with some of its checks."""
-        kept = tuple(expectation for expectation in self.expectations if self.check_name(expectation) in check_names)
+        kept = tuple(expectation for expectation in self.expectations if expectation.meta.check in checks)
         return self.model_copy(update={"expectations": kept})
 
 

@@ -1,36 +1,38 @@
-"""Running a suite: native Great Expectations, its verdicts turned into one plain result per expectation.
+"""Running a suite: what may have changed since it ran last is asked again, in as few statements as there can be.
 
-Belongs here: the context, the verdicts, and for what fails the sample of rows. Does not belong here: keeping results (`results`,
-`data_docs`). Great Expectations is imported when the first suite runs: the import takes seconds, and most processes never need it.
+Belongs here: deciding what is asked, asking it, and the verdicts. Does not belong here: SQL (`compiling`, `asked_rows`), what is kept of
+rows (`ledger`) and of runs (`results`, `data_docs`), and Great Expectations (`native`), which has the same verdicts.
+
+All statements of a suite see one snapshot, and nobody else writes verdicts meanwhile.
 """
 
-import json
-import os
+import hashlib
 import time
-import uuid
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection
-from sqlalchemy import make_url
+from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.postgres.cursors import one_row
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.marts.plan import Plan
+from dagster_project.postgres.driver_errors import first_line
 from dagster_project.postgres.roles import TRANSFORM
-from dagster_project.postgres.urls import sqlalchemy_url
-from dagster_project.quality.failing_rows import failing_query
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality import counted_rows, ledger, verdicts
+from dagster_project.quality.asked_rows import Asked, Mart, RawTable, Subject, asked
+from dagster_project.quality.compiling import CREATE_FOUND, Counted, Question, failing_query, statements
 from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
+from dagster_project.quality.native import native_verdicts
+from dagster_project.quality.rules import Reach, Relation, Rule, raw_tables_counted, rule
 from dagster_project.quality.suites import Expectation, Severity, Suite
-
-if TYPE_CHECKING:
-    from great_expectations.core import ExpectationValidationResult
-    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
+from dagster_project.quality.verdicts import Verdict
 
 SAMPLE_ROWS = 20
 
@@ -42,17 +44,19 @@ class CheckResult:
     """What came of one expectation.
 
     Attributes:
-        check_name: `<table>__<check>`.
+        check_name: Its name, one in the suite.
         description: What is expected.
         expectation_type: As Great Expectations names it.
         column: The column that it is about, if there is exactly one.
         severity: Whether a failure blocks; a warning where there is no such table yet.
         is_success: Whether the data is as expected; False too when that could not be found out.
-        evaluated_rows: Rows looked at; None for expectations about the table as a whole.
+        evaluated_rows: Rows that the verdict is of; None for expectations about the table as a whole.
         failing_rows: Rows that break the expectation; None when that could not be found out.
         failing_sample: Up to 20 of them, each a dict of its key and the values at fault that can be written as JSON.
         failing_query: SQL that finds all of them.
         error: Why the check could not be evaluated; None if it was.
+        batch_id: The last batch that the verdict reflects; None if there is none.
+        is_kept: Whether it is as it was: nothing that it reads has changed since it was asked before, or the answer is the same.
     """
 
     check_name: str
@@ -66,6 +70,8 @@ class CheckResult:
     failing_sample: tuple[dict[str, Any], ...]
     failing_query: str
     error: str | None
+    batch_id: int | None
+    is_kept: bool
 
 
 @dataclass(frozen=True)
@@ -84,29 +90,60 @@ class Validation:
     seconds: float
     results: tuple[CheckResult, ...]
 
+    @property
+    def is_news(self) -> bool:
+        """Whether anything is not as it was."""
+        return not all(result.is_kept for result in self.results)
 
-def validate(url: str, suite: Suite, ranges_file: Path = METRIC_RANGES_FILE) -> Validation:
-    """Check the rows that a suite is about.
+
+@dataclass(frozen=True)
+class Project:
+    """What suites are about.
+
+    Attributes:
+        contracts: By system.
+        plan: Of the marts; None where only raw tables are checked.
+        ranges_file: The ranges of metrics, for suites that ask for them.
+    """
+
+    contracts: Mapping[str, SystemContract]
+    plan: Plan | None = None
+    ranges_file: Path = METRIC_RANGES_FILE
+
+
+def validate(url: str, suite: Suite, project: Project, *, everything: bool = False) -> Validation:
+    """Check the rows that one suite is about; see `validations`."""
+    (found,) = validations(url, [suite], project, everything=everything)
+    return found
+
+
+def validations(url: str, suites: Sequence[Suite], project: Project, *, everything: bool = False) -> Iterator[Validation]:
+    """Check the rows that suites are about, one suite after the other.
 
     Args:
         url: libpq URL of the warehouse; its user must be a member of runmart_transform.
-        suite: What to check.
-        ranges_file: The ranges of metrics, for suites that ask for them.
+        suites: What to check.
+        project: What they are about.
+        everything: Whether to ask about all rows, whatever is known of them.
 
     Raises:
         MetricRangesError: The file of ranges cannot be used.
         psycopg2.OperationalError: The warehouse cannot be reached.
     """
-    validated_at, started = datetime.now(UTC), time.monotonic()
-    with warehouse_connection(url) as connection:
-        if any(METRIC_RANGES_TABLE in expectation.query for expectation in suite.expectations):
-            declare(connection, load_metric_ranges(ranges_file))
-        evaluated_rows = _count(connection, suite)
-        verdicts = _run(url, suite)
-        results = tuple(
-            _result(connection, suite, expectation, verdicts[expectation.meta.check], evaluated_rows) for expectation in suite.expectations
-        )
-    return Validation(suite.name, validated_at, round(time.monotonic() - started, 3), results)
+    ranges = ""
+    if any(METRIC_RANGES_TABLE in expectation.query for suite in suites for expectation in suite.expectations):
+        with warehouse_connection(url) as connection:
+            declare(connection, load_metric_ranges(project.ranges_file))
+        ranges = project.ranges_file.read_text(encoding="utf-8")
+    with closing(psycopg2.connect(url, connect_timeout=10, options=_AS_ROLE, application_name="runmart check")) as connection:
+        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+        for suite in suites:
+            validated_at, started = datetime.now(UTC), time.monotonic()
+            with connection, connection.cursor() as cursor:
+                # The snapshot is that of the first statement after this one.
+                cursor.execute("lock table locks.checks in exclusive mode")
+                results = _Checking(cursor, suite, project, ranges, everything=everything).results(url)
+            yield Validation(suite.name, validated_at, round(time.monotonic() - started, 3), results)
 
 
 @contextmanager
@@ -120,91 +157,174 @@ def warehouse_connection(url: str) -> Iterator[Connection]:
         connection.close()
 
 
-def _run(url: str, suite: Suite) -> dict[str, "ExpectationValidationResult"]:
-    """Verdicts by check: Great Expectations returns them in an order of its own, not in the suite's."""
-    context = _context()
-    from great_expectations import ExpectationSuite  # noqa: PLC0415
-    from great_expectations.datasource.fluent.interfaces import GxDatasourceWarning  # noqa: PLC0415
+class _Checking:
+    """One suite in one transaction."""
 
-    with warnings.catch_warnings():
-        # It recommends add_postgres, which refuses a Unix socket.
-        warnings.simplefilter("ignore", GxDatasourceWarning)
-        # A data source of its own per run: nothing that an earlier run knew about a table can be out of date, or be of another warehouse.
-        source = context.data_sources.add_or_update_sql(name=str(uuid.uuid4()), connection_string=_connection_string(url))
-    try:
-        batch = source.add_query_asset(name=suite.name, query=suite.rows_query).add_batch_definition_whole_table("rows").get_batch()
-        verdicts = batch.validate(ExpectationSuite(**suite.model_dump(mode="json")), result_format="BASIC").results
-        return {verdict.expectation_config.meta["check"]: verdict for verdict in verdicts if verdict.expectation_config}
-    finally:
-        # It keeps two pools, and closes neither.
-        for engine in (source.get_engine(), source.get_execution_engine().engine):
-            engine.dispose()
-        context.data_sources.delete(source.name)
+    def __init__(self, cursor: Cursor, suite: Suite, project: Project, ranges: str, *, everything: bool) -> None:
+        self._cursor = cursor
+        self._suite = suite
+        self._project = project
+        self._asset = "/".join(suite.asset_key)
+        self._standing = verdicts.standing(cursor, suite.system, self._tables())
+        # Of a table that is gone nothing stands.
+        self._everything = everything or not self._is_there()
+        self._last = {} if self._everything else verdicts.last(cursor, self._asset)
+        self._rules = {expectation.meta.check: rule(suite, expectation) for expectation in suite.expectations}
+        self._definitions = {expectation.meta.check: _definition(suite, expectation, ranges) for expectation in suite.expectations}
 
+    def results(self, url: str) -> tuple[CheckResult, ...]:
+        """Ask what has to be asked; one result per expectation."""
+        questions = [self._question(each) for each in self._rules.values() if each and not self._is_kept(each)]
+        rows = self._count(questions)
+        found = {**self._found(questions, rows or 0), **self._found_natively(url)}
+        verdicts.keep(self._cursor, self._asset, found)
+        known = {**self._last, **found}
+        return tuple(
+            self._result(expectation, known[expectation.meta.check], rows, is_kept=self._is_as_it_was(expectation.meta.check, found))
+            for expectation in self._suite.expectations
+        )
 
-def _connection_string(url: str) -> str:
-    in_role = make_url(sqlalchemy_url(url)).update_query_dict({"options": _AS_ROLE})
-    # Great Expectations takes $NAME in it for a setting of its own.
-    return in_role.render_as_string(hide_password=False).replace("$", "%24")
+    def _is_as_it_was(self, check: str, found: Mapping[str, Verdict]) -> bool:
+        """Whether a check was not asked again, or asks what is no row and has the same answer."""
+        last, now, asked_rule = self._last.get(check), found.get(check), self._rules[check]
+        is_of_records = asked_rule is not None and asked_rule.reach is Reach.RECORDS
+        return now is None or (is_of_records and last is not None and last.outcome == now.outcome)
 
+    def _tables(self) -> Collection[str]:
+        """The raw tables of the suite's system."""
+        return self._project.contracts[self._suite.system].tables if self._suite.system != PUBLISHED else ()
 
-@cache
-def _context() -> "EphemeralDataContext":
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations  # noqa: PLC0415
-    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+    def _is_there(self) -> bool:
+        return not self._try(f"select from ({self._suite.rows_query}) as batch limit 0")[1]
 
-    context = great_expectations.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return context
+    def _found(self, questions: Sequence[Question], rows: int) -> dict[str, Verdict]:
+        """Ask, and bring the ledger up to date; by check, what was found."""
+        self._cursor.execute(CREATE_FOUND)
+        errors = self._ask(questions, rows)
+        answered = [question for question in questions if question.rule.check not in errors]
+        failing = ledger.keep(self._cursor, self._asset, answered, self._suite.meta.key, self._standing.batch_id)
+        return {
+            question.rule.check: self._verdict(question.rule.check, failing.get(question.rule.check, 0), errors.get(question.rule.check))
+            for question in questions
+        }
 
+    def _found_natively(self, url: str) -> dict[str, Verdict]:
+        """Ask Great Expectations what cannot be compiled."""
+        unknown = [expectation for expectation in self._suite.expectations if self._rules[expectation.meta.check] is None]
+        if not unknown:
+            return {}
+        asked_natively = native_verdicts(url, self._suite.only({expectation.meta.check for expectation in unknown}))
+        return {check: self._verdict(check, each.failing_rows or 0, each.error) for check, each in asked_natively.items()}
 
-def _result(
-    connection: Connection, suite: Suite, expectation: Expectation, verdict: "ExpectationValidationResult", evaluated_rows: int | None
-) -> CheckResult:
-    query, error = failing_query(suite, expectation), _error(verdict.exception_info or {})
-    failing_rows = None if error else _failing_rows(verdict.result)
-    return CheckResult(
-        check_name=suite.check_name(expectation),
-        description=expectation.description,
-        expectation_type=expectation.type,
-        column=expectation.column,
-        # What is not there holds up nothing else, and nothing is built on it either.
-        severity=Severity.WARNING if evaluated_rows is None else expectation.severity,
-        is_success=bool(verdict.success),
-        evaluated_rows=evaluated_rows if expectation.meta.level == "row" else None,
-        failing_rows=failing_rows,
-        failing_sample=_sample(connection, query) if failing_rows else (),
-        failing_query=f"{query};",
-        error=error,
-    )
+    def _verdict(self, check: str, failing_rows: int, error: str | None) -> Verdict:
+        return Verdict(
+            definition=self._definitions[check],
+            batch_id=None if error else self._standing.batch_id,
+            refresh_started_at=self._standing.refresh_started_at,
+            is_success=not error and not failing_rows,
+            failing_rows=None if error else failing_rows,
+            error=error,
+        )
 
+    def _is_of(self, rule: Rule) -> Verdict | None:
+        """The last verdict, if it is one, and of the same question."""
+        last = self._last.get(rule.check)
+        return last if last and not last.error and last.definition == self._definitions[rule.check] else None
 
-def _failing_rows(result: Mapping[str, Any]) -> int:
-    # In an empty table Great Expectations counts None.
-    return int(result.get("unexpected_count", result.get("observed_value")) or 0)
+    def _is_kept(self, rule: Rule) -> bool:
+        """Whether the last verdict stands, because nothing that the rule reads has changed since."""
+        last = self._is_of(rule)
+        is_asked_each_time = rule.reach is Reach.RECORDS or rule.is_timely
+        return last is not None and not is_asked_each_time and self._standing.is_as_it_was(last, self._suite.table, rule)
 
+    def _question(self, rule: Rule) -> Question:
+        last = None if rule.is_timely else self._is_of(rule)
+        subject = self._subject(last, rule)
+        return Question(rule, asked(subject, rule, ledger.known(self._asset, rule.check)) if last else Asked(subject.rows))
 
-def _error(exception_info: Mapping[str, Any]) -> str | None:
-    """The reason why a check could not be evaluated. It comes per metric, or alone if the expectation itself failed."""
-    for info in (exception_info, *(value for value in exception_info.values() if isinstance(value, Mapping))):
-        if info.get("raised_exception"):
-            return str(info["exception_message"]).partition("\n")[0]
-    return None
+    def _subject(self, last: Verdict | None, rule: Rule) -> Subject:
+        """What the suite is about, since a verdict of a rule."""
+        if self._suite.system != PUBLISHED:
+            seen = self._standing.seen(last, self._suite.table, rule) if last else None
+            return RawTable(self._project.contracts[self._suite.system], self._suite.table, seen)
+        if self._project.plan is None:
+            raise LookupError(f"the plan of the marts is needed to check {self._suite.name}")
+        is_narrow = last is not None and self._standing.is_narrow(last)
+        return Mart(self._project.plan, self._suite.table, self._suite.meta.key, is_narrow)
 
+    def _ask(self, questions: Sequence[Question], rows: int) -> dict[str, str]:
+        """Find what fails; gives the rules that could not be asked, each with the reason."""
+        errors: dict[str, str] = {}
+        counted = Counted(rows, {} if self._everything else self._raw_rows(questions))
+        for rules, statement in statements(questions, counted):
+            if self._try(statement)[1] is None:
+                continue
+            # One that cannot be asked must not keep the others from it.
+            for question in (question for question in questions if question.rule in rules):
+                for _, single in statements([question], counted):
+                    if error := self._try(single)[1]:
+                        errors[question.rule.check] = error
+        return errors
 
-def _count(connection: Connection, suite: Suite) -> int | None:
-    with connection.cursor() as cursor:
+    def _raw_rows(self, questions: Iterable[Question]) -> dict[Relation, int]:
+        """How many live rows the raw tables have that questions count, as far as that is known."""
+        wanted = set[Relation]().union(*(raw_tables_counted(question.rule.query) for question in questions))
+        systems = {contract.raw_schema: system for system, contract in self._project.contracts.items()}
+        found = {
+            (schema, table): counted_rows.of_raw(self._cursor, systems[schema], table) for schema, table in wanted if schema in systems
+        }
+        return {relation: rows for relation, rows in found.items() if rows is not None}
+
+    def _try(self, statement: str) -> tuple[Sequence[tuple[Any, ...]], str | None]:
+        """Run a statement; gives its rows, or the reason why it cannot be run, and then nothing is changed."""
+        self._cursor.execute("savepoint asked")
         try:
-            cursor.execute(f"select count(*) from ({suite.rows_query}) as batch")
-        except psycopg2.ProgrammingError:
-            # The table is missing; every check will say so.
-            return None
-        return int(one_row(cursor)[0])
+            self._cursor.execute(statement)
+            rows = self._cursor.fetchall() if self._cursor.description else []
+        except (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError, psycopg2.InternalError) as error:
+            self._cursor.execute("rollback to savepoint asked")
+            return [], first_line(error)
+        self._cursor.execute("release savepoint asked")
+        return rows, None
+
+    def _count(self, questions: Sequence[Question]) -> int | None:
+        """How many rows there are; None if there is no such table. They are counted when all of them are asked about, else reckoned."""
+        is_whole = any(question.asked.rows == self._suite.rows_query and question.rule.reach is Reach.ROW for question in questions)
+        rows = None if is_whole or self._everything else self._reckoned()
+        if rows is None:
+            found, error = self._try(f"select count(*) from ({self._suite.rows_query}) as batch")
+            rows = None if error else int(found[0][0])
+        if rows is not None:
+            counted_rows.keep(self._cursor, self._suite, self._standing, rows)
+        return rows
+
+    def _reckoned(self) -> int | None:
+        if self._suite.system != PUBLISHED:
+            return counted_rows.of_raw(self._cursor, self._suite.system, self._suite.table)
+        return counted_rows.of_mart(self._cursor, self._suite, self._project.plan, self._standing) if self._project.plan else None
+
+    def _result(self, expectation: Expectation, verdict: Verdict, rows: int | None, *, is_kept: bool) -> CheckResult:
+        check = expectation.meta.check
+        compiled = self._rules[check]
+        return CheckResult(
+            check_name=check,
+            description=expectation.description,
+            expectation_type=expectation.type,
+            column=expectation.column,
+            # What is not there holds up nothing else, and nothing is built on it either.
+            severity=Severity.WARNING if rows is None else expectation.severity,
+            is_success=verdict.is_success,
+            evaluated_rows=rows if expectation.meta.level == "row" else None,
+            failing_rows=verdict.failing_rows,
+            failing_sample=ledger.sample(self._cursor, self._asset, check, SAMPLE_ROWS) if verdict.failing_rows else (),
+            failing_query=f"{failing_query(compiled, self._suite.rows_query)};" if compiled else "",
+            error=verdict.error,
+            batch_id=verdict.batch_id,
+            is_kept=is_kept,
+        )
 
 
-def _sample(connection: Connection, query: str) -> tuple[dict[str, Any], ...]:
-    """Failing rows; PostgreSQL writes them as JSON, where NaN, times and identifiers are strings."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"select cast(to_json(failing) as text) from ({query} limit {SAMPLE_ROWS}) as failing")
-        return tuple(json.loads(row) for (row,) in cursor.fetchall())
+def _definition(suite: Suite, expectation: Expectation, ranges: str) -> str:
+    """Digest of what a check asks: when it is another one, all rows are asked about."""
+    parts = (expectation.model_dump_json(), ",".join(suite.meta.key), ranges if METRIC_RANGES_TABLE in expectation.query else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

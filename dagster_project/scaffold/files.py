@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dagster_project.contracts.loading import load_contract
-from dagster_project.quality.suites import load_suites
+from dagster_project.quality.suites import Suite, load_suites
 from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import Draft, ScaffoldError
 from dagster_project.scaffold.raw_types import RawTypes
@@ -49,11 +49,13 @@ def texts(draft: Draft, types: RawTypes) -> dict[Path, str]:
     return {
         contract_folder / "defs.yaml": contract_text(draft, types),
         **{staging_folder / name: text for name, text in staging_texts(draft, types).items()},
-        **{
-            suites_folder / f"{suite.table}.json": json.dumps(suite.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-            for suite in suites(draft, types)
-        },
+        **{suites_folder / f"{suite.table}.json": _document(suite) for suite in suites(draft, types)},
     }
+
+
+def _document(suite: Suite) -> str:
+    document = suite.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def write(system: str, files: Mapping[Path, str], root: Path) -> None:

@@ -43,6 +43,7 @@ def _columns(table: BoundTable, types: Mapping[str, str]) -> Expectation:
         "full join (select cast(attname as text) as column_name, format_type(atttypid, null) as type from pg_catalog.pg_attribute "
         f"where attrelid = to_regclass('{table.raw_name}') and attnum > 0 and not attisdropped) as found "
         "on found.column_name = declared.column_name where found.type is distinct from declared.type",
+        key=("column_name",),
     )
 
 
@@ -135,11 +136,19 @@ def _syncs(table: BoundTable) -> str:
     return f"ops.table_syncs where system = '{table.system}' and table_name = '{table.name}'"
 
 
-def _query(check: str, level: Literal["row", "table"], description: str, query: str, severity: Severity = Severity.CRITICAL) -> Expectation:
+def _query(
+    check: str,
+    level: Literal["row", "table"],
+    description: str,
+    query: str,
+    severity: Severity = Severity.CRITICAL,
+    *,
+    key: tuple[str, ...] = (),
+) -> Expectation:
     return Expectation(
         type="unexpected_rows_expectation",
         kwargs={"unexpected_rows_query": query},
         severity=severity,
         description=description,
-        meta=ExpectationMeta(check=check, level=level),
+        meta=ExpectationMeta(check=check, level=level, key=key),
     )

@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.marts.verification import CHECK as VERIFICATION
 from dagster_project.quality.suites import Severity, load_suites
 
@@ -53,7 +54,7 @@ def test_every_expectation_is_a_check_and_critical_ones_block(definitions: dg.De
     graph = definitions.resolve_asset_graph()
     for suite in load_suites().values():
         for expectation in suite.expectations:
-            key = dg.AssetCheckKey(dg.AssetKey(suite.asset_key), suite.check_name(expectation))
+            key = dg.AssetCheckKey(dg.AssetKey(suite.asset_key), expectation.meta.check)
             assert graph.get(key).blocking is (expectation.severity is Severity.CRITICAL), key
 
 
@@ -66,7 +67,8 @@ def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
 
 def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    checked = {key.asset_key for key in graph.asset_check_keys if "__" in key.name}
+    named = {(dg.AssetKey(suite.asset_key), each.meta.check) for suite in load_suites().values() for each in suite.expectations}
+    checked = {key.asset_key for key in graph.asset_check_keys if (key.asset_key, key.name) in named}
     wanted = {key for key in graph.get_all_asset_keys() if key.path[0] in {*load_contracts(), "analytics"}}
     assert wanted - checked == {dg.AssetKey(["analytics", "publication"])}
 
@@ -82,9 +84,9 @@ def test_every_job_carries_the_checks_of_what_it_builds(definitions: dg.Definiti
     graph = definitions.resolve_asset_graph()
     layer = definitions.resolve_job_def(job_name).asset_layer
     built = graph.get_all_asset_keys() if job_name == "check" else set(layer.selected_asset_keys)
-    # Verifications are a job of their own: a refresh does not compute again what it has just computed.
-    apart = set() if job_name in ("check", "__ASSET_JOB") else {key for key in graph.asset_check_keys if key.name == VERIFICATION}
-    wanted = {key for key in graph.asset_check_keys if key.asset_key in built} - apart
+    # These are jobs of their own: what has just been computed is not computed again.
+    apart = {"check": {AGREEMENT}, "__ASSET_JOB": set[str]()}.get(job_name, {AGREEMENT, VERIFICATION})
+    wanted = {key for key in graph.asset_check_keys if key.asset_key in built and key.name not in apart}
     assert wanted
     assert wanted - set(layer.asset_graph.asset_check_keys) == set()
 
@@ -113,6 +115,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         "daily_retention": ("retention", "0 4 * * *"),
         "daily_verify": ("verify", "0 5 * * 1-6"),
         "weekly_verify": ("verify", "0 5 * * 0"),
+        "weekly_native_check": ("check_natively", "0 6 * * 0"),
         **{f"daily_reconcile_{system}": (f"reconcile_{system}", "30 4 * * *") for system in load_contracts()},
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)

@@ -18,7 +18,7 @@ RAW_SUITES = [suite for suite in SUITES.values() if suite.system in CONTRACTS]
 # Joins find one row at most, or the same for all: the rows are those of the table.
 ROW_QUERY = re.compile(
     r"with this as (not materialized )?\(select \* from \{batch\}( as batch)?\)(, \w+ as .+)? "
-    r"select [\w,.() \"$-]+ from this( (left )?join [\w.]+( as \w+)? on .+?)* where .+"
+    r"select [\w,.() \"$-]+ from this( (left )?join [\w.]+( as \w+)? on .+?| cross join [\w.]+ as \w+)* where .+"
 )
 
 
@@ -73,4 +73,4 @@ def test_joins_alias_the_batch(suite: Suite) -> None:
 )
 def test_every_expectation_has_a_corruption(suite: Suite) -> None:
     corrupted = {corruption.check for corruption in corruptions(suite)}
-    assert corrupted == {suite.check_name(expectation) for expectation in suite.expectations}
+    assert corrupted == {f"{suite.table}__{expectation.meta.check}" for expectation in suite.expectations}

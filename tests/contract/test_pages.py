@@ -37,7 +37,8 @@ def leads_somewhere(page: Path, link: str) -> bool:
 def command_lines(typed: Any, name: str) -> Iterator[str]:  # noqa: ANN401 (typer does not export the type)
     """The command and those below it, as they are typed."""
     below = getattr(typed, "commands", {})
-    if not below:
+    # A word with words below it is a command too if it has options; of `runmart` itself that is `--version`.
+    if not below or (" " in name and typed.params):
         yield name
     for word, command in below.items():
         yield from command_lines(command, f"{name} {word}")

@@ -26,6 +26,7 @@ import psycopg2
 import pytest
 import yaml
 
+from dagster_project.quality.suites import load_suites
 from dagster_project.settings import PROJECT_ROOT
 from tests.dbt_manifest import kept_of, marts_of, project_manifest
 from tests.waiting import until
@@ -327,6 +328,33 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
     (status,) = user.gets_json("runmart status --json")
     assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 0)
     assert "last reconciled: " in user.gets("runmart status")
+
+
+def test_row_that_fails_a_check_is_shown_until_it_is_mended(user: User) -> None:
+    ((known,),) = [line.split("|") for line in user.queries(SYSTEM, "select predicted_value from predictions where prediction_id = 1")]
+    user.queries(SYSTEM, "update predictions set predicted_value = 'NaN' where prediction_id = 1")
+    failed = user.types(f"runmart sync {SYSTEM}")
+    assert failed.returncode == 1
+    assert f"ERROR {SYSTEM}/predictions values_are_finite, failing rows: 1" in failed.stdout
+    show = f"runmart check show {SYSTEM}/predictions values_are_finite"
+    shown = user.gets_json(f"{show} --json")
+    assert shown["failing_rows"] == 1
+    assert [(row["observed"]["prediction_id"], row["batch_id"] is not None) for row in shown["rows"]] == [(1, True)]
+    assert "NaN" in user.gets(show)
+
+    user.queries(SYSTEM, f"update predictions set predicted_value = {known} where prediction_id = 1")
+    user.gets(f"runmart sync {SYSTEM}")
+    assert user.gets(show) == f"no row fails {SYSTEM}/predictions values_are_finite\n"
+    unknown = user.types(f"runmart check show {SYSTEM}/predictions values_are_finit")
+    assert unknown.returncode == 1
+    assert f"error: there is no check 'values_are_finit' of {SYSTEM}/predictions; did you mean values_are_finite" in unknown.stderr
+
+
+def test_great_expectations_agrees_with_every_verdict(user: User) -> None:
+    planned = user.gets_json("runmart check --plan --json")
+    assert {suite["suite"] for suite in planned} == {*load_suites()}
+    report = user.gets_json("runmart check --native --json")
+    assert (report["is_success"], report["passed_checks"], report["failed_checks"]) == (True, len(planned), [])
 
 
 @pytest.mark.parametrize(

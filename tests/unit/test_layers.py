@@ -14,7 +14,8 @@ LAYERS = (
     ("settings",),
     ("contracts", "postgres"),
     ("warehouse",),
-    ("ingestion", "quality", "marts"),
+    ("ingestion", "marts"),
+    ("quality",),
     ("scaffold",),
     ("internals",),
     ("resources",),
@@ -23,6 +24,8 @@ LAYERS = (
     ("definitions",),
     ("commands",),
     ("failures", "results", "import_results", "source_cli"),
+    ("job_runs",),
+    ("check_cli",),
     ("cli",),
 )
 

@@ -18,7 +18,7 @@ from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 KEY = dg.AssetKey(["forecast_tracking", "tags"])
 CHECKS = [
-    load_suites()["forecast_tracking.tags"].check_name(expectation)
+    expectation.meta.check
     for expectation in load_suites()["forecast_tracking.tags"].expectations
     if expectation.severity is Severity.CRITICAL
 ]

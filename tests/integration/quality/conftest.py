@@ -15,12 +15,14 @@ from sqlalchemy import make_url
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.metric_ranges import declare, load_metric_ranges
-from dagster_project.quality.validation import warehouse_connection
+from dagster_project.quality.validation import Project, warehouse_connection
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.manifest import load_plan
 from dagster_project.settings import DBT_PROJECT
 from migrations.run import upgrade
 
-CONTRACT = load_contracts()["forecast_tracking"]
+PROJECT = Project(load_contracts(), load_plan())
+CONTRACT = PROJECT.contracts["forecast_tracking"]
 
 # An hour before, with the same counts: what a check of growth compares with.
 _AN_EARLIER_SYNC = (

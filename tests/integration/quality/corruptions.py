@@ -171,7 +171,7 @@ _BY_HAND = [
 def corruptions(suite: Suite) -> Iterator[Corruption]:
     """Corruptions for every expectation of a suite, alone or several each."""
     for expectation in suite.expectations:
-        check = suite.check_name(expectation)
+        check = f"{suite.table}__{expectation.meta.check}"
         yield from (corruption for corruption in _BY_HAND if corruption.check == check)
         yield from (Corruption(check, what, statement) for what, statement in _by_rule(suite, expectation))
 

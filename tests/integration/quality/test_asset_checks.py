@@ -34,7 +34,7 @@ def warehouse(clean_warehouse: str, copy_database: Callable[[str], str], tmp_pat
 def _run(warehouse: Warehouse) -> dg.ExecuteInProcessResult:
     definitions = dg.Definitions(
         assets=[tags, downstream],
-        asset_checks=[expectation_checks(SUITE, DEFAULT)],
+        asset_checks=[expectation_checks([SUITE], DEFAULT)],
         jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
         resources={"warehouses": Warehouses((warehouse,))},
     )
@@ -62,9 +62,9 @@ def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse: Wa
     result = _run(warehouse)
     failed = {name: evaluation for name, evaluation in _evaluations(result).items() if not evaluation.passed}
     assert not result.success
-    assert set(failed) == {"tags__usage_count_is_not_negative"}
+    assert set(failed) == {"usage_count_is_not_negative"}
     assert not result.asset_materializations_for_node("downstream")
-    evaluation = failed["tags__usage_count_is_not_negative"]
+    evaluation = failed["usage_count_is_not_negative"]
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
     metadata = evaluation.metadata
     assert metadata["failing_rows"].value == 2
@@ -78,19 +78,19 @@ def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse: Wa
     query = str(metadata["failing_query"].value).removeprefix("```sql\n").removesuffix("\n```")
     assert sorted(fetch(warehouse.url, query)) == [(1, -1), (2, -2)]
     page = Path(str(metadata["data_docs"].value))
-    assert "tags__usage_count_is_not_negative" in page.read_text(encoding="utf-8")
+    assert "usage_count_is_not_negative" in page.read_text(encoding="utf-8")
     recorded = fetch(
         warehouse.url,
         "select expectation, column_name, severity, evaluated_rows, failing_rows, jsonb_array_length(failing_sample) "
         "from quality.validation_results where not is_success",
     )
-    assert recorded == [("tags__usage_count_is_not_negative", "usage_count", "critical", 2, 2, 2)]
+    assert recorded == [("usage_count_is_not_negative", "usage_count", "critical", 2, 2, 2)]
 
 
 def test_failed_warning_is_shown_and_stops_nothing(warehouse: Warehouse) -> None:
     execute(warehouse.url, "update raw_forecast_tracking.tags set updated_at = created_at - interval '1 day' where tag_id = 1")
     result = _run(warehouse)
     failed = {name: evaluation.severity for name, evaluation in _evaluations(result).items() if not evaluation.passed}
-    assert failed == {"tags__updated_at_is_not_before_created_at": dg.AssetCheckSeverity.WARN}
+    assert failed == {"updated_at_is_not_before_created_at": dg.AssetCheckSeverity.WARN}
     assert result.success
     assert result.asset_materializations_for_node("downstream")

@@ -1,6 +1,7 @@
 """What is odd, or right though it looks odd: it fails no critical check, or none, and ranges of metrics are the user's to set."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -9,17 +10,26 @@ import pytest
 
 from dagster_project.defs.quality import expectation_checks
 from dagster_project.defs.soundness import soundness
-from dagster_project.quality.failing_rows import failing_query
-from dagster_project.quality.suites import load_suites
+from dagster_project.quality.compiling import failing_query
+from dagster_project.quality.rules import rule
+from dagster_project.quality.suites import Expectation, Suite, load_suites
 from dagster_project.quality.validation import validate
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import DEFAULT, Warehouse
-from tests.integration.quality.conftest import database_of, execute, fetch
+from tests.integration.quality.conftest import PROJECT, database_of, execute, fetch
 
 SUITES = load_suites()
 METRICS = SUITES["forecast_tracking.metrics"]
 KEY = dg.AssetKey(METRICS.asset_key)
 RAW = "raw_forecast_tracking"
+
+
+def _query(suite: Suite, expectation: Expectation) -> str:
+    """What finds the rows that break an expectation."""
+    compiled = rule(suite, expectation)
+    assert compiled
+    return failing_query(compiled, suite.rows_query)
+
 
 _PREDICTION = (
     f"insert into {RAW}.predictions (prediction_id, run_id, model_id, prediction_date, unique_id, horizon, predicted_value, actual_value, "
@@ -60,7 +70,7 @@ def _check_and_build(warehouse: Warehouse, instance: dg.DagsterInstance) -> dict
     """What failed, of a run that checks metrics and builds upon them."""
     definitions = dg.Definitions(
         assets=[metrics, mart],
-        asset_checks=[expectation_checks(METRICS, DEFAULT)],
+        asset_checks=[expectation_checks([METRICS], DEFAULT)],
         jobs=[dg.define_asset_job("everything", dg.AssetSelection.all())],
         resources={"warehouses": Warehouses((warehouse,))},
     )
@@ -74,7 +84,7 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
     url: str, instance: dg.DagsterInstance, tmp_path: Path, name: str, value: float
 ) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = '{name}', metric_value = {value} where metric_id = 1")
-    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"metrics__values_are_within_convention": dg.AssetCheckSeverity.WARN}
+    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"values_are_within_convention": dg.AssetCheckSeverity.WARN}
     assert soundness(instance, [KEY]).complaints() == []
     ((severity, sample),) = fetch(url, "select severity, failing_sample -> 0 from quality.validation_results where not is_success")
     assert severity == "warning"
@@ -85,8 +95,8 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
 
 def test_value_that_cannot_be_holds_marts_back(url: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = 'accuracy', metric_value = -1 where metric_id = 1")
-    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"metrics__values_are_possible": dg.AssetCheckSeverity.ERROR}
-    assert soundness(instance, [KEY]).complaints() == ["forecast_tracking/metrics fails metrics__values_are_possible"]
+    assert _check_and_build(Warehouse(url, tmp_path), instance) == {"values_are_possible": dg.AssetCheckSeverity.ERROR}
+    assert soundness(instance, [KEY]).complaints() == ["forecast_tracking/metrics fails values_are_possible"]
 
 
 def test_range_is_set_by_metric_and_by_experiment(url: str, tmp_path: Path) -> None:
@@ -104,8 +114,8 @@ def test_range_is_set_by_metric_and_by_experiment(url: str, tmp_path: Path) -> N
     def outside(text: str) -> tuple[set[object], set[object]]:
         """Ids of the metrics that are not within convention, and of those that are not possible."""
         ranges.write_text(text, encoding="utf-8")
-        results = {result.check_name: result for result in validate(url, METRICS, ranges).results}
-        found = (results[f"metrics__values_are_{kind}"].failing_sample for kind in ("within_convention", "possible"))
+        results = {result.check_name: result for result in validate(url, METRICS, replace(PROJECT, ranges_file=ranges)).results}
+        found = (results[f"values_are_{kind}"].failing_sample for kind in ("within_convention", "possible"))
         odd, wrong = ({row["metric_id"] for row in rows} for rows in found)
         return odd, wrong
 
@@ -158,8 +168,8 @@ def test_what_is_right_though_it_looks_odd_fails_no_check(clean_warehouse: str, 
         for table in ("runs", "metrics", "predictions"):
             suite = SUITES[f"forecast_tracking.{table}"]
             for expectation in suite.expectations:
-                cursor.execute(failing_query(suite, expectation))
-                failing[suite.check_name(expectation)] = cursor.fetchall()
+                cursor.execute(_query(suite, expectation))
+                failing[f"{suite.table}__{expectation.meta.check}"] = cursor.fetchall()
     connection.rollback()
     connection.close()
     # Rows of the test's own are not in the source.
@@ -170,7 +180,7 @@ def test_what_is_right_though_it_looks_odd_fails_no_check(clean_warehouse: str, 
 def test_ancestors_are_followed_once_each(clean_warehouse: str) -> None:
     """A line of 300 runs whose parents are younger, which ends in a circle of two: one run is shown."""
     connection = psycopg2.connect(clean_warehouse)
-    suite = SUITES["forecast_tracking.runs"].only({"runs__parents_form_no_circle"})
+    suite = SUITES["forecast_tracking.runs"].only({"parents_form_no_circle"})
     with connection.cursor() as cursor:
         cursor.execute(
             f"insert into {RAW}.runs (run_id, run_uuid, experiment_id, parent_run_id, run_name, run_fingerprint, status, lifecycle_stage, "
@@ -179,7 +189,7 @@ def test_ancestors_are_followed_once_each(clean_warehouse: str) -> None:
             "from generate_series(1001, 1300) as number; "
             f"update {RAW}.runs set parent_run_id = 1299 where run_id = 1300"
         )
-        cursor.execute(failing_query(suite, suite.expectations[0]))
+        cursor.execute(_query(suite, suite.expectations[0]))
         assert cursor.fetchall() == [(1299, 1300)]
     connection.rollback()
     connection.close()

@@ -7,10 +7,11 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality.failing_rows import failing_query
+from dagster_project.quality.compiling import failing_query
+from dagster_project.quality.rules import rule
 from dagster_project.quality.suites import Suite, load_suites
 from dagster_project.quality.validation import validate
-from tests.integration.quality.conftest import database_of, execute, fetch
+from tests.integration.quality.conftest import PROJECT, database_of, execute, fetch
 from tests.integration.quality.corruptions import CONTRACT, HEADLINES, Corruption, Headline, corruptions, qualified
 
 SUITES = {suite.table: suite for suite in load_suites().values() if suite.system in (CONTRACT.system, PUBLISHED)}
@@ -49,7 +50,7 @@ def _restore(table: str, copies: int = 1) -> list[str]:
 
 @pytest.mark.parametrize("table", SUITES)
 def test_clean_warehouse_fails_no_check(clean_warehouse: str, table: str) -> None:
-    validation = validate(clean_warehouse, SUITES[table])
+    validation = validate(clean_warehouse, SUITES[table], PROJECT)
     assert [result for result in validation.results if not result.is_success] == []
     live = "_deleted_at is null" if table in CONTRACT.tables else "true"
     (live_rows,) = fetch(clean_warehouse, f"select count(*) from {qualified(table)} where {live}")[0]
@@ -63,12 +64,14 @@ def test_clean_warehouse_fails_no_check(clean_warehouse: str, table: str) -> Non
 )
 def test_query_of_a_check_finds_its_corruption(uncommitted: Connection, corruption: Corruption) -> None:
     suite = SUITES[corruption.table]
-    (expectation,) = suite.only({corruption.check}).expectations
+    (expectation,) = suite.only({corruption.check.partition("__")[2]}).expectations
+    compiled = rule(suite, expectation)
+    assert compiled
     with uncommitted.cursor() as cursor:
-        cursor.execute(failing_query(suite, expectation))
+        cursor.execute(failing_query(compiled, suite.rows_query))
         assert cursor.fetchall() == []
         cursor.execute(corruption.statement)
-        cursor.execute(failing_query(suite, expectation))
+        cursor.execute(failing_query(compiled, suite.rows_query))
         assert cursor.fetchall() != []
     uncommitted.rollback()
 
@@ -81,7 +84,7 @@ def test_every_check_fails_on_a_table_with_every_corruption(corruptible: str, su
     # Many copies of each row, so that every corruption finds a row that no other one has changed.
     execute(corruptible, *_restore(suite.table, copies=20), *first_of_each.values())
     try:
-        results = validate(corruptible, suite).results
+        results = validate(corruptible, suite, PROJECT, everything=True).results
         found = {result.check_name: len(fetch(corruptible, result.failing_query)) for result in results}
     finally:
         execute(corruptible, *_restore(suite.table))
@@ -94,7 +97,8 @@ def test_every_check_fails_on_a_table_with_every_corruption(corruptible: str, su
 def test_headline_corruption_fails_the_named_checks_and_no_other(corruptible: str, headline: Headline) -> None:
     execute(corruptible, headline.statement)
     try:
-        results = [result for table in sorted(headline.tables) for result in validate(corruptible, SUITES[table]).results]
+        validations = [validate(corruptible, SUITES[table], PROJECT, everything=True) for table in sorted(headline.tables)]
     finally:
         execute(corruptible, *(statement for table in headline.tables for statement in _restore(table)))
-    assert {result.check_name for result in results if not result.is_success} == headline.fails
+    failed = {(each.suite.partition(".")[2], result.check_name) for each in validations for result in each.results if not result.is_success}
+    assert {f"{table}__{check}" for table, check in failed} == headline.fails

@@ -7,10 +7,20 @@ import psycopg2
 import pytest
 
 from dagster_project.quality.suites import load_suites
-from dagster_project.quality.validation import SAMPLE_ROWS, validate
-from tests.integration.quality.conftest import database_of, execute
+from dagster_project.quality.validation import SAMPLE_ROWS, CheckResult, validate
+from tests.integration.quality.conftest import PROJECT, database_of, execute
 
 SUITES = load_suites()
+
+
+def _validate(url: str, suite: str) -> dict[str, CheckResult]:
+    """Results of a suite by check."""
+    results = validate(url, SUITES[f"forecast_tracking.{suite}"], PROJECT, everything=True).results
+    return {result.check_name: result for result in results}
+
+
+def _failed(url: str, suite: str) -> dict[str, CheckResult]:
+    return {name: result for name, result in _validate(url, suite).items() if not result.is_success}
 
 
 @pytest.fixture
@@ -20,19 +30,19 @@ def url(clean_warehouse: str, copy_database: Callable[[str], str]) -> str:
 
 def test_missing_table_is_an_error_of_every_check_that_reads_it(url: str) -> None:
     execute(url, "drop table raw_forecast_tracking.tags")
-    results = {result.check_name: result for result in validate(url, SUITES["forecast_tracking.tags"]).results}
-    assert not any(result.is_success for result in results.values())
-    assert "raw_forecast_tracking.tags" in str(results["tags__key_is_unique"].error)
+    results = _validate(url, "tags")
+    assert [name for name, result in results.items() if result.is_success] == []
+    assert "raw_forecast_tracking.tags" in str(results["key_is_unique"].error)
     assert {result.evaluated_rows for result in results.values()} == {None}
 
 
 def test_dropped_column_is_an_error_of_its_checks_and_a_failure_of_the_column_check(url: str) -> None:
     execute(url, "alter table raw_forecast_tracking.tags drop column usage_count")
-    failed = {result.check_name: result for result in validate(url, SUITES["forecast_tracking.tags"]).results if not result.is_success}
-    assert set(failed) == {"tags__columns_are_as_declared", "tags__usage_count_is_not_negative"}
-    assert "usage_count" in str(failed["tags__usage_count_is_not_negative"].error)
-    assert failed["tags__usage_count_is_not_negative"].failing_rows is None
-    assert failed["tags__columns_are_as_declared"].failing_sample == (
+    failed = _failed(url, "tags")
+    assert set(failed) == {"columns_are_as_declared", "usage_count_is_not_negative"}
+    assert "usage_count" in str(failed["usage_count_is_not_negative"].error)
+    assert failed["usage_count_is_not_negative"].failing_rows is None
+    assert failed["columns_are_as_declared"].failing_sample == (
         {"column_name": "usage_count", "declared_type": "integer", "found_type": None},
     )
 
@@ -44,8 +54,8 @@ def test_sample_is_small_and_can_be_written_as_json(url: str) -> None:
         "predicted_value, created_at, _batch_id, _synced_at) select number, 1, 1, '2025-02-01', 'a', 1, 'NaN', '2025-01-01', 1, now() "
         "from generate_series(100, 149) as number",
     )
-    results = {result.check_name: result for result in validate(url, SUITES["forecast_tracking.predictions"]).results}
-    finite = results["predictions__values_are_finite"]
+    results = _validate(url, "predictions")
+    finite = results["values_are_finite"]
     assert finite.failing_rows == 50
     assert len(finite.failing_sample) == SAMPLE_ROWS
     row = json.loads(json.dumps(finite.failing_sample[0], allow_nan=False))
@@ -55,10 +65,25 @@ def test_sample_is_small_and_can_be_written_as_json(url: str) -> None:
 
 def test_empty_table_passes_what_is_about_rows(url: str) -> None:
     execute(url, "delete from raw_forecast_tracking.tags")
-    failed = {result.check_name for result in validate(url, SUITES["forecast_tracking.tags"]).results if not result.is_success}
-    assert failed == {"tags__row_count_equals_source"}
+    failed = _failed(url, "tags").keys()
+    assert failed == {"row_count_equals_source"}
 
 
 def test_unreachable_warehouse_is_an_error_of_the_connection() -> None:
     with pytest.raises(psycopg2.OperationalError):
-        validate("postgresql://postgres@/warehouse?host=%2Fnowhere", SUITES["forecast_tracking.tags"])
+        validate("postgresql://postgres@/warehouse?host=%2Fnowhere", SUITES["forecast_tracking.tags"], PROJECT)
+
+
+def test_rows_of_raw_tables_are_counted_once(url: str) -> None:
+    """A check that asks how many there are takes the number that is kept, unless everything is asked."""
+    raw, mart = SUITES["forecast_tracking.metrics"], SUITES["analytics.metric_summary"]
+    validate(url, raw, PROJECT, everything=True)
+    execute(url, "update quality.counted_rows set rows = rows + 5 where asset_key = 'forecast_tracking.metrics'")
+
+    def every_metric_is_counted(*, everything: bool) -> bool:
+        results = validate(url, mart, PROJECT, everything=everything).results
+        return next(result.is_success for result in results if result.check_name == "every_metric_is_counted")
+
+    assert every_metric_is_counted(everything=True)
+    execute(url, "delete from quality.verdicts where asset_key = 'analytics/metric_summary'")
+    assert not every_metric_is_counted(everything=False)

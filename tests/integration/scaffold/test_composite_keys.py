@@ -16,7 +16,7 @@ from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.suites import Suite
-from dagster_project.quality.validation import validate
+from dagster_project.quality.validation import Project, validate
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.contract_file import contract_text
 from dagster_project.scaffold.drafting import draft
@@ -57,8 +57,8 @@ class Shop:
 
     def orphans(self, table: str) -> list[dict[str, object]]:
         """Rows that break the check of the pair, as its validation shows them; no other check of the table fails."""
-        results = validate(self.warehouse_url, self.suites[table]).results
-        (pair,) = [result for result in results if result.check_name == f"{table}__{CHECK}"]
+        results = validate(self.warehouse_url, self.suites[table], Project({"shop": self.contract}), everything=True).results
+        (pair,) = [result for result in results if result.check_name == CHECK]
         assert [result.check_name for result in results if not result.is_success and result != pair] == []
         assert (pair.error, pair.is_success) == (None, not pair.failing_sample)
         return list(pair.failing_sample)

@@ -50,7 +50,7 @@ OPTIONS = {
     "reconcile": {"--table", "--repair", "--json"},
     "verify": {"--sample", "--full", "--repair", "--json"},
     "refresh": {"--full", "--json"},
-    "check": {"--json"},
+    "check": {"--plan", "--native", "--json"},
     "status": {"--json"},
     "explain": {"--key", "--column", "--rows", "--sql", "--json"},
     "url": {"--format"},

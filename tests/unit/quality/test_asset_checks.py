@@ -10,13 +10,13 @@ SUITE = load_suites()["forecast_tracking.metrics"]
 
 
 def test_every_expectation_is_one_check_of_its_asset() -> None:
-    specs = list(expectation_checks(SUITE, DEFAULT).check_specs)
+    specs = list(expectation_checks([SUITE], DEFAULT).check_specs)
     assert {spec.asset_key for spec in specs} == {dg.AssetKey(["forecast_tracking", "metrics"])}
     assert len(specs) == len(SUITE.expectations)
-    assert "metrics__run_id_has_parent" in {spec.name for spec in specs}
+    assert "run_id_has_parent" in {spec.name for spec in specs}
 
 
 def test_critical_checks_block_and_warnings_do_not() -> None:
-    blocking = {spec.name: spec.blocking for spec in expectation_checks(SUITE, DEFAULT).check_specs}
-    assert blocking == {SUITE.check_name(item): item.severity is Severity.CRITICAL for item in SUITE.expectations}
+    blocking = {spec.name: spec.blocking for spec in expectation_checks([SUITE], DEFAULT).check_specs}
+    assert blocking == {item.meta.check: item.severity is Severity.CRITICAL for item in SUITE.expectations}
     assert set(blocking.values()) == {True, False}

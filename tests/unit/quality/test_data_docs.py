@@ -16,7 +16,7 @@ from dagster_project.quality.validation import CheckResult, Validation
 
 SUITE = load_suites()["forecast_tracking.metrics"]
 STARTED = datetime(2025, 6, 1, 12, tzinfo=UTC)
-PASSED = CheckResult("metrics__a", "All is well.", "any", None, Severity.CRITICAL, True, 1234, 0, (), "select 1;", None)
+PASSED = CheckResult("metrics__a", "All is well.", "any", None, Severity.CRITICAL, True, 1234, 0, (), "select 1;", None, 7, is_kept=False)
 FAILED = replace(
     PASSED,
     check_name="metrics__b",

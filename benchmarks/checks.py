@@ -1,0 +1,174 @@
+"""`make bench-checks SIZE=10000000`: what checks cost beside Great Expectations, after changes and when nothing has changed.
+
+Belongs here: the command, and who takes turns. Does not belong here: the rows (`tracking_history`). Its last line is one JSON object with
+every figure.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks import machine, tracking_history
+from benchmarks.grid import Grid
+from benchmarks.servers import ServerPair, server_pair
+from benchmarks.stopwatch import PeakMemory, measure
+from benchmarks.tracking_history import SYSTEM, Spread
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.ingestion.sync import sync
+from dagster_project.quality.native import native_verdicts
+from dagster_project.quality.suites import load_suites
+from dagster_project.quality.validation import Project, validate
+
+# The same number of changes in both histories.
+_FEW_CHANGES = 10_000
+_SHARE = 0.01
+_ROUNDS = 3
+
+# Named so that a budget is found by its name.
+_BUDGETS = (
+    ("native_seconds", "Great Expectations, all rows, seconds", "none"),
+    ("compiled_seconds", "compiled, all rows, seconds", "none"),
+    ("speedup_native", "all rows, times cheaper than Great Expectations", "at least 5"),
+    ("speedup_1pct_batch", "after 1% has changed, times cheaper than Great Expectations", "at least 50"),
+    ("growth_when_history_x10", "the same number of changes in a history ten times larger", "at most 1.5"),
+    ("sync_nothing_changed_seconds", "a sync in which nothing has changed, with its checks, seconds", "at most 1"),
+    ("peak_memory_mb", "peak memory of the process, MB", "at most 400"),
+)
+
+_PAGE = """# What checks cost
+
+`make bench-checks SIZE={size}` checks the raw tables of a tracking server with {size:,} metrics, and with a tenth of them: by Great
+Expectations as it is, which reads all rows each time, and compiled ([ADR 16](../adr/0016-compile-checks.md)).
+Measured on {machine}.
+
+{histories}
+
+## Against the budgets
+
+{budgets}
+
+All figures: [checks.json](checks.json).
+"""
+
+PROJECT = Project(load_contracts())
+SUITES = [suite for suite in load_suites().values() if suite.system == SYSTEM]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What checking all raw tables costs in a history of so many metrics, in seconds.
+
+    Attributes:
+        metrics: How many there are.
+        native: Great Expectations, all rows.
+        compiled: Compiled checks, all rows.
+        few: Compiled checks after 10,000 changes.
+        share: Compiled checks after a hundredth of the metrics has changed.
+        nothing: A sync in which nothing has changed, with its checks.
+        peak_bytes: Memory of this process at its peak, while compiled checks asked about all rows.
+    """
+
+    metrics: int
+    native: float
+    compiled: float
+    few: float
+    share: float
+    nothing: float
+    peak_bytes: int
+
+
+def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> Checks:
+    source_url, warehouse_url = servers.source.new_database(SYSTEM), servers.warehouse.new_database("warehouse")
+    tracking_history.create(source_url, metrics)
+
+    def bring_up_to_date() -> None:
+        sync(PROJECT.contracts[SYSTEM], source_url, warehouse_url)
+
+    def check(*, everything: bool = False) -> None:
+        for suite in SUITES:
+            validate(warehouse_url, suite, PROJECT, everything=everything)
+
+    def after(changes: int, seed: int) -> float:
+        tracking_history.change(source_url, changes, Spread.RECENT, seed)
+        bring_up_to_date()
+        return measure(servers, check).seconds
+
+    bring_up_to_date()
+    with PeakMemory(servers) as memory:
+        compiled = measure(servers, lambda: check(everything=True)).seconds
+    tell(f"{metrics:,} metrics: compiled, all rows, {compiled:.2f} s, {memory.client_bytes / 2**20:.0f} MB")
+    few = median(after(_FEW_CHANGES, seed) for seed in range(_ROUNDS))
+    tell(f"{metrics:,} metrics: after {_FEW_CHANGES:,} changes {few:.2f} s")
+    share = median(after(round(metrics * _SHARE), _ROUNDS + seed) for seed in range(_ROUNDS))
+    tell(f"{metrics:,} metrics: after {_SHARE:.0%} {share:.2f} s")
+
+    def nothing_changed() -> None:
+        bring_up_to_date()
+        check()
+
+    nothing = median(measure(servers, nothing_changed).seconds for _ in range(_ROUNDS))
+    tell(f"{metrics:,} metrics: nothing changed {nothing:.2f} s")
+    native = measure(servers, lambda: [native_verdicts(warehouse_url, suite) for suite in SUITES]).seconds
+    tell(f"{metrics:,} metrics: Great Expectations, all rows, {native:.2f} s")
+    servers.source.drop(source_url)
+    servers.warehouse.drop(warehouse_url)
+    return Checks(metrics, native, compiled, few, share, nothing, memory.client_bytes)
+
+
+def main(
+    size: Annotated[int, typer.Option(min=100_000, help="Metrics in the larger history; the smaller one has a tenth of it.")] = 10_000_000,
+    output: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("docs/benchmarks"),
+) -> None:
+    """Measure checks beside Great Expectations."""
+    tell = Console(stderr=True).print
+    with server_pair() as servers:
+        facts = machine.facts(servers.source.version)
+        small, large = (_measure(servers, metrics, tell) for metrics in (size // 10, size))
+    found = figures(facts, small, large)
+    grids = _histories((small, large)), _budgets(found)
+    for grid in grids:
+        Console().print(grid.for_terminal())
+    where = ", ".join(f"{name} {value}" for name, value in facts.items())
+    histories, budgets = (grid.as_markdown() for grid in grids)
+    (output / "checks.md").write_text(_PAGE.format(size=size, machine=where, histories=histories, budgets=budgets), encoding="utf-8")
+    (output / "checks.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found))
+
+
+def figures(facts: Mapping[str, object], small: Checks, large: Checks) -> dict[str, Any]:
+    """All measured times, and the ratios that budgets are stated in."""
+    return {
+        "machine": facts,
+        "histories": [asdict(small), asdict(large)],
+        "native_seconds": round(large.native, 2),
+        "compiled_seconds": round(large.compiled, 2),
+        "speedup_native": round(large.native / large.compiled, 1),
+        "speedup_1pct_batch": round(large.native / large.share, 1),
+        "growth_when_history_x10": round(large.few / small.few, 2),
+        "sync_nothing_changed_seconds": round(large.nothing, 2),
+        "peak_memory_mb": round(large.peak_bytes / 2**20),
+    }
+
+
+def _histories(measured: Sequence[Checks]) -> Grid:
+    header = ("metrics", "Great Expectations, s", "compiled, s", "10,000 changes, s", "1% changed, s", "nothing changed, s", "MB")
+    rows = [
+        (f"{each.metrics:,}", *(f"{seconds:.2f}" for seconds in (each.native, each.compiled, each.few, each.share, each.nothing)),
+         f"{each.peak_bytes / 2**20:.0f}")
+        for each in measured
+    ]  # fmt: skip
+    return Grid("Checks of the raw tables", header, rows)
+
+
+def _budgets(found: Mapping[str, Any]) -> Grid:
+    return Grid("Budgets", ("work", "budget", "measured"), [(work, budget, str(found[name])) for name, work, budget in _BUDGETS])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,92 @@
+"""Holding compiled checks against Great Expectations, as asset checks of their own.
+
+Belongs here: these checks, their job and when it runs. Does not belong here: what is compared (`quality.agreement`), and the checks
+themselves (`defs.quality`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.quality.agreement import Disagreement, disagreements
+from dagster_project.quality.suites import load_suites
+from dagster_project.quality.validation import Project
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.warehouse import Warehouses
+from dagster_project.warehouse import Namespace, Warehouse
+
+CHECK = "great_expectations_agrees"
+JOB = "check_natively"
+
+_SCHEMA = dg.TableSchema([dg.TableColumn("check"), dg.TableColumn("compiled"), dg.TableColumn("great_expectations")])
+
+
+def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
+    """The checks of all suites of one warehouse; any of them can be run alone."""
+
+    @dg.multi_asset_check(
+        name=namespace.label("agreement"),
+        specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=_key(namespace, suite.asset_key),
+                description="Great Expectations, which reads all rows, comes to the verdicts that stand.",
+            )
+            for suite in load_suites().values()
+        ],
+        can_subset=True,
+    )
+    def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
+        yield from _compare(context, warehouses.of(namespace))
+
+    return check
+
+
+def native_checks_of(namespace: Namespace) -> dg.AssetSelection:
+    """The checks, as what a job runs or leaves out."""
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(_key(namespace, suite.asset_key), CHECK) for suite in load_suites().values()))
+
+
+def _key(namespace: Namespace, asset: tuple[str, str]) -> dg.AssetKey:
+    return dg.AssetKey(namespace.path(*asset))
+
+
+def _compare(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    selected, project = {key.asset_key for key in context.selected_asset_check_keys}, Project(load_contracts(), load_plan())
+    for suite in load_suites().values():
+        asset = _key(warehouse.namespace, suite.asset_key)
+        if asset in selected:
+            yield _result(asset, disagreements(warehouse.url, suite, project))
+
+
+def _result(asset: dg.AssetKey, found: list[Disagreement]) -> dg.AssetCheckResult:
+    rows = [dg.TableRecord({"check": each.check_name, "compiled": each.compiled, "great_expectations": each.native}) for each in found]
+    told = "; ".join(f"{each.check_name} {each.compiled}, natively {each.native}" for each in found)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CHECK,
+        passed=not found,
+        description=f"{told}. `runmart check` asks about all rows." if found else None,
+        metadata={"differing": dg.MetadataValue.table(rows, _SCHEMA)} if rows else {},
+    )
+
+
+@dg.definitions
+def agreeing(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """The checks, their job, and its schedule: once a week."""
+    namespace = namespace_of(context)
+    job = dg.define_asset_job(
+        namespace.label(JOB),
+        native_checks_of(namespace),
+        description="Ask Great Expectations about all rows, and compare its verdicts with those that stand.",
+    )
+    weekly = dg.ScheduleDefinition(
+        name=namespace.label("weekly_native_check"),
+        job_name=namespace.label(JOB),
+        cron_schedule="0 6 * * 0",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(asset_checks=[agreement(namespace)], jobs=[job], schedules=[weekly])

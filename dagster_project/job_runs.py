@@ -1,0 +1,53 @@
+"""Running a job for a command: its progress on stderr, and how it ended.
+
+Belongs here: what all commands that run a job have in common. Does not belong here: the commands (`cli`, `check_cli`), the run itself
+(`commands.runs`), and how results look (`results`).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dagster_project.commands import setup
+from dagster_project.resources.databases import Databases
+from dagster_project.results import as_dict, show_findings, show_verdict
+from dagster_project.terminal import err, print_error, print_json
+
+if TYPE_CHECKING:
+    from dagster_project.commands.runs import RunReport
+
+
+def run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None = None) -> "RunReport":
+    """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
+    from dagster_project.commands.progress import Progress  # noqa: PLC0415
+    from dagster_project.commands.runs import run_job  # noqa: PLC0415
+    from dagster_project.resources.instance import open_instance  # noqa: PLC0415
+
+    check_setup(databases)
+    say(f"running {job}", as_json)
+    progress = Progress(lambda line: say(line, as_json))
+    with open_instance(databases) as instance:
+        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
+    if not report.is_success:
+        if as_json:
+            print_json(as_dict(report))
+        else:
+            show_findings(report)
+            show_verdict(report)
+        for error in report.errors:
+            print_error(error)
+        err.print(
+            f"run {report.run_id} failed; what was published before is unchanged; `runmart up` shows the run, its checks and their rows"
+        )
+        raise SystemExit(1)
+    return report
+
+
+def check_setup(databases: Databases) -> None:
+    """Tell of a mistake in a contract, and of a database that cannot be used, before anything starts."""
+    setup.known_systems(())
+    setup.check_connections(databases)
+
+
+def say(line: str, as_json: bool) -> None:
+    """Progress goes to stderr, so that stdout holds results only; with --json there is none."""
+    if not as_json:
+        err.print(line.replace("[", r"\["))

@@ -1,0 +1,194 @@
+"""Which rows a rule has to be asked about, when it was asked before.
+
+Belongs here: SQL of the rows of raw tables and of marts whose verdicts may have changed. Does not belong here: what is asked about them
+(`compiling`), and what is remembered (`verdicts`).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE
+from dagster_project.marts.influence import NoWayToGroup, influence
+from dagster_project.marts.lineage import MART
+from dagster_project.marts.plan import Plan
+from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
+from dagster_project.marts.postgres.names import columns, quoted, relation, row
+from dagster_project.marts.postgres.touching import Touching
+from dagster_project.postgres.schemas import CANDIDATES
+from dagster_project.quality.rules import Reach, Rule
+
+
+class Subject(Protocol):
+    """What a suite is about: a raw table, or a mart."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Columns that identify a row; empty if none do."""
+
+    @property
+    def relation(self) -> str:
+        """What rows are read from, with the columns that they have."""
+
+    @property
+    def rows(self) -> str:
+        """A query of all rows."""
+
+    def changed(self, rule: Rule) -> str | None:
+        """A query of the keys of all rows whose verdicts may have changed, rows that have gone included; None if nothing tells."""
+
+    def changed_rows(self, rule: Rule) -> str:
+        """A query of those that are there."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows that a rule is asked about.
+
+    Attributes:
+        rows: A query of them.
+        judged: A query of the keys of all rows that the verdict is of; None if it is of all rows that there are.
+    """
+
+    rows: str
+    judged: str | None = None
+
+
+def asked(subject: Subject, rule: Rule, known: str) -> Asked:
+    """What has to be asked since the last verdict.
+
+    Args:
+        subject: What the suite is about.
+        rule: One of its rules.
+        known: A query of what the rule has found until now, `key` by `key`, as documents.
+    """
+    changed = subject.changed(rule) if subject.key and rule.reach in (Reach.ROW, Reach.GROUP) else None
+    if changed is None:
+        return Asked(subject.rows)
+    if rule.reach is Reach.ROW:
+        return Asked(subject.changed_rows(rule), changed)
+    is_known_by_row = rule.key == subject.key
+    found = f"select found.* from ({known}) as known cross join lateral jsonb_populate_record(null::{subject.relation}, known.key) as found"
+    # What was found is asked again: a row that has left the others may have been what was wrong with them.
+    keys = f"{changed}\nunion\nselect {columns(subject.key)} from ({found}) as found" if is_known_by_row else changed
+    made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
+    is_one = f"{row(subject.key, 'this')} = {row(subject.key, 'changed')}"
+    of_keys = f"select this.* from {subject.relation} as this inner join ({keys}) as changed on {is_one}"
+    groups = f"select distinct {made} from ({of_keys}) as this"
+    if not is_known_by_row:
+        groups += f"\nunion\nselect {columns(rule.within)} from ({found}) as found"
+    return Asked(_rows_of(subject.rows, groups, rule))
+
+
+def _rows_of(rows: str, groups: str, rule: Rule) -> str:
+    """The rows that are in one of the groups. Of the first column there is an index, often, which does not find nulls by comparing them."""
+    first, *others = rule.within
+    made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
+    same = "".join(f" and touched.{quoted(name)} is not distinct from own.{quoted(name)}" for name in others)
+    parts = (
+        f"touched.{quoted(first)} = own.{quoted(first)}",
+        f"touched.{quoted(first)} is null and own.{quoted(first)} is null",
+    )
+    # Made apart, since what makes them names columns without a relation.
+    return "\nunion all\n".join(
+        f"select this.* from ({rows}) as this cross join lateral (select {made}) as own\n"
+        f"where exists (select from ({groups}) as touched where {is_first}{same})"
+        for is_first in parts
+    )
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table.
+
+    Attributes:
+        contract: Of its system.
+        table: Its name.
+        seen: The last batch that the verdicts reflect; None if that is not known.
+    """
+
+    contract: SystemContract
+    table: str
+    seen: int | None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """See `Subject`."""
+        return self.contract.tables[self.table].key
+
+    @property
+    def relation(self) -> str:
+        """See `Subject`."""
+        return relation(self.contract.raw_schema, self.table)
+
+    @property
+    def rows(self) -> str:
+        """See `Subject`."""
+        return f"select * from {self.relation} where {IS_LIVE}"
+
+    def changed(self, rule: Rule) -> str | None:
+        """See `Subject`."""
+        parents = self._parents(rule)
+        if self.seen is None:
+            return None
+        if not parents:
+            return f"select {columns(self.key)} from {self.relation} where {BATCH_ID} > {self.seen}"
+        try:
+            ways = influence(self.contract, self.table, {self.table, *parents})
+        except NoWayToGroup:
+            return None
+        return f"select {columns(self.key)} from ({Touching(self.contract, ways, self.seen).query()}) as touched"
+
+    def changed_rows(self, rule: Rule) -> str:
+        """See `Subject`."""
+        if not self._parents(rule):
+            return f"{self.rows} and {BATCH_ID} > {self.seen}"
+        is_changed = f"exists (select from ({self.changed(rule)}) as changed where {row(self.key, 'changed')} = {row(self.key, 'this')})"
+        return f"select this.* from {self.relation} as this where this.{IS_LIVE} and {is_changed}"
+
+    def _parents(self, rule: Rule) -> set[str]:
+        return {name for schema, name in rule.relations if schema == self.contract.raw_schema}
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart, its history, or a view of marts, as the refresh under way will publish it.
+
+    Attributes:
+        plan: Of all marts.
+        name: Its name.
+        key: Columns that identify a row.
+        is_narrow: Whether the verdicts are of what is published, so that only touched groups can differ.
+    """
+
+    plan: Plan
+    name: str
+    key: tuple[str, ...]
+    is_narrow: bool
+
+    @property
+    def relation(self) -> str:
+        """See `Subject`."""
+        return relation(CANDIDATES, self.name)
+
+    @property
+    def rows(self) -> str:
+        """See `Subject`."""
+        return f"select * from {self.relation}"
+
+    def changed(self, rule: Rule) -> str | None:
+        """See `Subject`."""
+        if not self.is_narrow or not self.plan.touched_with(self.name):
+            return None
+        places = (relation(self.plan.project.models[self.name].schema, self.name), self.relation)
+        return "\nunion\n".join(f"select {columns(self.key)} from {place} as this where {self._is_touched()}" for place in places)
+
+    def changed_rows(self, rule: Rule) -> str:
+        """See `Subject`."""
+        model = self.plan.project.models[self.name]
+        if model.kind == MART:
+            return f"select {columns(model.columns)} from {relation(CANDIDATES, changes_of(self.name))}"
+        return f"select this.* from {self.relation} as this where {self._is_touched()}"
+
+    def _is_touched(self) -> str:
+        return " or ".join(is_in_touched_group(self.plan, mart, "this") for mart in self.plan.touched_with(self.name))

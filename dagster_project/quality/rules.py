@@ -1,0 +1,188 @@
+"""What the expectations of a suite ask, taken apart: how far the verdict on a row reaches, and what else it reads.
+
+Belongs here: sorting expectations by their types and their SQL. Does not belong here: the statements that ask them (`compiling`), and which
+rows have to be asked about (`asked_rows`).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from dagster_project.marts.postgres.names import literal, quoted
+from dagster_project.quality.suites import Expectation, Suite
+
+# A relation: its schema and its name.
+Relation = tuple[str, str]
+
+# What queries of suites begin with: the rows that they are about, under the name `this`.
+_ROWS = re.compile(r"with (?:recursive )?this as (?:not materialized )?\(select \* from \{batch\}(?: as batch)?\)(?P<rest>.*)", re.DOTALL)
+_FLAT = re.compile(r" select (?P<shown>[^()]*?) from this where (?P<condition>.*)", re.DOTALL)
+_COUNTED = re.compile(r"select count\(\*\)(?P<name>(?: as \w+)?) from this(?=\))")
+_COUNTED_RAW = re.compile(r"select count\(\*\) from (?P<schema>\w+)\.(?P<table>\w+) where _deleted_at is null(?=\))")
+_CLOCK = re.compile(r"\bnow\(\)|\bcurrent_(?:timestamp|date|time)\b|\bclock_timestamp\(\)")
+
+# What a condition on single rows is made without.
+_OF_MANY_ROWS = (exp.AggFunc, exp.Window, exp.Join, exp.Group, exp.Having, exp.Limit, exp.Distinct)
+
+
+class Reach(StrEnum):
+    """How far the verdict on a row depends on others."""
+
+    # On the row, and on rows that foreign keys lead to from it.
+    ROW = "row"
+    # On all rows that have some values in common with it. A row that leaves cannot make those that stay fail.
+    GROUP = "group"
+    # On all rows.
+    TABLE = "table"
+    # There is no row: records of Runmart's own work, how many rows there are, the catalog. These are asked each time.
+    RECORDS = "records"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation that can be compiled.
+
+    Attributes:
+        check: Name of the check.
+        reach: How far the verdict on a row depends on others.
+        condition: SQL that is true for a row of `this` that fails; empty where it takes a query to say that.
+        query: The query that finds failing rows, with `{batch}` where it reads the rows that it is about; empty if there is a condition.
+        shown: Columns of a failing row, or of the query, that tell what is wrong with it.
+        key: Those of them by which it is known again.
+        within: By column of the query, the SQL that makes of a row what the rows of its group have in common.
+        relations: What it reads beside the rows that it is about.
+        is_timely: Whether the passing of time alone changes the verdict.
+    """
+
+    check: str
+    reach: Reach
+    condition: str
+    query: str
+    shown: tuple[str, ...]
+    key: tuple[str, ...]
+    within: Mapping[str, str]
+    relations: frozenset[Relation]
+    is_timely: bool
+
+
+def rule(suite: Suite, expectation: Expectation) -> Rule | None:
+    """Take an expectation apart; None if it is of a type, or says something, that cannot be compiled."""
+    make = _TYPES.get(expectation.type)
+    return make(suite, expectation) if make else None
+
+
+def _of_condition(condition: Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]) -> Callable[[Suite, Expectation], Rule]:
+    """Rules of a type that asks each row by itself."""
+
+    def make(suite: Suite, expectation: Expectation) -> Rule:
+        broken, columns = condition(expectation.kwargs)
+        shown = tuple(dict.fromkeys((*suite.meta.key, *columns)))
+        return Rule(expectation.meta.check, Reach.ROW, broken, "", shown, suite.meta.key, {}, frozenset(), is_timely=False)
+
+    return make
+
+
+def _in_set(kwargs: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    allowed = ", ".join(map(_literal, kwargs["value_set"]))
+    return f"{quoted(kwargs['column'])} not in ({allowed})", (kwargs["column"],)
+
+
+def _between(kwargs: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    column = quoted(kwargs["column"])
+    limits = (("min_value", "<=" if kwargs.get("strict_min") else "<"), ("max_value", ">=" if kwargs.get("strict_max") else ">"))
+    broken = (f"{column} {operator} {_literal(kwargs[limit])}" for limit, operator in limits if kwargs.get(limit) is not None)
+    return " or ".join(broken), (kwargs["column"],)
+
+
+def _ordered_pair(kwargs: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    columns = kwargs["column_A"], kwargs["column_B"]
+    operator = "<" if kwargs.get("or_equal") else "<="
+    return f"{quoted(columns[0])} {operator} {quoted(columns[1])}", columns
+
+
+def _unique(suite: Suite, expectation: Expectation) -> Rule:
+    columns = tuple(expectation.kwargs.get("column_list") or [expectation.kwargs["column"]])
+    group = ", ".join(map(quoted, columns))
+    shown = tuple(dict.fromkeys((*suite.meta.key, *columns)))
+    counted = f"select *, count(*) over (partition by {group}) as copies from this where ({group}) is not null"
+    query = f"with this as (select * from {{batch}}) select {', '.join(map(quoted, shown))}, copies from ({counted}) as counted "
+    return Rule(
+        expectation.meta.check,
+        Reach.GROUP,
+        "",
+        f"{query}where copies > 1",
+        (*shown, "copies"),
+        suite.meta.key,
+        {column: quoted(column) for column in columns},
+        frozenset(),
+        is_timely=False,
+    )
+
+
+def _of_query(suite: Suite, expectation: Expectation) -> Rule | None:
+    found, meta = _ROWS.fullmatch(expectation.query), expectation.meta
+    try:
+        tree = sqlglot.parse_one(expectation.query.format(batch="batch_of_rows"), dialect="postgres")
+    except (SqlglotError, IndexError, KeyError, ValueError):
+        return None
+    if not found or not isinstance(tree, exp.Select):
+        return None
+    shown = tuple(tree.named_selects)
+    relations = frozenset((table.db, table.name) for table in tree.find_all(exp.Table) if table.db)
+    is_timely = _CLOCK.search(expectation.query) is not None
+    flat = _FLAT.fullmatch(found["rest"])
+    if meta.level == "row" and not is_timely and {*suite.meta.key} <= {*shown}:
+        condition = flat["condition"] if flat and _is_condition(tree) else ""
+        query = "" if condition else expectation.query
+        return Rule(meta.check, Reach.ROW, condition, query, shown, suite.meta.key, {}, relations, is_timely=False)
+    reach = Reach.GROUP if meta.within else Reach.TABLE
+    if not re.search(r"\bthis\b", _COUNTED.sub("", found["rest"])):
+        reach = Reach.RECORDS
+    key = meta.key or (suite.meta.key if {*suite.meta.key} <= {*shown} else tuple(meta.within))
+    return Rule(meta.check, reach, "", expectation.query, shown, key, meta.within, relations, is_timely)
+
+
+def _is_condition(tree: exp.Select) -> bool:
+    """Whether a query says no more than a condition on single rows of `this`, beside what makes `this`."""
+    parts = [part for part in tree.find_all(exp.Select, *_OF_MANY_ROWS) if part.find_ancestor(exp.CTE) is None]
+    return parts == [tree] and all(isinstance(each, exp.Column) for each in tree.selects)
+
+
+def with_count(query: str, rows: int) -> str:
+    """A query in which the number of rows that it is about, where it counts them, is given."""
+    return _COUNTED.sub(lambda found: f"select cast({rows} as bigint){found['name']}", query)
+
+
+def raw_tables_counted(query: str) -> set[Relation]:
+    """The raw tables of which a query counts the live rows."""
+    return {(found["schema"], found["table"]) for found in _COUNTED_RAW.finditer(query)}
+
+
+def with_raw_counts(query: str, rows: Mapping[Relation, int]) -> str:
+    """A query in which the numbers of live rows of raw tables, where it counts them, are given as far as they are known."""
+
+    def given(found: re.Match[str]) -> str:
+        number = rows.get((found["schema"], found["table"]))
+        return found[0] if number is None else f"select cast({number} as bigint)"
+
+    return _COUNTED_RAW.sub(given, query)
+
+
+_TYPES: Mapping[str, Callable[[Suite, Expectation], Rule | None]] = {
+    "expect_column_values_to_be_in_set": _of_condition(_in_set),
+    "expect_column_values_to_be_between": _of_condition(_between),
+    "expect_column_pair_values_a_to_be_greater_than_b": _of_condition(_ordered_pair),
+    "expect_column_values_to_be_unique": _unique,
+    "expect_compound_columns_to_be_unique": _unique,
+    "unexpected_rows_expectation": _of_query,
+}
+
+
+def _literal(value: object) -> str:
+    return literal(value) if isinstance(value, str) else str(value)
