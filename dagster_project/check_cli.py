@@ -16,7 +16,8 @@ from dagster_project.results import as_dict, show_verdict
 from dagster_project.terminal import AsJson, new_table, out, print_json
 
 if TYPE_CHECKING:
-    from dagster_project.commands.checking import FailingRow, PlannedSuite
+    from dagster_project.commands.checking import PlannedSuite
+    from dagster_project.quality.ledger import FailingRow
 
 check_app = typer.Typer(help="Run every check on what is there; build nothing.", invoke_without_command=True)
 

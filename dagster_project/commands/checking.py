@@ -5,26 +5,17 @@ Belongs here: reading suites and the ledger for a command. Does not belong here:
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
-from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.quality import ledger
+from dagster_project.quality.ledger import FailingRow
 from dagster_project.quality.rules import Reach, rule
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
-
-_ROWS = """
-select observed, batch_id, first_seen_at, last_seen_at
-from quality.failing_rows
-where asset_key = %s and check_name = %s and resolved_at is null
-order by key, copy
-limit %s
-"""
 
 
 @dataclass(frozen=True)
@@ -40,23 +31,6 @@ class PlannedSuite:
     suite: str
     numbers: tuple[int, ...]
     natively: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FailingRow:
-    """A row that fails a check.
-
-    Attributes:
-        observed: Its key, and the values at fault.
-        batch_id: The batch that brought the failure.
-        first_seen_at: When it was first found, in UTC.
-        last_seen_at: When it was last looked at, in UTC.
-    """
-
-    observed: Mapping[str, Any]
-    batch_id: int | None
-    first_seen_at: datetime
-    last_seen_at: datetime
 
 
 def planned() -> list[PlannedSuite]:
@@ -89,11 +63,4 @@ def failing_rows(databases: Databases, asset: str, check: str, most: int | None)
     if check not in checks:
         raise ConfigurationError(no_such("check", check, checks, f" of {asset}"))
     with databases.warehouse().connection(TRANSFORM) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select count(*) from quality.failing_rows where asset_key = %s and check_name = %s and resolved_at is null", (asset, check)
-        )
-        (total,) = one_row(cursor)
-        cursor.execute(_ROWS, (asset, check, most))
-        found = cursor.fetchall()
-    rows = [FailingRow(observed, batch_id, *(moment.astimezone(UTC) for moment in seen)) for observed, batch_id, *seen in found]
-    return int(total), rows
+        return ledger.open_rows(cursor, asset).get(check, 0), ledger.failing_rows(cursor, asset, check, most)

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.defs.quality import asset_of, checked_project
 from dagster_project.quality.agreement import Disagreement, disagreements
 from dagster_project.quality.suites import load_suites
-from dagster_project.quality.validation import Project
 from dagster_project.resources.defs_tree import namespace_of
-from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 
@@ -31,7 +29,7 @@ def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
         specs=[
             dg.AssetCheckSpec(
                 CHECK,
-                asset=_key(namespace, suite.asset_key),
+                asset=asset_of(suite, namespace),
                 description="Great Expectations, which reads all rows, comes to the verdicts that stand.",
             )
             for suite in load_suites().values()
@@ -46,19 +44,15 @@ def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
 
 def native_checks_of(namespace: Namespace) -> dg.AssetSelection:
     """The checks, as what a job runs or leaves out."""
-    return dg.AssetSelection.checks(*(dg.AssetCheckKey(_key(namespace, suite.asset_key), CHECK) for suite in load_suites().values()))
-
-
-def _key(namespace: Namespace, asset: tuple[str, str]) -> dg.AssetKey:
-    return dg.AssetKey(namespace.path(*asset))
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(asset_of(suite, namespace), CHECK) for suite in load_suites().values()))
 
 
 def _compare(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-    selected, project = {key.asset_key for key in context.selected_asset_check_keys}, Project(load_contracts(), load_plan())
+    selected = {key.asset_key for key in context.selected_asset_check_keys}
     for suite in load_suites().values():
-        asset = _key(warehouse.namespace, suite.asset_key)
+        asset = asset_of(suite, warehouse.namespace)
         if asset in selected:
-            yield _result(asset, disagreements(warehouse.url, suite, project))
+            yield _result(asset, disagreements(warehouse.url, suite, checked_project()))
 
 
 def _result(asset: dg.AssetKey, found: list[Disagreement]) -> dg.AssetCheckResult:

@@ -45,7 +45,7 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
         specs=[
             dg.AssetCheckSpec(
                 expectation.meta.check,
-                asset=_asset(suite, namespace),
+                asset=asset_of(suite, namespace),
                 description=expectation.description,
                 blocking=expectation.severity is Severity.CRITICAL,
                 metadata={"expectation": expectation.type, "level": expectation.meta.level},
@@ -74,7 +74,8 @@ def asking_everything(namespace: Namespace) -> Mapping[str, Any]:
     return {"ops": {namespace.label(step_of(system)): {"config": {"everything": True}} for system in systems}}
 
 
-def _asset(suite: Suite, namespace: Namespace) -> dg.AssetKey:
+def asset_of(suite: Suite, namespace: Namespace) -> dg.AssetKey:
+    """The asset that a suite is about, in a warehouse."""
     return dg.AssetKey(namespace.path(*suite.asset_key))
 
 
@@ -84,12 +85,12 @@ def _run(
     op_context = context.op_execution_context
     selected = {suite.name: suite for suite in _selected(suites, context.selected_asset_check_keys, warehouse.namespace)}
     try:
-        for validation in validations(warehouse.url, [*selected.values()], _project(), everything=config.everything):
+        for validation in validations(warehouse.url, [*selected.values()], checked_project(), everything=config.everything):
             suite = selected[validation.suite]
             if validation.is_news:
                 record(warehouse.url, suite, validation, op_context.run_id)
             page = _page(suite, validation, op_context.run_id, warehouse)
-            yield from (_result(_asset(suite, warehouse.namespace), result, page) for result in validation.results)
+            yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
 
@@ -97,7 +98,7 @@ def _run(
 def _selected(suites: Sequence[Suite], checks: Collection[dg.AssetCheckKey], namespace: Namespace) -> Iterator[Suite]:
     """The suites with those of their checks that are to run."""
     for suite in suites:
-        kept = suite.only({key.name for key in checks if key.asset_key == _asset(suite, namespace)})
+        kept = suite.only({key.name for key in checks if key.asset_key == asset_of(suite, namespace)})
         if kept.expectations:
             yield kept
 
@@ -121,7 +122,8 @@ def _result(asset: dg.AssetKey, result: CheckResult, page: Mapping[str, Any]) ->
 
 
 @cache
-def _project() -> Project:
+def checked_project() -> Project:
+    """What all suites are about."""
     return Project(load_contracts(), load_plan())
 
 

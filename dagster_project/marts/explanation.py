@@ -22,7 +22,7 @@ from dagster_project.marts.plan import HISTORY, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.marts.postgres.names import relation, stand_in
 from dagster_project.marts.postgres.rows_behind import RowsBehind
-from dagster_project.marts.postgres.state import kept_reads
+from dagster_project.marts.postgres.state import kept, reads_of
 from dagster_project.marts.recomputation import ExplanationError, Recomputation, as_text, columns_of, copy_shape, stand_in_of
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.driver_errors import first_line
@@ -162,7 +162,7 @@ def explain(
     recomputation = Recomputation(cursor, mart, plan.published)
     explained = [column] if column else [name for name in row if name not in OF_THE_REFRESH]
     # A foreign key of which no SQL makes use leads to no rows; what SQL makes use of is known of what is published.
-    known = make_plan(plan.project, plan.contracts, kept_reads(cursor, definition()) or None)
+    known = make_plan(plan.project, plan.contracts, reads_of(kept(cursor, definition())))
     behind = _Copies(cursor, known, mart, explained, recomputation.publication.batches)
     behind.copy()
     sources = behind.describe(rows)

@@ -106,14 +106,7 @@ class Plan:
         """The families of a mart, or of the marts that a view shows; none if its columns do not name the groups of all of them."""
         if name in self.shown:
             return [self.shown[name]]
-        marts = self._marts_shown(name)
-        columns = {*self.project.models[name].columns}
-        are_named = all(group and {*group} <= columns for group in map(self.group_columns, marts))
-        return [family for mart in marts for family in self.families_of(mart)] if are_named else []
-
-    def _marts_shown(self, name: str) -> list[str]:
-        model = self.project.models[name]
-        return [name] if model.kind != VIEW else [mart for read in model.models for mart in self._marts_shown(read)]
+        return [family for mart in self.touched_with(name) for family in self.families_of(mart)]
 
     def touched_with(self, name: str) -> list[str]:
         """The marts whose touched groups tell which rows of a mart, a view or a history differ; none if its rows do not name these."""

@@ -7,9 +7,9 @@ this is done (`defs.agreement`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dagster_project.quality.native import native_verdicts
+from dagster_project.quality.native import NativeVerdict, native_verdicts
 from dagster_project.quality.suites import Suite
-from dagster_project.quality.validation import Project, validate
+from dagster_project.quality.validation import CheckResult, Project, validate
 
 # Rows may change while Great Expectations reads them.
 _ATTEMPTS = 3
@@ -43,12 +43,7 @@ def disagreements(url: str, suite: Suite, project: Project) -> list[Disagreement
     """
     compiled = _compiled(url, suite, project)
     for _ in range(_ATTEMPTS):
-        natively = native_verdicts(url, suite)
-        native = {
-            expectation.meta.check: (found.is_success, found.failing_rows, found.error is not None)
-            for expectation in suite.expectations
-            for found in (natively[expectation.meta.check],)
-        }
+        native = {check: _outcome(found) for check, found in native_verdicts(url, suite).items()}
         before, compiled = compiled, _compiled(url, suite, project)
         if before == compiled:
             break
@@ -56,8 +51,11 @@ def disagreements(url: str, suite: Suite, project: Project) -> list[Disagreement
 
 
 def _compiled(url: str, suite: Suite, project: Project) -> Mapping[str, Outcome]:
-    results = validate(url, suite, project).results
-    return {result.check_name: (result.is_success, result.failing_rows, result.error is not None) for result in results}
+    return {result.check_name: _outcome(result) for result in validate(url, suite, project).results}
+
+
+def _outcome(found: CheckResult | NativeVerdict) -> Outcome:
+    return found.is_success, found.failing_rows, found.error is not None
 
 
 def _told(outcome: Outcome) -> str:

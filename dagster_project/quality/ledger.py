@@ -4,6 +4,8 @@ Belongs here: bringing the ledger to what a check has found, and reading it. Doe
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -54,13 +56,31 @@ where (check_name, key, copy) not in (select check_name, key, copy from seen)
 
 _OPEN = "select check_name, count(*) from quality.failing_rows where asset_key = %s and resolved_at is null group by check_name"
 
-_SAMPLE = """
-select observed
+# The columns stand in the order of `FailingRow`.
+_FAILING = """
+select observed, batch_id, first_seen_at at time zone 'UTC', last_seen_at at time zone 'UTC'
 from quality.failing_rows
 where asset_key = %s and check_name = %s and resolved_at is null
 order by key, copy
 limit %s
 """
+
+
+@dataclass(frozen=True)
+class FailingRow:
+    """A row that fails a check.
+
+    Attributes:
+        observed: Its key, and the values at fault.
+        batch_id: The batch that brought the failure.
+        first_seen_at: When it was first found, in UTC.
+        last_seen_at: When it was last looked at, in UTC.
+    """
+
+    observed: dict[str, Any]
+    batch_id: int | None
+    first_seen_at: datetime
+    last_seen_at: datetime
 
 
 def known(asset: str, check: str) -> str:
@@ -103,7 +123,7 @@ def keep(cursor: Cursor, asset: str, questions: Iterable[Question], key: Collect
     return open_rows(cursor, asset)
 
 
-def sample(cursor: Cursor, asset: str, check: str, rows: int) -> tuple[dict[str, Any], ...]:
-    """The first of the rows that fail a check."""
-    cursor.execute(_SAMPLE, (asset, check, rows))
-    return tuple(observed for (observed,) in cursor.fetchall())
+def failing_rows(cursor: Cursor, asset: str, check: str, most: int | None) -> list[FailingRow]:
+    """The first of the rows that fail a check; all of them if `most` is None."""
+    cursor.execute(_FAILING, (asset, check, most))
+    return [FailingRow(*row) for row in cursor.fetchall()]

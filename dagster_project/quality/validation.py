@@ -316,12 +316,15 @@ class _Checking:
             is_success=verdict.is_success,
             evaluated_rows=rows if expectation.meta.level == "row" else None,
             failing_rows=verdict.failing_rows,
-            failing_sample=ledger.sample(self._cursor, self._asset, check, SAMPLE_ROWS) if verdict.failing_rows else (),
+            failing_sample=self._sample(check) if verdict.failing_rows else (),
             failing_query=f"{failing_query(compiled, self._suite.rows_query)};" if compiled else "",
             error=verdict.error,
             batch_id=verdict.batch_id,
             is_kept=is_kept,
         )
+
+    def _sample(self, check: str) -> tuple[dict[str, Any], ...]:
+        return tuple(row.observed for row in ledger.failing_rows(self._cursor, self._asset, check, SAMPLE_ROWS))
 
 
 def _definition(suite: Suite, expectation: Expectation, ranges: str) -> str:

@@ -90,8 +90,9 @@ class PostgresEngine:
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
             work = state.work_since_last(cursor, self._definition, at)
-            kept = state.kept_sql(cursor, self._definition)
-            self._plan = make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition) if kept else None)
+            models = state.kept(cursor, self._definition)
+            kept = {name: built.sql for name, built in models.items()}
+            self._plan = make_plan(self._plan.project, self._plan.contracts, state.reads_of(models))
             # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
             is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
             is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
@@ -110,7 +111,7 @@ class PostgresEngine:
                 is_full=is_full,
                 is_forced=full,
                 left_out=list(left_out),
-                relations={} if is_full else self._relations(kept, state.kept_look_ups(cursor, self._definition), wanted),
+                relations={} if is_full else self._relations(models, wanted),
             )
         return Begun(work.now, is_full, work.batches)
 
@@ -130,7 +131,7 @@ class PostgresEngine:
                     cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
                 )
                 # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
-                make_plan(self._plan.project, self._plan.contracts, state.kept_reads(cursor, self._definition))
+                make_plan(self._plan.project, self._plan.contracts, state.reads_of(state.kept(cursor, self._definition)))
             return state.write_built(cursor, built.keys())
 
     def _require_known(self, queries: Mapping[str, str]) -> None:
@@ -337,17 +338,17 @@ class PostgresEngine:
         for name, is_large in cursor.fetchall():
             cursor.execute(f"truncate {name}" if is_large else f"delete from {name}")
 
-    def _relations(self, kept: Mapping[str, str], look_ups: Mapping[str, Collection[str]], wanted: Collection[str]) -> dict[str, Any]:
+    def _relations(self, models: Mapping[str, state.Built], wanted: Collection[str]) -> dict[str, Any]:
         """What dbt's materializations and tests have to know of wanted models, see `dbt_project/macros/refresh.sql`.
 
         What a model looks up for rows of touched groups has not to be narrowed to these again.
         """
-        views = self._views(kept)
+        views = self._views({name: built.sql for name, built in models.items()})
         known: dict[str, Any] = {model.name: {"reads": {}} for model in self._plan.project.of_kind(STEP, MART) if model.name in wanted}
         for family in self._plan.recomputed_together:
             narrowed = {".".join(of): view for of, (view, _) in views[family.name].items()}
             for name in (name for name in family.models if name in known):
-                known[name]["reads"] |= {of: view for of, view in narrowed.items() if of not in look_ups.get(name, ())}
+                known[name]["reads"] |= {of: view for of, view in narrowed.items() if of not in models[name].looks_up}
         for mart in (mart for mart in self._plan.marts if mart.name in known):
             known[mart.name]["touched"] = self._touched([mart.name])
             known[mart.name]["then"] = [

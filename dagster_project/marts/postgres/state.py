@@ -151,26 +151,19 @@ def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None
     execute_values(cursor, f"insert into ops.built_models ({columns}) values %s", rows)
 
 
-def kept_sql(cursor: Cursor, definition: str) -> dict[str, str]:
-    """By model, the SQL that a full refresh of the project with this digest has kept; empty if none has."""
-    cursor.execute("select name, sql from ops.built_models where definition = %s", (definition,))
-    return dict(cursor.fetchall())
+def kept(cursor: Cursor, definition: str) -> dict[str, Built]:
+    """By name, the models that a full refresh of the project with this digest has built; empty if none has."""
+    cursor.execute("select schema_name, name, kind, sql, reads, looks_up from ops.built_models where definition = %s", (definition,))
+    return {built.name: built for built in (Built(*row) for row in cursor.fetchall())}
 
 
-def kept_reads(cursor: Cursor, definition: str) -> dict[str, dict[Table, Sequence[str]]]:
-    """By model, the columns of raw tables of which its SQL, see `kept_sql`, makes use."""
-    cursor.execute("select name, reads from ops.built_models where definition = %s", (definition,))
+def reads_of(models: Mapping[str, Built]) -> dict[str, dict[Table, Sequence[str]]] | None:
+    """By model, the columns of raw tables of which its SQL makes use; None if nothing is known of any model."""
     found: dict[str, dict[Table, Sequence[str]]] = {}
-    for name, reads in cursor.fetchall():
-        named = ((table.partition("."), columns) for table, columns in reads.items())
+    for name, built in models.items():
+        named = ((table.partition("."), columns) for table, columns in built.reads.items())
         found[name] = {(system, table): columns for (system, _, table), columns in named}
-    return found
-
-
-def kept_look_ups(cursor: Cursor, definition: str) -> dict[str, set[str]]:
-    """By model, the relations that its SQL, see `kept_sql`, reads only for rows of others."""
-    cursor.execute("select name, looks_up from ops.built_models where definition = %s and looks_up <> '{}'", (definition,))
-    return {name: {*relations} for name, relations in cursor.fetchall()}
+    return found or None
 
 
 def record_refresh(

@@ -65,7 +65,7 @@ class Verifying:
         """
         self.cursor.execute(_LAST, (self.definition,))
         last = self.cursor.fetchone()
-        self._kept = state.kept_sql(self.cursor, self.definition)
+        self._kept = {name: built.sql for name, built in state.kept(self.cursor, self.definition).items()}
         if last is None or not self._kept:
             raise NotVerifiable("the project has changed since marts were published, or they never were; run `runmart refresh` first")
         self._started_at, self._batches = last

@@ -16,7 +16,7 @@
         {% do run_query('analyze ' ~ changes) %}
     {% else %}
         {# That the columns are those of the contract was asserted when the table was made, for the same definition. #}
-        {% set grouped_by = grouped_by(model.name) %}
+        {% set key = grouped_by(model.name) %}
         {% call statement('main') -%}
             {{ commit_lazily() }};
             insert into {{ changes }} ({{ columns }})
@@ -29,7 +29,7 @@
             The checks and the marts that read this one are planned from these statistics; nothing else gathers them in time. Columns that name
             no group keep those of the last full refresh: gathering them costs more than they can save.
         #}
-        {% do run_query('analyze ' ~ changes ~ (' (' ~ get_quoted_csv(grouped_by) ~ ')' if grouped_by else '')) %}
+        {% do run_query('analyze ' ~ changes ~ (' (' ~ get_quoted_csv(key) ~ ')' if key else '')) %}
         {# Marts that follow this one come after it, and begin with the groups that its rows have touched. #}
         {% for statement in known_of(model.name)['then'] %}{% do run_query(statement) %}{% endfor %}
     {% endif %}

@@ -19,7 +19,7 @@ from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import Family, Followers, Plan, make_plan
 from dagster_project.marts.postgres.candidates import changes_of, image_of
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
-from dagster_project.marts.postgres.state import kept_reads
+from dagster_project.marts.postgres.state import kept, reads_of
 from dagster_project.marts.postgres.touching import Touching
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.schemas import CANDIDATES
@@ -59,7 +59,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
         house.fill(together(histories))
         refresh(house, "--full-refresh")
         with house.transforming() as cursor:
-            plan = make_plan(house.plan.project, house.plan.contracts, kept_reads(cursor, definition()))
+            plan = make_plan(house.plan.project, house.plan.contracts, reads_of(kept(cursor, definition())))
         left = ways_of(plan)
         for step in range(steps):
             seen = dict(house.warehouse("select system, batch_id from ops.sync_state"))
