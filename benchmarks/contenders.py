@@ -17,7 +17,7 @@ from benchmarks import metrics_table, psql
 from benchmarks.servers import ServerPair, execute
 from benchmarks.stopwatch import Timing, measure
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, SYNCED_AT
+from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, QUARANTINED_AT, SYNCED_AT
 from dagster_project.ingestion.sync import sync
 
 OURS = "Runmart"
@@ -42,7 +42,8 @@ _COLUMNS = """
 
 # What every raw table has besides.
 _BATCH_COLUMNS = f"""
-    {BATCH_ID} bigint not null default 1, {SYNCED_AT} timestamptz not null default now(), {DELETED_AT} timestamptz, {MOVED_FROM} jsonb
+    {BATCH_ID} bigint not null default 1, {SYNCED_AT} timestamptz not null default now(), {DELETED_AT} timestamptz, {MOVED_FROM} jsonb,
+    {QUARANTINED_AT} timestamptz
 """
 
 Load = Callable[[str, str], Timing]
@@ -88,6 +89,7 @@ def pipe(servers: ServerPair, contract: SystemContract) -> Contender:
     finish = (
         f"alter table {_PIPED} add primary key ({', '.join(table.key)})",
         f"create index on {_PIPED} ({', '.join(table.key)}) where {DELETED_AT} is not null",
+        f"create index on {_PIPED} ({', '.join(table.key)}) where {QUARANTINED_AT} is not null",
         f"create index on {_PIPED} ({BATCH_ID}) where {MOVED_FROM} is not null",
         *(f"create index on {_PIPED} ({', '.join(each.columns)})" for each in table.references),
         *(f"create index on {_PIPED} ({BATCH_ID}, {', '.join(each.columns)}) where {BATCH_ID} > 1" for each in table.references),

@@ -46,6 +46,8 @@ def check(
         print_json(as_dict(report))
     else:
         show_verdict(report)
+    if any(check.severity.value == "ERROR" for check in report.failed_checks):
+        raise SystemExit(1)
 
 
 @check_app.command()

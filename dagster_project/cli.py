@@ -156,10 +156,12 @@ def sync(systems: Systems = None, as_json: AsJson = False) -> None:
     reports = [run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
     if as_json:
         print_json([as_dict(report) for report in reports])
-        return
-    for report in reports:
-        show_rows(report)
-        show_verdict(report)
+    else:
+        for report in reports:
+            show_rows(report)
+            show_verdict(report)
+    if any(report.holds_back for report in reports):
+        raise SystemExit(1)
 
 
 @app.command()
@@ -214,9 +216,11 @@ def refresh(
     report = run("refresh", databases, as_json, {"ops": {"transformation": {"config": {"full": full}}}})
     if as_json:
         print_json(as_dict(report))
-        return
-    show_published_rows(report)
-    show_verdict(report)
+    else:
+        show_published_rows(report)
+        show_verdict(report)
+    if report.holds_back:
+        raise SystemExit(1)
 
 
 @app.command()

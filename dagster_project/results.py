@@ -60,6 +60,12 @@ def show_published_rows(report: "RunReport") -> None:
     for row in rows:
         table.add_row(row["mart"], f"{row['inserted']:,}", f"{row['deleted']:,}")
     out.print(table if rows else "no row of a mart differs from what was published before")
+    held = published.get("held_back")
+    if isinstance(held, list):
+        table = new_table("held back", "since", "by", "reason")
+        for row in held:
+            table.add_row(row["mart"], row["since"], row["table"], escape(row["reason"]))
+        out.print(table)
 
 
 def show_findings(report: "RunReport") -> None:
@@ -229,6 +235,8 @@ def show_verdict(report: "RunReport") -> None:
         rows = one.metadata.get("failing_rows")
         detail = f", failing rows: {rows.value}" if rows else f": {one.description}" if one.description else ""
         out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{escape(detail)}")
+    for asset, number in report.in_quarantine.items():
+        out.print(f"  {words.counted(number, 'row')} of {asset} in quarantine: marts do not read them; quality.quarantine says why")
 
 
 def _number(value: float | None) -> str:

@@ -5,6 +5,8 @@ Belongs here: connecting for the command. Does not belong here: what is asked (`
 
 from dagster_project.marts.refreshes import Refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.quality.holding import held_models, held_tables
+from dagster_project.resources.manifest import load_plan
 from dagster_project.warehouse import Warehouse
 
 
@@ -12,5 +14,8 @@ def current_refresh(warehouse: Warehouse) -> Refresh | None:
     """The published refresh if another one would find nothing to do."""
     with warehouse.looking(TRANSFORM, "runmart refresh") as cursor:
         # A warehouse that is not migrated yet has nothing to refresh either; the run says so.
-        cursor.execute("select to_regclass('ops.refreshes') is not null")
-        return nothing_new(cursor) if cursor.fetchall() == [(True,)] else None
+        cursor.execute("select to_regclass('quality.held_tables') is not null")
+        if cursor.fetchall() != [(True,)]:
+            return None
+        held = held_tables(cursor)
+        return nothing_new(cursor, held_models(load_plan(), held) if held else ())

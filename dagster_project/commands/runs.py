@@ -29,6 +29,8 @@ from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
 from dagster_project.errors import RunmartError
 from dagster_project.internals.dagster import create_run, execute_run, restore_verdicts
+from dagster_project.quality.accounting import ROWS_IN_QUARANTINE
+from dagster_project.quality.holding import CHECK as HELD
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
 
 CODE_LOCATION = "runmart"
@@ -51,6 +53,7 @@ class RunReport:
             that its materialization says of itself.
         passed_checks: Number of checks that passed.
         failed_checks: The checks that did not.
+        in_quarantine: By raw table of which there are some, the rows that marts do not read because they are in quarantine.
         errors: The causes of the failed steps, one line each, none twice.
     """
 
@@ -61,7 +64,14 @@ class RunReport:
     assets: dict[str, dict[str, object]] = field(default_factory=dict)
     passed_checks: int = 0
     failed_checks: list[AssetCheckEvaluation] = field(default_factory=list)
+    in_quarantine: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether marts stand as they were, because too much of a raw table is wrong."""
+        is_found = any(check.check_name == HELD for check in self.failed_checks)
+        return is_found or any("held_back" in said for said in self.assets.values())
 
 
 def run_job(
@@ -139,6 +149,9 @@ def _note(report: RunReport, event: DagsterEvent) -> None:
         }
     elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
         evaluation = event.asset_check_evaluation_data
+        rows = evaluation.metadata.get(ROWS_IN_QUARANTINE)
+        if rows and rows.value:
+            report.in_quarantine[evaluation.asset_key.to_user_string()] = int(str(rows.value))
         if evaluation.passed:
             report.passed_checks += 1
         else:

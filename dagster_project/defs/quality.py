@@ -14,8 +14,12 @@ import dagster as dg
 import psycopg2
 
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.postgres.roles import TRANSFORM
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality import accounting, holding
 from dagster_project.quality.data_docs import write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
+from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.quality.validation import CheckResult, Project, Validation, validations
@@ -25,6 +29,8 @@ from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 
 _MAX_RETRIES = 3
+
+_ON_RAW = (accounting.CHECK, holding.CHECK)
 
 
 class CheckConfig(dg.Config):
@@ -42,17 +48,7 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
 
     @dg.multi_asset_check(
         name=namespace.label(step_of(suites[0].system)),
-        specs=[
-            dg.AssetCheckSpec(
-                expectation.meta.check,
-                asset=asset_of(suite, namespace),
-                description=expectation.description,
-                blocking=expectation.severity is Severity.CRITICAL,
-                metadata={"expectation": expectation.type, "level": expectation.meta.level},
-            )
-            for suite in suites
-            for expectation in suite.expectations
-        ],
+        specs=[spec for suite in suites for spec in _specs(suite, namespace)],
         can_subset=True,
     )
     def check(
@@ -61,6 +57,29 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
         yield from _run(context, suites, config, warehouses.of(namespace))
 
     return check
+
+
+def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
+    """What a mart fails stops its publication. What raw tables fail is set aside, or holds back marts, which is then what can fail."""
+    asset, is_raw = asset_of(suite, namespace), suite.system != PUBLISHED
+    for expectation in suite.expectations:
+        yield dg.AssetCheckSpec(
+            expectation.meta.check,
+            asset=asset,
+            description=expectation.description,
+            blocking=expectation.severity is Severity.CRITICAL and not is_raw,
+            metadata={"expectation": expectation.type, "level": expectation.meta.level},
+        )
+    if is_raw:
+        yield dg.AssetCheckSpec(
+            accounting.CHECK,
+            asset=asset,
+            description="A row that marts do not read is in quarantine, which says why, and no other row is.",
+            blocking=True,
+        )
+        yield dg.AssetCheckSpec(
+            holding.CHECK, asset=asset, description="No more of the table is wrong than single rows, which are set aside."
+        )
 
 
 def step_of(system: str) -> str:
@@ -91,8 +110,42 @@ def _run(
                 record(warehouse.url, suite, validation, op_context.run_id)
             page = _page(suite, validation, op_context.run_id, warehouse)
             yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
+        yield from _set_aside(context, suites, warehouse)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
+
+
+def _set_aside(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    """Set aside rows of raw tables, as their checks stand now, and tell what is kept from marts."""
+    asked = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+    wanted = [suite for suite in suites if {(asset_of(suite, warehouse.namespace), name) for name in _ON_RAW} & asked]
+    if not wanted:
+        return
+    contract = checked_project().contracts[suites[0].system]
+    bring_up_to_date(warehouse.url, contract, suites, context.op_execution_context.run_id)
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
+        found = list(accounting.accounts(cursor, contract, [suite.table for suite in wanted]))
+    for account in found:
+        asset = dg.AssetKey(warehouse.namespace.path(contract.system, account.table))
+        yield from (result for result in _accounted(asset, account) if (asset, result.check_name) in asked)
+
+
+def _accounted(asset: dg.AssetKey, account: accounting.Account) -> Iterator[dg.AssetCheckResult]:
+    held = account.held
+    yield dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=accounting.CHECK,
+        passed=account.unaccounted == 0,
+        description=f"{account.unaccounted:,} rows are marked and have no entry, or the other way round" if account.unaccounted else None,
+        metadata={accounting.ROWS_IN_QUARANTINE: account.in_quarantine, "of_these_hanging_on_others": account.hanging},
+    )
+    yield dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=holding.CHECK,
+        passed=held is None,
+        description=f"marts that read the table stand as they were: {held.reason}" if held else None,
+        metadata={"held_since": f"{held.since:%Y-%m-%d %H:%M:%S} UTC"} if held else {},
+    )
 
 
 def _selected(suites: Sequence[Suite], checks: Collection[dg.AssetCheckKey], namespace: Namespace) -> Iterator[Suite]:

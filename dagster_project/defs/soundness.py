@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dagster_project.internals.dagster import CheckRecord, has_failed, last_verdicts
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.accounting import CHECK as ACCOUNTED
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.resources.run_process import is_orphan
 from dagster_project.warehouse import shared_part
@@ -50,10 +52,12 @@ class Soundness:
 
 def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> Soundness:
     """Ask the instance about the blocking checks of assets; those without any are sound."""
-    checks = _blocking_checks(assets)
+    checks = _critical_checks(assets)
     latest = last_verdicts(instance, [key for keys in checks.values() for key in keys])
     materialized = _last_materializations(instance, checks)
-    failed = {asset: [check.name for check in checks[asset] if has_failed(latest.get(check))] for asset in materialized}
+    failed = {
+        asset: [check.name for check in checks[asset] if _can_block(check) and has_failed(latest.get(check))] for asset in materialized
+    }
     return Soundness(
         unmaterialized=[asset for asset in checks if asset not in materialized],
         failed={asset: names for asset, names in failed.items() if names},
@@ -104,18 +108,23 @@ def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.Asse
     return list(latest.values())
 
 
-def _blocking_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
+def _critical_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
+    """By asset that has a suite, the checks that say whether it can be built upon; of a raw table the last says what came of the others."""
     suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in load_suites().values()}
     found = ((asset, suites.get(shared_part(asset.path))) for asset in sorted(assets))
     return {
         asset: [
-            dg.AssetCheckKey(asset, expectation.meta.check)
-            for expectation in suite.expectations
-            if expectation.severity is Severity.CRITICAL
+            *(dg.AssetCheckKey(asset, each.meta.check) for each in suite.expectations if each.severity is Severity.CRITICAL),
+            *([dg.AssetCheckKey(asset, ACCOUNTED)] if suite.system != PUBLISHED else []),
         ]
         for asset, suite in found
         if suite
     }
+
+
+def _can_block(check: dg.AssetCheckKey) -> bool:
+    """Whether nothing is built upon an asset that fails it: rows that fail others are set aside, or their table holds back marts."""
+    return shared_part(check.asset_key.path)[0] == PUBLISHED or check.name == ACCOUNTED
 
 
 def _last_materializations(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogRecord]:

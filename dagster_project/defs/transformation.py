@@ -25,11 +25,14 @@ from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.holding import Held, held_tables
 from dagster_project.resources.dbt import built_models, dbt_on
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse, shared_part
+
+_HELD_SCHEMA = dg.TableSchema([dg.TableColumn(name) for name in ("mart", "since", "table", "reason")])
 
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
@@ -149,8 +152,22 @@ def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -
         The selectors that leave it out of a dbt command, and the models.
     """
     missing = set(soundness(instance, frozenset().union(*map(_behind, models))).unmaterialized)
-    selectors = [f"source:{'.'.join(shared_part(table.path))}+" for table in sorted(missing)]
-    return selectors, frozenset(model for model in models if missing & _behind(model))
+    return [_selector(table) for table in sorted(missing)], frozenset(model for model in models if missing & _behind(model))
+
+
+def _held(warehouse: Warehouse) -> dict[dg.AssetKey, Held]:
+    """The raw tables that hold back what reads them."""
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
+        return {dg.AssetKey(warehouse.namespace.path(*table)): held for table, held in held_tables(cursor).items()}
+
+
+def _selector(table: dg.AssetKey) -> str:
+    """What selects, in a dbt command, everything that reads a raw table."""
+    return f"source:{'.'.join(shared_part(table.path))}+"
+
+
+def _listed(models: Iterable[dg.AssetKey]) -> str:
+    return ", ".join(model.path[-1] for model in sorted(models))
 
 
 def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
@@ -182,10 +199,27 @@ class RefreshConfig(dg.Config):
     full: bool = False
 
 
-def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
+def _left_out(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[list[str], frozenset[dg.AssetKey]]:
+    """What is not built: models of raw tables that were never synced, unless there are no others, or that hold back marts.
+
+    Returns:
+        The selectors that leave it out of a dbt command, and the models.
+    """
     selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
+    if left_out:
+        context.log.warning(f"left out, because raw tables behind them were never synced: {_listed(left_out)}")
+    for table, held in _held(warehouse).items():
+        reading = frozenset(model for model in context.selected_asset_keys if table in _behind(model))
+        if reading:
+            context.log.warning(f"left as they are: {_listed(reading)}; {table.to_user_string()} holds them back: {held.reason}")
+            selectors, left_out = [*selectors, _selector(table)], left_out | reading
+    return selectors, left_out
+
+
+def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
+    selectors, left_out = _left_out(context, warehouse)
     _require_sound(context, context.selected_asset_keys - left_out, "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
@@ -193,18 +227,24 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
         yield from dbt_on(warehouse).cli(build, context=context).stream()
         return
     if left_out:
-        names = ", ".join(model.path[-1] for model in sorted(left_out))
-        context.log.warning(f"left out, because raw tables behind them were never synced: {names}")
         build += ["--exclude", *selectors]
     unchanged = None if config.full else _unchanged(context, warehouse, left_out)
     if unchanged is not None:
         yield from unchanged
         return
+    if left_out < context.selected_asset_keys:
+        yield from _build(context, warehouse, build, left_out, full=config.full)
+    # Nothing that is built reads them, so they come last.
     yield from map(left_alone, _in_order(context, left_out))
+
+
+def _build(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, build: Sequence[str], left_out: Collection[dg.AssetKey], *, full: bool
+) -> Iterator[Any]:
     for attempt in range(_MAX_BUILDS):
         with _engine(warehouse) as engine:
-            begun = engine.begin(full=config.full, marts=_names(context.selected_asset_keys), left_out=_names(left_out))
-        invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli(build, context=context)
+            begun = engine.begin(full=full, marts=_names(context.selected_asset_keys), left_out=_names(left_out))
+        invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli([*build], context=context)
         # What a build has found that is repeated, its repetition finds again.
         yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
         with _engine(warehouse) as engine:
@@ -232,6 +272,24 @@ def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:
     return ()
 
 
+@cache
+def _read_by_tests() -> Mapping[str, frozenset[dg.AssetKey]]:
+    """By test of the project, the models that it reads; keys as they are in the default warehouse."""
+    manifest = _manifest()
+    tests = {unique_id: node for unique_id, node in manifest["nodes"].items() if node["resource_type"] == "test"}
+    return {
+        node["name"]: frozenset(
+            _key(manifest["nodes"][parent]) for parent in manifest["parent_map"][unique_id] if parent.startswith("model.")
+        )
+        for unique_id, node in tests.items()
+    }
+
+
+def _shared(check: dg.AssetCheckKey) -> dg.AssetKey:
+    """The asset of a check, as it is in the default warehouse."""
+    return dg.AssetKey(shared_part(check.asset_key.path))
+
+
 def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
     """Models as Dagster wants them: what is upstream first."""
     return [key for key in TopologicalSorter(context.assets_def.asset_deps).static_order() if key in models]
@@ -245,8 +303,9 @@ def _unchanged(
     None if there is something to build, or a check that did not pass on what is there: dbt has to look.
     """
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
-        current = nothing_new(cursor)
-    checked = [check for check in context.selected_asset_check_keys if check.asset_key not in left_out]
+        current = nothing_new(cursor, _names(left_out))
+    untested = {dg.AssetKey(shared_part(model.path)) for model in left_out}
+    checked = [check for check in context.selected_asset_check_keys if untested.isdisjoint({_shared(check), *_read_by_tests()[check.name]})]
     verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
     if current is None or verdicts is None:
         return None
@@ -261,7 +320,10 @@ def _unchanged(
 
 
 def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
-    _require_sound(context, [context.asset_key], "nothing was published")
+    held = _held(warehouse)
+    marts = {mart: held.keys() & _behind(mart) for mart in sorted(_marts(warehouse.namespace.path()))}
+    published_now = read_by(context.instance, [context.asset_key]).intersection(mart for mart in marts if not marts[mart])
+    _require_sound(context, published_now, "nothing was published")
     with _engine(warehouse) as engine:
         must_publish = not engine.is_published()
         if must_publish:
@@ -279,6 +341,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
             **({} if must_publish else {UNCHANGED_SINCE: published.refresh_id}),
             "refresh_id": published.refresh_id,
             "is_full": published.is_full,
+            **({"held_back": _held_back(marts, held)} if held else {}),
             "rows": dg.MetadataValue.table(
                 [
                     dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
@@ -289,6 +352,21 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
             ),
         }
     )
+
+
+def _held_back(marts: Mapping[dg.AssetKey, Collection[dg.AssetKey]], held: Mapping[dg.AssetKey, Held]) -> dg.TableMetadataValue:
+    """Marts that stand as they were, each with a table that holds it back."""
+    rows = [
+        {
+            "mart": mart.path[-1],
+            "since": f"{held[table].since:%Y-%m-%d %H:%M:%S} UTC",
+            "table": table.to_user_string(),
+            "reason": held[table].reason,
+        }
+        for mart, tables in marts.items()
+        for table in sorted(tables)
+    ]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], _HELD_SCHEMA)
 
 
 @dg.definitions

@@ -13,7 +13,7 @@ from psycopg2 import DataError, ProgrammingError, errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
-from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM
+from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, QUARANTINED_AT
 from dagster_project.contracts.table import BoundTable, IndexContract
 from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.errors import SchemaDrift
@@ -54,6 +54,7 @@ where pg_index.indrelid = to_regclass(%s)
 
 # Conditions as PostgreSQL shows them, by which an index that is there is known again.
 _MOVED = f"({MOVED_FROM} IS NOT NULL)"
+_IN_QUARANTINE = f"({QUARANTINED_AT} IS NOT NULL)"
 
 _Index = tuple[tuple[str, ...], str | None]
 
@@ -247,11 +248,13 @@ def _later_batches(indexes: Iterable[_Index]) -> str:
 
 
 def _indexes_for_marts(table: BoundTable, later_batches: str) -> list[_Index]:
-    """By what marts find the rows of a parent, the rows of a batch, their parents, and those of them that have left one."""
+    """By what marts find the rows of a parent, of a batch, their parents, those of them that have left one, and those in quarantine."""
     parents, key = [reference.columns for reference in table.declared.references], table.key
+    in_quarantine = [(key, _IN_QUARANTINE)] if key else []
     if not parents:
-        return [((BATCH_ID,), later_batches)]
+        return [((BATCH_ID,), later_batches), *in_quarantine]
     return [
+        *in_quarantine,
         # The key finds rows by its first columns.
         *((columns, None) for columns in parents if key[: len(columns)] != columns),
         *(((BATCH_ID, *columns), later_batches) for columns in parents),

@@ -1,7 +1,7 @@
 """How far each table has been read, kept in the warehouse beside the rows it describes.
 
-Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.standing_tables`, `ops.batches` and `ops.table_syncs`. All
-writes go through the transaction that writes the rows, so rows and watermark commit together or not at all.
+Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.standing_tables`, `ops.batches`, `ops.table_syncs` and
+`ops.table_quarantines`. All writes go through the transaction that writes the rows, so rows and watermark commit together or not at all.
 """
 
 import json
@@ -18,6 +18,20 @@ from dagster_project.ingestion.errors import SyncInProgress
 from dagster_project.ingestion.source import Position
 from dagster_project.ingestion.standing import StandingTable
 from dagster_project.postgres.cursors import one_row
+
+# How a batch has found changes that marks rows, and reads nothing from the source.
+_QUARANTINE = "quarantine"
+
+_LAST_SYNC = """
+select
+    (
+        select max(batch_id) from ops.batches
+        where batches.system = state.system and committed_at is not null and capture <> %(quarantine)s
+    ),
+    acknowledged::text
+from ops.sync_state as state
+where system = %(system)s
+"""
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ class Lag:
 
 def read_watermark(cursor: Cursor, system: str) -> Watermark:
     """The watermark of a system; empty before its first sync."""
-    cursor.execute("select batch_id, acknowledged::text from ops.sync_state where system = %s", (system,))
+    cursor.execute(_LAST_SYNC, {"system": system, "quarantine": _QUARANTINE})
     last_batch_id, acknowledged = cursor.fetchone() or (None, None)
     cursor.execute(
         """
@@ -346,3 +360,29 @@ def finish_batch(cursor: Cursor, system: str, batch: Batch, tables: Sequence[Tab
         """,
         (system, batch.batch_id, acknowledged),
     )
+
+
+def has_unfinished_batch(cursor: Cursor, system: str) -> bool:
+    """Whether a sync of the system has begun and not ended, though nobody may have its lock any more."""
+    cursor.execute("select exists (select from ops.batches where system = %s and committed_at is null)", (system,))
+    return bool(one_row(cursor)[0])
+
+
+def begin_quarantine(cursor: Cursor, system: str, run_id: str | None) -> int:
+    """Number a batch that marks rows, and reads nothing from the source; the caller has the system's lock."""
+    cursor.execute(
+        "insert into ops.batches (system, run_id, capture, snapshot, started_at, committed_at) "
+        "values (%s, %s, %s, '', clock_timestamp(), clock_timestamp()) returning batch_id",
+        (system, run_id, _QUARANTINE),
+    )
+    return int(one_row(cursor)[0])
+
+
+def finish_quarantine(cursor: Cursor, system: str, batch_id: int, moved: Mapping[str, tuple[int, int]]) -> None:
+    """Write what such a batch did: by table, the rows that it took out of the marts, and those that it let back; the caller commits."""
+    execute_values(
+        cursor,
+        "insert into ops.table_quarantines (batch_id, system, table_name, rows_quarantined, rows_released) values %s",
+        [(batch_id, system, table, *rows) for table, rows in moved.items()],
+    )
+    cursor.execute("update ops.sync_state set batch_id = %s where system = %s", (batch_id, system))

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE, SYNCED_AT
+from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE, IS_OUT_OF_QUARANTINE, SYNCED_AT
 from dagster_project.contracts.table import BoundTable
 from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.definition import definition
@@ -46,6 +46,7 @@ from {raw} as raw
 cross join {mart} as mart
 where
     raw.{is_live}
+    and raw.{is_out_of_quarantine}
     and {is_behind}
     and ({bears})
     and not exists (select from {copies} as found where {is_same})
@@ -312,6 +313,7 @@ class _Copies:
                     raw=table.raw,
                     mart=_shown(self.mart),
                     is_live=sql.SQL(IS_LIVE),
+                    is_out_of_quarantine=sql.SQL(IS_OUT_OF_QUARANTINE),
                     is_behind=sql.SQL(is_behind),
                     bears=sql.SQL(bears),
                     is_same=sql.SQL(" and ").join(sql.SQL("found.{0} = raw.{0}").format(sql.Identifier(column)) for column in table.key),

@@ -143,10 +143,6 @@ class Plan:
                 wanted |= together if together & wanted else set()
         return [model for model in self.project.of_kind(MART, HISTORY, VIEW) if model.name in wanted]
 
-    def is_torn(self, published: Collection[str]) -> bool:
-        """Whether some of these marts were published without what is published together with them."""
-        return any(model.name not in published for model in self.published_with(published))
-
     def published(self, mart: str) -> tuple[str, str]:
         """Schema and name of a mart as it is published."""
         return self.project.models[mart].schema, mart

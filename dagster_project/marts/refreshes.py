@@ -1,11 +1,11 @@
 """What the published marts reflect, and whether a refresh has anything to do.
 
-Belongs here: reading `ops.refreshes`. Does not belong here: what a refresh does (`engine`), and whether the project has changed
-(`definition`).
+Belongs here: reading `ops.refreshes` and `ops.published_marts`. Does not belong here: what a refresh does (`engine`), and whether the
+project has changed (`definition`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,13 +15,13 @@ from dagster_project.marts.definition import definition
 from dagster_project.postgres.cursors import one_row
 
 # The columns stand in the order of `Refresh`.
-_LAST = """
-select refresh_id, published_at, batches, is_full, marts, definition, coalesce(next_due_at <= clock_timestamp(), false)
-from ops.refreshes
-where is_complete
-order by refresh_id desc
-limit 1
-"""
+_COLUMNS = "refresh_id, published_at, batches, is_full, marts, definition, coalesce(next_due_at <= clock_timestamp(), false)"
+
+_LAST = f"select {_COLUMNS} from ops.refreshes where is_complete order by refresh_id desc limit 1"
+
+_PUBLISHED = f"select mart, {_COLUMNS} from ops.published_marts inner join ops.refreshes using (refresh_id) where mart <> all(%s)"
+
+_NO_LONGER_LEFT_OUT = "select from ops.refresh_under_way where not left_out <@ %s::text[]"
 
 # A sync that changed no row is nothing new, but a system that was synced for the first time is.
 _CURRENT = """
@@ -29,12 +29,12 @@ select
     coalesce(jsonb_object_agg(state.system, state.batch_id), '{}'),
     coalesce(bool_or(not %(batches)s::jsonb ? state.system), false) or exists (
         select
-        from ops.table_syncs as sync
+        from ops.table_changes as change
         inner join ops.batches as batch using (batch_id)
         where
             batch.committed_at is not null
-            and sync.batch_id > coalesce((%(batches)s::jsonb ->> sync.system)::bigint, 0)
-            and sync.rows_inserted + sync.rows_updated + sync.rows_deleted > 0
+            and change.batch_id > coalesce((%(batches)s::jsonb ->> change.system)::bigint, 0)
+            and change.rows_changed > 0
     )
 from ops.sync_state as state
 """
@@ -64,20 +64,32 @@ class Refresh:
 
 
 def last_refresh(cursor: Cursor) -> Refresh | None:
-    """The last refresh that published all marts; None before the first one."""
+    """The last refresh that published all marts that it had not left out; None before the first one."""
     cursor.execute(_LAST)
     row = cursor.fetchone()
     return Refresh(*row) if row else None
 
 
-def nothing_new(cursor: Cursor) -> Refresh | None:
+def nothing_new(cursor: Cursor, left_out: Collection[str] = ()) -> Refresh | None:
     """The published refresh if another one would find nothing to do: no changed row, no change of the project, no time that has come.
 
     Its batches are the last ones, which have brought nothing.
+
+    Args:
+        cursor: As the role that transforms.
+        left_out: Models that it would not look at.
     """
-    last = last_refresh(cursor)
-    if last is None or last.is_due or last.definition != definition():
+    cursor.execute(_NO_LONGER_LEFT_OUT, (list(left_out),))
+    if cursor.fetchone():
         return None
-    cursor.execute(_CURRENT, {"batches": json.dumps(dict(last.batches))})
+    cursor.execute(_PUBLISHED, (list(left_out),))
+    published = {mart: Refresh(*refresh) for mart, *refresh in cursor.fetchall()}
+    last = last_refresh(cursor)
+    if last is None or not published or any(each.is_due or each.definition != definition() for each in published.values()):
+        return None
+    known = [each.batches for each in published.values()]
+    # Systems that not all of them know of are new to some.
+    seen = {system: min(batches[system] for batches in known) for system in known[0] if all(system in batches for batches in known)}
+    cursor.execute(_CURRENT, {"batches": json.dumps(seen)})
     batches, has_changes = one_row(cursor)
     return None if has_changes else replace(last, batches=batches)

@@ -5,14 +5,16 @@ Belongs here: SQL of the rows of raw tables and of marts whose verdicts may have
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE
 from dagster_project.marts.influence import NoWayToGroup, influence
 from dagster_project.marts.lineage import MART
-from dagster_project.marts.plan import Plan
+from dagster_project.marts.plan import HISTORY, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
+from dagster_project.marts.postgres.histories import VALID_FROM, VALID_TO
 from dagster_project.marts.postgres.names import columns, quoted, relation, row
 from dagster_project.marts.postgres.touching import Touching
 from dagster_project.postgres.schemas import CANDIDATES
@@ -33,6 +35,10 @@ class Subject(Protocol):
     @property
     def rows(self) -> str:
         """A query of all rows."""
+
+    @property
+    def forgets(self) -> bool:
+        """Whether rows may go without a trace."""
 
     def changed(self, rule: Rule) -> str | None:
         """A query of the keys of all rows whose verdicts may have changed, rows that have gone included; None if nothing tells."""
@@ -65,10 +71,10 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
     changed = subject.changed(rule) if subject.key and rule.reach in (Reach.ROW, Reach.GROUP) else None
     if changed is None:
         return Asked(subject.rows)
-    if rule.reach is Reach.ROW:
-        return Asked(subject.changed_rows(rule), changed)
-    is_known_by_row = rule.key == subject.key
     found = f"select found.* from ({known}) as known cross join lateral jsonb_populate_record(null::{subject.relation}, known.key) as found"
+    if rule.reach is Reach.ROW:
+        return Asked(subject.changed_rows(rule), f"{changed}\nunion\n{_gone(subject, found)}" if subject.forgets else changed)
+    is_known_by_row = rule.key == subject.key
     # What was found is asked again: a row that has left the others may have been what was wrong with them.
     keys = f"{changed}\nunion\nselect {columns(subject.key)} from ({found}) as found" if is_known_by_row else changed
     made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
@@ -78,6 +84,12 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
     if not is_known_by_row:
         groups += f"\nunion\nselect {columns(rule.within)} from ({found}) as found"
     return Asked(_rows_of(subject.rows, groups, rule))
+
+
+def _gone(subject: Subject, found: str) -> str:
+    """Keys of rows that were found and are there no more."""
+    is_there = f"select from {subject.relation} as this where {row(subject.key, 'this')} = {row(subject.key, 'found')}"
+    return f"select {columns(subject.key, 'found')} from ({found}) as found where not exists ({is_there})"
 
 
 def _rows_of(rows: str, groups: str, rule: Rule) -> str:
@@ -126,6 +138,11 @@ class RawTable:
         """See `Subject`."""
         return f"select * from {self.relation} where {IS_LIVE}"
 
+    @property
+    def forgets(self) -> bool:
+        """See `Subject`."""
+        return False
+
     def changed(self, rule: Rule) -> str | None:
         """See `Subject`."""
         parents = self._parents(rule)
@@ -158,13 +175,13 @@ class Mart:
         plan: Of all marts.
         name: Its name.
         key: Columns that identify a row.
-        is_narrow: Whether the verdicts are of what is published, so that only touched groups can differ.
+        since: When the refresh started whose marts were checked last; None if that does not tell which rows may differ.
     """
 
     plan: Plan
     name: str
     key: tuple[str, ...]
-    is_narrow: bool
+    since: datetime | None
 
     @property
     def relation(self) -> str:
@@ -176,19 +193,30 @@ class Mart:
         """See `Subject`."""
         return f"select * from {self.relation}"
 
+    @property
+    def forgets(self) -> bool:
+        """See `Subject`. Versions end, and are forgotten after a time."""
+        return self._kind == HISTORY
+
     def changed(self, rule: Rule) -> str | None:
         """See `Subject`."""
-        if not self.is_narrow or not self.plan.touched_with(self.name):
+        if self.since is None or not self.plan.touched_with(self.name):
             return None
         places = (relation(self.plan.project.models[self.name].schema, self.name), self.relation)
         return "\nunion\n".join(f"select {columns(self.key)} from {place} as this where {self._is_touched()}" for place in places)
 
     def changed_rows(self, rule: Rule) -> str:
         """See `Subject`."""
-        model = self.plan.project.models[self.name]
-        if model.kind == MART:
-            return f"select {columns(model.columns)} from {relation(CANDIDATES, changes_of(self.name))}"
+        if self._kind == MART:
+            return f"select {columns(self.plan.project.models[self.name].columns)} from {relation(CANDIDATES, changes_of(self.name))}"
         return f"select this.* from {self.relation} as this where {self._is_touched()}"
 
     def _is_touched(self) -> str:
-        return " or ".join(is_in_touched_group(self.plan, mart, "this") for mart in self.plan.touched_with(self.name))
+        touched = [is_in_touched_group(self.plan, mart, "this") for mart in self.plan.touched_with(self.name)]
+        # What the last refresh has published of a history was not there when its candidate was checked.
+        later = [f"this.{column} >= '{self.since}'" for column in (VALID_FROM, VALID_TO) if self._kind == HISTORY]
+        return " or ".join([*touched, *later])
+
+    @property
+    def _kind(self) -> str:
+        return self.plan.project.models[self.name].kind

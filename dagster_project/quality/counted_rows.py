@@ -5,6 +5,8 @@ Belongs here: the number, counted or reckoned from what batches and refreshes ha
 
 from psycopg2.extensions import cursor as Cursor
 
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.raw_columns import IS_IN_QUARANTINE, IS_LIVE
 from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
@@ -42,6 +44,15 @@ def of_raw(cursor: Cursor, system: str, table: str) -> int | None:
     return int(found[0]) if found and not found[1] else None
 
 
+def of_read(cursor: Cursor, contract: SystemContract, table: str) -> int | None:
+    """How many of these rows marts read; None if that is not known."""
+    rows = of_raw(cursor, contract.system, table)
+    if rows is None:
+        return None
+    cursor.execute(f"select count(*) from {relation(contract.raw_schema, table)} where {IS_LIVE} and {IS_IN_QUARANTINE}")
+    return rows - int(one_row(cursor)[0])
+
+
 def of_mart(cursor: Cursor, suite: Suite, plan: Plan, standing: Standing) -> int | None:
     """How many rows a mart will have, by those of touched groups; None if what is published of it was not counted."""
     cursor.execute(_OF_MART, (suite.name, standing.refresh_started_at))
@@ -58,6 +69,13 @@ def of_mart(cursor: Cursor, suite: Suite, plan: Plan, standing: Standing) -> int
         f" - (select count(*) from {relation(model.schema, model.name)} as published where {is_touched})"
     )
     return int(found[0]) + int(one_row(cursor)[0])
+
+
+def last(cursor: Cursor, suite: Suite) -> int | None:
+    """How many rows there were when they were counted last; None if they never were."""
+    cursor.execute("select rows from quality.counted_rows where asset_key = %s", (suite.name,))
+    found = cursor.fetchone()
+    return int(found[0]) if found else None
 
 
 def keep(cursor: Cursor, suite: Suite, standing: Standing, rows: int) -> None:

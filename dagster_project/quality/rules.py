@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import sqlglot
@@ -24,7 +25,9 @@ Relation = tuple[str, str]
 _ROWS = re.compile(r"with (?:recursive )?this as (?:not materialized )?\(select \* from \{batch\}(?: as batch)?\)(?P<rest>.*)", re.DOTALL)
 _FLAT = re.compile(r" select (?P<shown>[^()]*?) from this where (?P<condition>.*)", re.DOTALL)
 _COUNTED = re.compile(r"select count\(\*\)(?P<name>(?: as \w+)?) from this(?=\))")
-_COUNTED_RAW = re.compile(r"select count\(\*\) from (?P<schema>\w+)\.(?P<table>\w+) where _deleted_at is null(?=\))")
+_COUNTED_RAW = re.compile(
+    r"select count\(\*\) from (?P<schema>\w+)\.(?P<table>\w+) where _deleted_at is null and _quarantined_at is null(?=\))"
+)
 _CLOCK = re.compile(r"\bnow\(\)|\bcurrent_(?:timestamp|date|time)\b|\bclock_timestamp\(\)")
 
 # What a condition on single rows is made without.
@@ -73,17 +76,24 @@ class Rule:
 
 def rule(suite: Suite, expectation: Expectation) -> Rule | None:
     """Take an expectation apart; None if it is of a type, or says something, that cannot be compiled."""
+    return _taken_apart(suite.meta.key, expectation.model_dump_json())
+
+
+@cache
+def _taken_apart(key: tuple[str, ...], document: str) -> Rule | None:
+    """What an expectation on rows with this key asks. SQL takes long to read, and is asked for often."""
+    expectation = Expectation.model_validate_json(document)
     make = _TYPES.get(expectation.type)
-    return make(suite, expectation) if make else None
+    return make(key, expectation) if make else None
 
 
-def _of_condition(condition: Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]) -> Callable[[Suite, Expectation], Rule]:
+def _of_condition(condition: Callable[[Mapping[str, Any]], tuple[str, tuple[str, ...]]]) -> Callable[[tuple[str, ...], Expectation], Rule]:
     """Rules of a type that asks each row by itself."""
 
-    def make(suite: Suite, expectation: Expectation) -> Rule:
+    def make(key: tuple[str, ...], expectation: Expectation) -> Rule:
         broken, columns = condition(expectation.kwargs)
-        shown = tuple(dict.fromkeys((*suite.meta.key, *columns)))
-        return Rule(expectation.meta.check, Reach.ROW, broken, "", shown, suite.meta.key, {}, frozenset(), is_timely=False)
+        shown = tuple(dict.fromkeys((*key, *columns)))
+        return Rule(expectation.meta.check, Reach.ROW, broken, "", shown, key, {}, frozenset(), is_timely=False)
 
     return make
 
@@ -106,10 +116,10 @@ def _ordered_pair(kwargs: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return f"{quoted(columns[0])} {operator} {quoted(columns[1])}", columns
 
 
-def _unique(suite: Suite, expectation: Expectation) -> Rule:
+def _unique(key: tuple[str, ...], expectation: Expectation) -> Rule:
     columns = tuple(expectation.kwargs.get("column_list") or [expectation.kwargs["column"]])
     group = ", ".join(map(quoted, columns))
-    shown = tuple(dict.fromkeys((*suite.meta.key, *columns)))
+    shown = tuple(dict.fromkeys((*key, *columns)))
     counted = f"select *, count(*) over (partition by {group}) as copies from this where ({group}) is not null"
     query = f"with this as (select * from {{batch}}) select {', '.join(map(quoted, shown))}, copies from ({counted}) as counted "
     return Rule(
@@ -118,14 +128,14 @@ def _unique(suite: Suite, expectation: Expectation) -> Rule:
         "",
         f"{query}where copies > 1",
         (*shown, "copies"),
-        suite.meta.key,
+        key,
         {column: quoted(column) for column in columns},
         frozenset(),
         is_timely=False,
     )
 
 
-def _of_query(suite: Suite, expectation: Expectation) -> Rule | None:
+def _of_query(key: tuple[str, ...], expectation: Expectation) -> Rule | None:
     found, meta = _ROWS.fullmatch(expectation.query), expectation.meta
     try:
         tree = sqlglot.parse_one(expectation.query.format(batch="batch_of_rows"), dialect="postgres")
@@ -137,15 +147,15 @@ def _of_query(suite: Suite, expectation: Expectation) -> Rule | None:
     relations = frozenset((table.db, table.name) for table in tree.find_all(exp.Table) if table.db)
     is_timely = _CLOCK.search(expectation.query) is not None
     flat = _FLAT.fullmatch(found["rest"])
-    if meta.level == "row" and not is_timely and {*suite.meta.key} <= {*shown}:
+    if meta.level == "row" and not is_timely and {*key} <= {*shown}:
         condition = flat["condition"] if flat and _is_condition(tree) else ""
         query = "" if condition else expectation.query
-        return Rule(meta.check, Reach.ROW, condition, query, shown, suite.meta.key, {}, relations, is_timely=False)
+        return Rule(meta.check, Reach.ROW, condition, query, shown, key, {}, relations, is_timely=False)
     reach = Reach.GROUP if meta.within else Reach.TABLE
     if not re.search(r"\bthis\b", _COUNTED.sub("", found["rest"])):
         reach = Reach.RECORDS
-    key = meta.key or (suite.meta.key if {*suite.meta.key} <= {*shown} else tuple(meta.within))
-    return Rule(meta.check, reach, "", expectation.query, shown, key, meta.within, relations, is_timely)
+    known_by = meta.key or (key if {*key} <= {*shown} else tuple(meta.within))
+    return Rule(meta.check, reach, "", expectation.query, shown, known_by, meta.within, relations, is_timely)
 
 
 def _is_condition(tree: exp.Select) -> bool:
@@ -160,12 +170,12 @@ def with_count(query: str, rows: int) -> str:
 
 
 def raw_tables_counted(query: str) -> set[Relation]:
-    """The raw tables of which a query counts the live rows."""
+    """The raw tables of which a query counts the rows that marts read."""
     return {(found["schema"], found["table"]) for found in _COUNTED_RAW.finditer(query)}
 
 
 def with_raw_counts(query: str, rows: Mapping[Relation, int]) -> str:
-    """A query in which the numbers of live rows of raw tables, where it counts them, are given as far as they are known."""
+    """A query in which the numbers of raw rows that marts read, where it counts these, are given as far as they are known."""
 
     def given(found: re.Match[str]) -> str:
         number = rows.get((found["schema"], found["table"]))
@@ -174,7 +184,7 @@ def with_raw_counts(query: str, rows: Mapping[Relation, int]) -> str:
     return _COUNTED_RAW.sub(given, query)
 
 
-_TYPES: Mapping[str, Callable[[Suite, Expectation], Rule | None]] = {
+_TYPES: Mapping[str, Callable[[tuple[str, ...], Expectation], Rule | None]] = {
     "expect_column_values_to_be_in_set": _of_condition(_in_set),
     "expect_column_values_to_be_between": _of_condition(_between),
     "expect_column_pair_values_a_to_be_greater_than_b": _of_condition(_ordered_pair),

@@ -82,9 +82,16 @@ class Expectation(_Strict):
 
 
 class SuiteMeta(_Strict):
-    """The part of a suite that is Runmart's own: the columns that identify a row of the table, none if it has no key."""
+    """The part of a suite that is Runmart's own.
+
+    Attributes:
+        key: The columns that identify a row of the table; none if it has no key.
+        quarantined_share: The share of a raw table's rows up to which those that break critical rules are set aside one by one. If more do,
+            and at least ten, the table holds back the marts that read it.
+    """
 
     key: tuple[str, ...]
+    quarantined_share: Annotated[float, Field(gt=0, le=1)] = 0.01
 
 
 class Suite(_Strict):

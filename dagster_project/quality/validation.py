@@ -8,7 +8,7 @@ All statements of a suite see one snapshot, and nobody else writes verdicts mean
 
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RAN
 from dagster_project.quality.native import native_verdicts
 from dagster_project.quality.rules import Reach, Relation, Rule, raw_tables_counted, rule
 from dagster_project.quality.suites import Expectation, Severity, Suite
-from dagster_project.quality.verdicts import Verdict
+from dagster_project.quality.verdicts import Standing, Verdict
 
 SAMPLE_ROWS = 20
 
@@ -165,10 +165,13 @@ class _Checking:
         self._suite = suite
         self._project = project
         self._asset = "/".join(suite.asset_key)
-        self._standing = verdicts.standing(cursor, suite.system, self._tables())
-        # Of a table that is gone nothing stands.
-        self._everything = everything or not self._is_there()
-        self._last = {} if self._everything else verdicts.last(cursor, self._asset)
+        self._standing = self._find_standing()
+        # Of a table that is gone nothing stands. Of a mart that is left as it is no candidate is made, so that what stands of it is all.
+        is_there, last = self._is_there(), verdicts.last(cursor, self._asset)
+        checks = {expectation.meta.check for expectation in suite.expectations}
+        self._is_left_alone = self._standing.is_left_out and is_there and checks <= last.keys()
+        self._everything = not self._is_left_alone and (everything or not is_there)
+        self._last = {} if self._everything else last
         self._rules = {expectation.meta.check: rule(suite, expectation) for expectation in suite.expectations}
         self._definitions = {expectation.meta.check: _definition(suite, expectation, ranges) for expectation in suite.expectations}
 
@@ -176,7 +179,7 @@ class _Checking:
         """Ask what has to be asked; one result per expectation."""
         questions = [self._question(each) for each in self._rules.values() if each and not self._is_kept(each)]
         rows = self._count(questions)
-        found = {**self._found(questions, rows or 0), **self._found_natively(url)}
+        found = {**self._found(questions, rows or 0), **({} if self._is_left_alone else self._found_natively(url))}
         verdicts.keep(self._cursor, self._asset, found)
         known = {**self._last, **found}
         return tuple(
@@ -190,9 +193,10 @@ class _Checking:
         is_of_records = asked_rule is not None and asked_rule.reach is Reach.RECORDS
         return now is None or (is_of_records and last is not None and last.outcome == now.outcome)
 
-    def _tables(self) -> Collection[str]:
-        """The raw tables of the suite's system."""
-        return self._project.contracts[self._suite.system].tables if self._suite.system != PUBLISHED else ()
+    def _find_standing(self) -> Standing:
+        if self._suite.system == PUBLISHED:
+            return verdicts.standing_of_mart(self._cursor, self._suite.table)
+        return verdicts.standing_of_raw(self._cursor, self._suite.system, self._project.contracts[self._suite.system].tables)
 
     def _is_there(self) -> bool:
         return not self._try(f"select from ({self._suite.rows_query}) as batch limit 0")[1]
@@ -233,6 +237,8 @@ class _Checking:
 
     def _is_kept(self, rule: Rule) -> bool:
         """Whether the last verdict stands, because nothing that the rule reads has changed since."""
+        if self._is_left_alone:
+            return True
         last = self._is_of(rule)
         is_asked_each_time = rule.reach is Reach.RECORDS or rule.is_timely
         return last is not None and not is_asked_each_time and self._standing.is_as_it_was(last, self._suite.table, rule)
@@ -249,8 +255,8 @@ class _Checking:
             return RawTable(self._project.contracts[self._suite.system], self._suite.table, seen)
         if self._project.plan is None:
             raise LookupError(f"the plan of the marts is needed to check {self._suite.name}")
-        is_narrow = last is not None and self._standing.is_narrow(last)
-        return Mart(self._project.plan, self._suite.table, self._suite.meta.key, is_narrow)
+        since = last.refresh_started_at if last is not None and self._standing.is_narrow(last) else None
+        return Mart(self._project.plan, self._suite.table, self._suite.meta.key, since)
 
     def _ask(self, questions: Sequence[Question], rows: int) -> dict[str, str]:
         """Find what fails; gives the rules that could not be asked, each with the reason."""
@@ -267,11 +273,11 @@ class _Checking:
         return errors
 
     def _raw_rows(self, questions: Iterable[Question]) -> dict[Relation, int]:
-        """How many live rows the raw tables have that questions count, as far as that is known."""
+        """How many rows marts read of the raw tables of which questions count these, as far as that is known."""
         wanted = set[Relation]().union(*(raw_tables_counted(question.rule.query) for question in questions))
-        systems = {contract.raw_schema: system for system, contract in self._project.contracts.items()}
+        contracts = {contract.raw_schema: contract for contract in self._project.contracts.values()}
         found = {
-            (schema, table): counted_rows.of_raw(self._cursor, systems[schema], table) for schema, table in wanted if schema in systems
+            (schema, table): counted_rows.of_read(self._cursor, contracts[schema], table) for schema, table in wanted if schema in contracts
         }
         return {relation: rows for relation, rows in found.items() if rows is not None}
 
@@ -289,6 +295,8 @@ class _Checking:
 
     def _count(self, questions: Sequence[Question]) -> int | None:
         """How many rows there are; None if there is no such table. They are counted when all of them are asked about, else reckoned."""
+        if self._is_left_alone:
+            return counted_rows.last(self._cursor, self._suite)
         is_whole = any(question.asked.rows == self._suite.rows_query and question.rule.reach is Reach.ROW for question in questions)
         rows = None if is_whole or self._everything else self._reckoned()
         if rows is None:

@@ -13,7 +13,6 @@ from psycopg2.extras import execute_values
 
 from dagster_project.contracts.table import raw_schema
 from dagster_project.postgres.cursors import one_row
-from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.rules import Rule
 
 # A table that was loaded anew has rows of which nothing says that they have gone.
@@ -38,8 +37,12 @@ _REFRESH = """
 select
     candidate.started_at,
     candidate.is_full,
+    %(mart)s = any(candidate.left_out),
     (select max(value::bigint) from jsonb_each_text(candidate.batches)),
-    (select max(started_at) from ops.refreshes)
+    (
+        select refresh.started_at from ops.published_marts as published inner join ops.refreshes as refresh using (refresh_id)
+        where published.mart = %(mart)s
+    )
 from ops.refresh_under_way as candidate
 """
 
@@ -78,20 +81,22 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far the rows have come: raw tables of a system, or marts.
+    """How far the rows have come: raw tables of a system, or a mart.
 
     Attributes:
         batch_id: The last batch that they reflect; None before the first.
         changed: By raw table, the last batch that changed it, and that which loaded it anew, if one has.
         refresh_started_at: When the refresh started that is under way; None for raw tables.
         is_full: Whether it recomputes everything.
-        published_at: When the refresh started that was published last.
+        is_left_out: Whether it leaves the mart as it is.
+        published_at: When the refresh started that published the mart last.
     """
 
     batch_id: int | None
     changed: Mapping[str, tuple[int, int | None]]
     refresh_started_at: datetime | None = None
     is_full: bool = False
+    is_left_out: bool = False
     published_at: datetime | None = None
 
     def is_as_it_was(self, last: Verdict, table: str, rule: Rule) -> bool:
@@ -119,12 +124,15 @@ class Standing:
         return {table, *parents} & self.changed.keys()
 
 
-def standing(cursor: Cursor, system: str, tables: Iterable[str]) -> Standing:
-    """How far the rows of a system, of which these are the raw tables, or the marts, have come."""
-    if system == PUBLISHED:
-        cursor.execute(_REFRESH)
-        started_at, is_full, batch_id, published_at = cursor.fetchone() or (None, True, None, None)
-        return Standing(batch_id, {}, started_at, is_full, published_at)
+def standing_of_mart(cursor: Cursor, mart: str) -> Standing:
+    """How far a mart has come with the refresh under way."""
+    cursor.execute(_REFRESH, {"mart": mart})
+    started_at, is_full, is_left_out, batch_id, published_at = cursor.fetchone() or (None, True, False, None, None)
+    return Standing(batch_id, {}, started_at, is_full, is_left_out, published_at)
+
+
+def standing_of_raw(cursor: Cursor, system: str, tables: Iterable[str]) -> Standing:
+    """How far the rows of a system have come, of which these are the raw tables."""
     cursor.execute("select max(batch_id) from ops.sync_state where system = %s", (system,))
     (batch_id,) = one_row(cursor)
     cursor.execute(_CHANGES, {"system": system, "tables": list(tables)})

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, SYNCED_AT
+from dagster_project.contracts.raw_columns import BATCH_ID, DELETED_AT, MOVED_FROM, QUARANTINED_AT, SYNCED_AT
 from dagster_project.contracts.table import BoundTable, ForeignKey
 from dagster_project.scaffold.drafting import Draft
 from dagster_project.scaffold.names import quoted, snake_case, staged_names
@@ -20,6 +20,7 @@ _DESCRIPTIONS = {
     SYNCED_AT: "When the row was last written.",
     DELETED_AT: "When a sync found that the source had deleted the row; null for a live row.",
     MOVED_FROM: "Foreign keys that the row had before its present ones, a list of objects; null if they never changed.",
+    QUARANTINED_AT: "Since when the row is in quarantine: it breaks a critical rule, or refers to a row that is; null if it is not.",
 }
 _GROUPS = ("ids", "strings", "numerics", "booleans", "times")
 _GROUP_OF_TYPE = {

@@ -100,9 +100,9 @@
     {{ function }}({{ value }} order by {{ order_by }})
 {%- endmacro %}
 
-{% macro list_in_order(value, order_by) %}{{ return(adapter.dispatch('list_in_order')(value, order_by)) }}{% endmacro %}
-{% macro default__list_in_order(value, order_by) -%}
-    string_agg(cast({{ value }} as {{ type_text() }}), ',' order by {{ order_by }})
+{% macro list_in_order(value, order_by, separator=',') %}{{ return(adapter.dispatch('list_in_order')(value, order_by, separator)) }}{% endmacro %}
+{% macro default__list_in_order(value, order_by, separator) -%}
+    string_agg(cast({{ value }} as {{ type_text() }}), '{{ separator }}' order by {{ order_by }})
 {%- endmacro %}
 
 {% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}

@@ -83,13 +83,27 @@
 {%- endmacro %}
 
 {% macro systems_behind(node) %}
+    {% do return(sources_behind(node) | map(attribute='source_name') | unique | sort | list) %}
+{% endmacro %}
+
+{% macro sources_behind(node) %}
     {% set found = [] %}
     {% for unique_id in node.depends_on.nodes if execute %}
         {% if unique_id in graph.sources %}
-            {% do found.append(graph.sources[unique_id].source_name) %}
+            {% do found.append(graph.sources[unique_id]) %}
         {% elif unique_id in graph.nodes %}
-            {% do found.extend(systems_behind(graph.nodes[unique_id])) %}
+            {% do found.extend(sources_behind(graph.nodes[unique_id])) %}
         {% endif %}
     {% endfor %}
-    {% do return(found | unique | sort | list) %}
+    {% do return(found | unique(attribute='unique_id') | list) %}
 {% endmacro %}
+
+{% macro tables_behind_marts() -%}
+    {%- set rows = [] -%}
+    {%- for node in (graph.nodes or {}).values() if node.resource_type == 'model' and node.schema == 'analytics' -%}
+        {%- for source in sources_behind(node) if source.schema.startswith('raw_') -%}
+            {%- do rows.append("('" ~ node.name ~ "', '" ~ source.source_name ~ "', '" ~ source.name ~ "')") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    select * from (values {{ rows | sort | join(', ') or "('', '', '')" }}) as behind (mart_name, system_name, table_name)
+{%- endmacro %}

@@ -21,7 +21,7 @@
 {% macro iso_year(day) %}dialect_iso_year({{ day }}){% endmacro %}
 {% macro date_name(day, pattern) %}dialect_date_name({{ day }}, '{{ pattern }}'){% endmacro %}
 {% macro aggregate_in_order(function, value, order_by) %}dialect_aggregate('{{ function }}', {{ value }} order by {{ order_by }}){% endmacro %}
-{% macro list_in_order(value, order_by) %}dialect_list({{ value }} order by {{ order_by }}){% endmacro %}
+{% macro list_in_order(value, order_by, separator=',') %}dialect_list({{ value }} order by {{ order_by }}){% endmacro %}
 {% macro first_in_order(value, order_by, condition) %}dialect_first({{ condition }}, {{ value }} order by {{ order_by }}){% endmacro %}
 {% macro last_in_order(value, order_by, condition) %}dialect_last({{ condition }}, {{ value }} order by {{ order_by }}){% endmacro %}
 

@@ -47,7 +47,7 @@ def test_suite_follows_the_contract(suite: Suite) -> None:
         assert f"from {contract.raw_schema}.{reference.parent} as parent where {same} " in query
         assert all(f"{quoted(column)} is not null" in query for column in reference.columns)
     declared = re.findall(r"\('([^']+)', '[^']+'\)", by_check["columns_are_as_declared"].kwargs["unexpected_rows_query"])
-    assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at", "_moved_from"]
+    assert declared == [*table.columns, "_batch_id", "_synced_at", "_deleted_at", "_moved_from", "_quarantined_at"]
     key = by_check["key_is_unique"].kwargs if table.key else {"column_list": []}
     assert tuple(key.get("column_list", [key.get("column")])) == table.key
     assert by_check[f"synced_within_{contract.freshness.warn_after_hours:g}_hours"].severity is Severity.WARNING

@@ -3,7 +3,7 @@
 Belongs here: the environment, as a user with databases of his own would set it. Does not belong here: what is expected of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,9 @@ class Platform:
     instance: DagsterInstance
     first: RunReport | None = None
 
-    def run(self, job: str) -> RunReport:
+    def run(self, job: str, config: Mapping[str, Any] | None = None) -> RunReport:
         """Run a job to its end."""
-        return run_job(job, self.instance, self.databases.settings.home / "runs.log")
+        return run_job(job, self.instance, self.databases.settings.home / "runs.log", config=config)
 
     def source(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""

@@ -333,9 +333,10 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
 def test_row_that_fails_a_check_is_shown_until_it_is_mended(user: User) -> None:
     ((known,),) = [line.split("|") for line in user.queries(SYSTEM, "select predicted_value from predictions where prediction_id = 1")]
     user.queries(SYSTEM, "update predictions set predicted_value = 'NaN' where prediction_id = 1")
-    failed = user.types(f"runmart sync {SYSTEM}")
-    assert failed.returncode == 1
-    assert f"ERROR {SYSTEM}/predictions values_are_finite, failing rows: 1" in failed.stdout
+    told = user.gets(f"runmart sync {SYSTEM}")
+    assert f"ERROR {SYSTEM}/predictions values_are_finite, failing rows: 1" in told
+    assert f"1 row of {SYSTEM}/predictions in quarantine: marts do not read them; quality.quarantine says why" in told
+    assert user.types("runmart check").returncode == 1
     show = f"runmart check show {SYSTEM}/predictions values_are_finite"
     shown = user.gets_json(f"{show} --json")
     assert shown["failing_rows"] == 1

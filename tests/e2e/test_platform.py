@@ -14,6 +14,7 @@ from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.marts.verification import CHECK as VERIFICATION
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
+from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Sources, Warehouses
 from dagster_project.warehouse import DEFAULT
 from tests.alerts import receiver
@@ -24,6 +25,9 @@ from tests.e2e.conftest import SYSTEM, Platform
 MARTS = [
     name for name, mart in marts_of(project_manifest()).items() if mart["config"]["materialized"] != "mart_history" and not mart["sources"]
 ]
+
+
+FULL = {"ops": {"transformation": {"config": {"full": True}}}}
 
 
 @pytest.fixture
@@ -179,27 +183,26 @@ def requested(
     return {one.key.to_user_string() for one in result.results if one.true_subset.size}, result
 
 
-def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(platform: Platform) -> None:
-    before = published(platform)
-    wanted, automation = requested(platform, None)
-    assert wanted == set()
+def test_row_that_breaks_a_rule_is_set_aside_people_are_told_once_and_it_comes_back(platform: Platform) -> None:
+    counted = "select sum(sample_count + unusable_count) from analytics.metric_summary"
+    ((metrics, first, value),) = platform.source("select count(*), min(metric_id), max(metric_value) + 1 from metrics")
     with receiver() as (url, messages):
         cursor = evaluate_failed_checks(platform, url, None)
         assert messages == []
 
-        platform.source("update metrics set metric_value = 'NaN' where metric_id = (select min(metric_id) from metrics)")
+        platform.source(f"update metrics set metric_value = 'NaN' where metric_id = {first}")
+        platform.source(f"update metrics set metric_value = {value} where metric_id = {first} + 1")
         report = platform.run("sync_and_refresh")
-        assert not report.is_success
-        assert "values_are_finite" in {check.check_name for check in report.failed_checks}
-        assert [error for error in report.errors if "values_are_finite" in error]
-        assert not any(key.startswith(("staging/", "analytics/")) for key in report.assets)
-        assert published(platform) == before
+        assert (report.is_success, report.errors) == (True, [])
+        assert [check.check_name for check in report.failed_checks] == ["values_are_finite"]
+        assert report.in_quarantine == {f"{SYSTEM}/metrics": 1}
+        assert platform.warehouse(counted) == [(metrics - 1,)]
+        assert platform.warehouse(f"select count(*) from analytics.metric_summary where {value} in (best_value, worst_value)") == [(1,)]
 
-        failing = next(check for check in report.failed_checks if check.check_name == "values_are_finite")
-        ((metric_id,),) = platform.source("select min(metric_id) from metrics")
+        (failing,) = report.failed_checks
         assert failing.metadata["failing_rows"].value == 1
         query = str(failing.metadata["failing_query"].value).removeprefix("```sql\n").removesuffix("\n```")
-        assert [row[0] for row in platform.warehouse(query)] == [metric_id]
+        assert [row[0] for row in platform.warehouse(query)] == [first]
 
         cursor = evaluate_failed_checks(platform, url, cursor)
         assert len(messages) == 1
@@ -207,19 +210,54 @@ def test_failed_blocking_check_publishes_nothing_tells_people_once_and_heals(pla
         evaluate_failed_checks(platform, url, cursor)
         assert len(messages) == 1
 
-    by_hand = platform.run("refresh")
-    assert by_hand.errors == ["nothing was built: forecast_tracking/metrics fails values_are_finite"]
+    platform.source(f"update metrics set metric_value = 1 where metric_id = {first}")
+    report = platform.run("sync_and_refresh")
+    assert (report.is_success, report.failed_checks, report.in_quarantine) == (True, [], {})
+    assert platform.warehouse(counted) == [(metrics,)]
+    before = published(platform)
+    assert platform.run("refresh", FULL).is_success
     assert published(platform) == before
-    wanted, automation = requested(platform, automation)
-    assert {"analytics/fct_runs", "staging/stg_forecast_tracking__runs"} <= wanted
-    assert wanted & {"staging/stg_forecast_tracking__metrics", "analytics/metric_summary", "analytics/publication"} == set()
 
-    platform.source("update metrics set metric_value = 1 where metric_value = 'NaN'")
-    assert platform.run(f"sync_{SYSTEM}").is_success
+
+def test_table_of_which_too_much_is_wrong_holds_back_marts_that_read_it_and_no_others(platform: Platform) -> None:
+    plan = load_plan()
+    held = {mart for mart in MARTS if (SYSTEM, "model_registry") in plan.project.behind(mart)}
+    assert held
+    assert held < {*MARTS}
+    before = published(platform)
+    _, automation = requested(platform, None)
+    platform.source("create table kept as table model_registry")
+    platform.source("delete from model_registry where registry_id > (select min(registry_id) from kept)")
+    try:
+        for change in (1, 2):
+            platform.source(
+                "update runs set execution_duration_seconds = execution_duration_seconds + 1, end_time = end_time + interval '1 second'"
+                " where run_id = (select min(run_id) from runs where status = 'completed')"
+            )
+            report = platform.run("sync_and_refresh")
+            assert (report.is_success, report.errors, report.holds_back) == (True, [], True)
+            assert {check.check_name for check in report.failed_checks} == {"row_count_did_not_collapse", "is_fit_for_marts"}
+            told = report.assets["analytics/publication"]["held_back"]
+            assert isinstance(told, list)
+            assert {row["mart"] for row in told} >= held
+            now = published(platform)
+            assert {mart for mart in MARTS if now[mart] != before[mart]} & held == set()
+            assert now["fct_runs"] != before["fct_runs"]
+            assert platform.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)], change
+            before = now
+        again = platform.run("refresh")
+        assert again.assets["analytics/fct_runs"]["unchanged_since_refresh"]
+    finally:
+        platform.source("insert into model_registry overriding system value select * from kept on conflict do nothing; drop table kept")
+    report = platform.run("sync_and_refresh")
+    assert (report.is_success, report.failed_checks, report.holds_back) == (True, [], False)
+    after = published(platform)
+    assert {mart for mart in held if after[mart] != before[mart]}
+    assert platform.run("refresh", FULL).is_success
+    assert published(platform) == after
+    # What held back marts is asked for again by itself.
     wanted, _ = requested(platform, automation)
-    assert {"staging/stg_forecast_tracking__metrics", "analytics/metric_summary", "analytics/publication"} <= wanted
-    assert platform.run("refresh").is_success
-    assert published(platform) != before
+    assert wanted == set()
 
 
 def test_failed_blocking_check_of_a_mart_publishes_nothing(platform: Platform) -> None:

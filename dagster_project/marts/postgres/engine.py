@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
-from dagster_project.marts.lineage import MART, MartDeclarationError, Model
+from dagster_project.marts.lineage import MART, MartDeclarationError, Model, Table
 from dagster_project.marts.plan import HISTORY, STEP, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, making_touched, recomputed_query
@@ -40,20 +40,7 @@ _CHANGES = ("inserted", "deleted")
 _COMMIT_LAZILY = "set local synchronous_commit = off"
 _HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
 
-_UNSOUND = """
-select string_agg(asset_key || ' fails ' || expectations, '; ' order by asset_key) || '. Correct the source and run `runmart sync`.'
-from (
-    select asset_key, string_agg(expectation, ', ' order by expectation) as expectations
-    from (
-        select distinct on (asset_key, expectation) asset_key, expectation, severity, is_success
-        from quality.validation_results
-        where split_part(asset_key, '/', 1) = any(%(systems)s)
-        order by asset_key, expectation, validated_at desc
-    ) as latest
-    where severity = 'critical' and not is_success
-    group by asset_key
-) as failing
-"""
+_HELD = "select system, table_name, reason from quality.held_tables order by system, table_name"
 
 # Marts that have failed when they were held against raw last.
 _DIFFERING = """
@@ -89,14 +76,12 @@ class PostgresEngine:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
-            work = state.work_since_last(cursor, self._definition, at)
+            work = state.work_since_last(cursor, at)
             models = state.kept(cursor, self._definition)
             kept = {name: built.sql for name, built in models.items()}
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.reads_of(models))
-            # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
-            is_torn = any(self._plan.is_torn(part) for part in work.parts_since)
-            is_full = full or work.needs_full or is_torn or bool(left_out) or not self._is_built(cursor, kept)
-            wanted = self._with_those_behind(marts)
+            wanted = self._with_those_behind(marts) - {*left_out}
+            is_full = full or not self._is_built(cursor, kept) or not self._can_go_on(work, wanted)
             if is_full:
                 cursor.execute(f"create schema if not exists {CANDIDATES}")
             else:
@@ -114,6 +99,17 @@ class PostgresEngine:
                 relations={} if is_full else self._relations(models, wanted),
             )
         return Begun(work.now, is_full, work.batches)
+
+    def _can_go_on(self, work: state.Work, wanted: Collection[str]) -> bool:
+        """Whether it can be known which rows of wanted marts differ."""
+        marts = [mart.name for mart in self._plan.marts if mart.name in wanted]
+        if not all(work.tells_what_differs(mart, self._definition) for mart in marts):
+            return False
+        # Of a mart that was published without its followers nothing tells any more which rows of it these have not seen.
+        followed = (
+            {*each.followed, *each.models}.intersection(work.published) for each in self._plan.followers if {*each.models} & {*marts}
+        )
+        return all(len({work.published[mart].refresh_id for mart in together}) == 1 for together in followed)
 
     def _with_those_behind(self, marts: Collection[str]) -> set[str]:
         """Marts, or all, and the models behind them."""
@@ -196,7 +192,7 @@ class PostgresEngine:
             asked = self._plan.published_with(marts) if marts else known
             wanted = [model for model in asked if model.name not in refresh.left_out]
             self._require_fit(cursor, refresh, wanted)
-            is_complete = len(wanted) == len(known)
+            is_complete = {model.name for model in wanted} >= {model.name for model in known} - {*refresh.left_out}
             try:
                 refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
             except ShapeChanged as error:
@@ -217,10 +213,11 @@ class PostgresEngine:
             raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
         if not refresh.is_whole:
             raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
-        cursor.execute(_UNSOUND, {"systems": [*self._plan.contracts]})
-        (complaint,) = one_row(cursor)
-        if complaint:
-            raise NothingPublished(complaint)
+        cursor.execute(_HELD)
+        behind = frozenset[Table]().union(*(self._plan.project.behind(model.name) for model in wanted))
+        held = [f"{system}/{table} holds back marts: {reason}" for system, table, reason in cursor.fetchall() if (system, table) in behind]
+        if held:
+            raise NothingPublished(f"{'; '.join(held)}. Run `runmart refresh` again, which leaves these marts as they are.")
         # What a full refresh publishes that a person has asked for mends what differs.
         cursor.execute(_DIFFERING, {"check": CHECK, "marts": [model.name for model in wanted]})
         (differing,) = one_row(cursor)
@@ -250,7 +247,13 @@ class PostgresEngine:
         _execute(cursor, (statement for model in (*marts, *histories, *views) for statement in publishing.describe(model)))
         next_due_at = self._next_due_at(cursor, refresh) if is_complete else None
         return state.record_refresh(
-            cursor, refresh, published_at=published_at, is_complete=is_complete, next_due_at=next_due_at, written=written
+            cursor,
+            refresh,
+            published_at=published_at,
+            is_complete=is_complete,
+            next_due_at=next_due_at,
+            written=written,
+            published=[model.name for model in wanted],
         )
 
     def _is_built(self, cursor: Cursor, kept: Mapping[str, str]) -> bool:
@@ -303,27 +306,36 @@ class PostgresEngine:
         steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
         changes = [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
         self._empty(cursor, [*steps, *changes, *((CANDIDATES, name) for name in self._touched_tables())])
-        families = [family for family in self._plan.families if any(name in wanted for name in family.models)]
-        changed = self._changed_tables(cursor, work, families)
-        since = (work.seen_at, work.now) if work.seen_at else None
-        for family in families:
+        families = [(family, self._last_of(family, work, wanted)) for family in self._plan.families if {*family.models} & {*wanted}]
+        changed = self._changed_tables(cursor, families)
+        for family, last in families:
             system, touched = family.group.system, relation(CANDIDATES, family.touched)
-            query = touching(self._plan, family, seen=work.seen[system], since=since, changed=changed[system]).query()
+            since = min(each.started_at for each in last), work.now
+            query = touching(self._plan, family, seen=_seen(last, system), since=since, changed=changed[system]).query()
             cursor.execute(f"insert into {touched}\n{query}; analyze {touched}")
         for mart in (mart for mart in self._marts_with_groups_of_their_own() if mart.name in wanted):
             groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
             cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
 
-    def _changed_tables(self, cursor: Cursor, work: state.Work, families: Sequence[Family]) -> dict[str, set[str]]:
-        """By system, the raw tables behind families that batches after the last refresh have touched."""
-        behind = {(family.group.system, table) for family in families for table in family.influence.outward}
+    def _last_of(self, family: Family, work: state.Work, wanted: Collection[str]) -> list[state.Published]:
+        """The refreshes that published the marts of a family last; of wanted ones, if there are any."""
+        marts = [name for name in family.models if self._plan.project.models[name].kind == MART]
+        return [work.published[name] for name in ({*marts} & {*wanted} or marts)]
+
+    def _changed_tables(self, cursor: Cursor, families: Sequence[tuple[Family, Sequence[state.Published]]]) -> dict[str, set[str]]:
+        """By system, the raw tables behind families that batches after those of their marts have touched."""
+        seen: dict[tuple[str, str], int] = {}
+        for family, last in families:
+            system = family.group.system
+            for table in family.influence.outward:
+                seen[system, table] = min(_seen(last, system), seen.get((system, table), _seen(last, system)))
         asked = (
             f"select {literal(system)}, {literal(table)} where exists (select from "
-            f"{relation(self._plan.contracts[system].raw_schema, table)} where {raw_columns.BATCH_ID} > {work.seen[system]})"
-            for system, table in sorted(behind)
+            f"{relation(self._plan.contracts[system].raw_schema, table)} where {raw_columns.BATCH_ID} > {batch_id})"
+            for (system, table), batch_id in sorted(seen.items())
         )
-        changed: dict[str, set[str]] = {system: set() for system, _ in behind}
-        if behind:
+        changed: dict[str, set[str]] = {system: set() for system, _ in seen}
+        if seen:
             cursor.execute("\nunion all\n".join(asked))
             for system, table in cursor.fetchall():
                 changed[system].add(table)
@@ -389,3 +401,8 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, object] | None = None) -> None:
     for statement in statements:
         cursor.execute(statement, values)
+
+
+def _seen(last: Iterable[state.Published], system: str) -> int:
+    """The last batch of a system that marts reflect, all of them."""
+    return min(each.batches[system] for each in last)

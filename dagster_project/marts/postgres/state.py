@@ -1,7 +1,7 @@
-"""What the engine remembers between its steps: the refresh under way, and the SQL of the last full one.
+"""What the engine remembers between its steps: the refresh under way, the SQL of the last full one, and what is published.
 
-Belongs here: reading and writing `ops.refresh_under_way`, `ops.built_models` and `ops.refreshes`. Does not belong here: what follows from
-them (`engine`).
+Belongs here: reading and writing `ops.refresh_under_way`, `ops.built_models`, `ops.refreshes` and `ops.published_marts`. Does not belong
+here: what follows from them (`engine`).
 """
 
 import json
@@ -28,8 +28,8 @@ from ops.refresh_under_way
 _BEGIN = """
 delete from ops.refresh_under_way;
 insert into ops.refresh_under_way
-(started_at, definition, seen, seen_at, batches, is_full, is_forced, left_out, relations)
-values (%(started_at)s, %(definition)s, %(seen)s, %(seen_at)s, %(batches)s, %(is_full)s, %(is_forced)s, %(left_out)s, %(relations)s)
+(started_at, definition, batches, is_full, is_forced, left_out, relations)
+values (%(started_at)s, %(definition)s, %(batches)s, %(is_full)s, %(is_forced)s, %(left_out)s, %(relations)s)
 """
 
 _END = """
@@ -40,45 +40,63 @@ set
 returning is_whole
 """
 
-# A raw table that was loaded anew has rows of which nothing says that they have gone.
 _WORK = """
-with last as (
-    select refresh_id, started_at, batches, definition from ops.refreshes where is_complete order by refresh_id desc limit 1
-), current as (
-    select coalesce(jsonb_object_agg(system, batch_id), '{}') as batches from ops.sync_state
-)
 select
-    coalesce(%(at)s, clock_timestamp()), current.batches, coalesce(last.batches, '{}'), last.started_at,
-    coalesce(last.definition <> %(definition)s, true)
-    or not last.batches ?& array(select jsonb_object_keys(current.batches))
-    or exists (
-        select from ops.table_syncs as sync
-        where sync.batch_id > (last.batches ->> sync.system)::bigint and sync.found_by like '%%first load%%'
-    ),
-    array(select marts from ops.refreshes where refresh_id > last.refresh_id)
-from current left join last on true
+    coalesce(%(at)s, clock_timestamp()),
+    (select coalesce(jsonb_object_agg(system, batch_id), '{}') from ops.sync_state),
+    (
+        select coalesce(jsonb_object_agg(system, batch_id), '{}')
+        from (select system, max(batch_id) as batch_id from ops.table_syncs where found_by like '%%first load%%' group by system) as loads
+    )
+"""
+
+# The columns after the first stand in the order of `Published`.
+_PUBLISHED = """
+select published.mart, refresh_id, refresh.started_at, refresh.batches, refresh.definition
+from ops.published_marts as published
+inner join ops.refreshes as refresh using (refresh_id)
 """
 
 
 @dataclass(frozen=True)
+class Published:
+    """The refresh that published a mart, a history or a view last.
+
+    Attributes:
+        refresh_id: Its number.
+        started_at: When it started.
+        batches: The last batch of each system that it reflects.
+        definition: Digest of the project that it was of.
+    """
+
+    refresh_id: int
+    started_at: datetime
+    batches: Mapping[str, int]
+    definition: str
+
+
+@dataclass(frozen=True)
 class Work:
-    """What has happened since the last complete refresh.
+    """What has happened since marts were published.
 
     Attributes:
         now: By the clock of the warehouse.
         batches: The last batch of each system.
-        seen: That which published marts reflect.
-        seen_at: When the refresh started that these reflect; None before the first.
-        needs_full: Whether what batches have touched does not tell what differs.
-        parts_since: What incomplete refreshes have published since, by mart.
+        loads: The last batch of each system that loaded a raw table anew: nothing says which rows have gone of such a table.
+        published: By mart, history and view, the refresh that published it last.
     """
 
     now: datetime
     batches: Mapping[str, int]
-    seen: Mapping[str, int]
-    seen_at: datetime | None
-    needs_full: bool
-    parts_since: Sequence[Mapping[str, Any]]
+    loads: Mapping[str, int]
+    published: Mapping[str, Published]
+
+    def tells_what_differs(self, mart: str, definition: str) -> bool:
+        """Whether what batches have touched tells which rows of a mart differ from what the project with this digest makes."""
+        last = self.published.get(mart)
+        if last is None or last.definition != definition or not self.batches.keys() <= last.batches.keys():
+            return False
+        return all(batch_id <= last.batches.get(system, 0) for system, batch_id in self.loads.items())
 
 
 @dataclass(frozen=True)
@@ -95,16 +113,24 @@ class UnderWay:
     is_whole: bool
 
 
-def work_since_last(cursor: Cursor, definition: str, at: datetime | None) -> Work:
-    """What a refresh of the project with this digest has to look at, at a moment, or now."""
-    cursor.execute(_WORK, {"definition": definition, "at": at})
-    return Work(*one_row(cursor))
+def work_since_last(cursor: Cursor, at: datetime | None) -> Work:
+    """What a refresh has to look at, at a moment, or now."""
+    published = published_marts(cursor)
+    cursor.execute(_WORK, {"at": at})
+    now, batches, loads = one_row(cursor)
+    return Work(now, batches, loads, published)
+
+
+def published_marts(cursor: Cursor) -> dict[str, Published]:
+    """By mart, history and view, the refresh that published it last."""
+    cursor.execute(_PUBLISHED)
+    return {mart: Published(*refresh) for mart, *refresh in cursor.fetchall()}
 
 
 def write_begun(cursor: Cursor, work: Work, *, relations: Mapping[str, Any], **values: object) -> None:
     """Note that a refresh was begun."""
-    documents = {"seen": json.dumps(work.seen), "batches": json.dumps(work.batches), "relations": json.dumps(relations)}
-    cursor.execute(_BEGIN, {"started_at": work.now, "seen_at": work.seen_at, **documents, **values})
+    documents = {"batches": json.dumps(work.batches), "relations": json.dumps(relations)}
+    cursor.execute(_BEGIN, {"started_at": work.now, **documents, **values})
 
 
 def write_built(cursor: Cursor, models: Collection[str]) -> bool:
@@ -142,8 +168,8 @@ class Built:
 
 
 def keep_built(cursor: Cursor, definition: str, models: Sequence[Built]) -> None:
-    """Keep the SQL of a full refresh, in place of that of earlier ones."""
-    cursor.execute("delete from ops.built_models")
+    """Keep the SQL of a full refresh, in place of that of earlier ones; what it has left out is kept as long as the project is the same."""
+    cursor.execute("delete from ops.built_models where definition <> %s or name = any(%s)", (definition, [model.name for model in models]))
     columns = "schema_name, name, kind, definition, sql, reads, looks_up"
     rows = [
         (model.schema, model.name, model.kind, definition, model.sql, json.dumps(model.reads), list(model.looks_up)) for model in models
@@ -174,8 +200,19 @@ def record_refresh(
     is_complete: bool,
     next_due_at: datetime | None,
     written: Mapping[str, Any],
+    published: Collection[str],
 ) -> int:
-    """Write down, in the transaction that publishes, up to which batches marts go; gives the number of the refresh."""
+    """Write down, in the transaction that publishes, up to which batches marts go; gives the number of the refresh.
+
+    Args:
+        cursor: In that transaction.
+        refresh: What is published.
+        published_at: When.
+        is_complete: Whether all marts are among it that were not left out.
+        next_due_at: When one of them will be out of date by the passing of time alone.
+        written: By mart, rows inserted and deleted.
+        published: The marts, histories and views.
+    """
     cursor.execute(
         "insert into ops.refreshes (started_at, published_at, definition, batches, is_full, is_complete, next_due_at, marts)"
         " values (%s, %s, %s, %s, %s, %s, %s, %s) returning refresh_id",
@@ -190,11 +227,17 @@ def record_refresh(
             json.dumps(written),
         ),
     )
-    return int(one_row(cursor)[0])
+    (refresh_id,) = one_row(cursor)
+    execute_values(
+        cursor,
+        "insert into ops.published_marts (mart, refresh_id) values %s on conflict (mart) do update set refresh_id = excluded.refresh_id",
+        [(name, refresh_id) for name in published],
+    )
+    return int(refresh_id)
 
 
 def is_published(cursor: Cursor) -> bool:
-    """Whether the refresh that was begun last has been published in full."""
+    """Whether the refresh that was begun last has been published, with all that it has not left out."""
     cursor.execute(
         "select not exists (select from ops.refresh_under_way as candidate where not exists ("
         "select from ops.refreshes as r where r.is_complete and r.started_at = candidate.started_at))"

@@ -2,13 +2,12 @@
 
 Belongs here: one transaction that leaves nothing behind. Does not belong here: what follows from a difference.
 
-The SQL is that of the last full refresh, as of the moment of the last one that was published. Groups that later batches have touched are
+The SQL is that of the last full refresh, as of the moment of the one that published the mart. Groups that later batches have touched are
 left out: what is published of them is not expected to be what raw makes now.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -21,17 +20,10 @@ from dagster_project.marts.postgres.names import columns, relation, row
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation, replaced
 from dagster_project.marts.postgres.touching import touching
 from dagster_project.marts.verification import Difference, Verification
-from dagster_project.postgres.cursors import one_row
+from dagster_project.postgres.cursors import leaving_nothing, one_row
 
 _TEMPORARY = "pg_temp"
 _SAMPLE = 20
-
-_LAST = """
-select started_at, batches from ops.refreshes
-where is_complete and definition = %s
-order by refresh_id desc
-limit 1
-"""
 
 
 class NotVerifiable(RunmartError):
@@ -53,9 +45,10 @@ class Verifying:
     plan: Plan
     definition: str
     groups: int | None
-    _started_at: datetime = field(init=False)
-    _batches: Mapping[str, int] = field(init=False)
+    _published: Mapping[str, state.Published] = field(init=False)
     _kept: Mapping[str, str] = field(init=False)
+    # What the marts that are compared just now were published by.
+    _last: state.Published = field(init=False)
 
     def __post_init__(self) -> None:
         """Look up what is published.
@@ -63,15 +56,34 @@ class Verifying:
         Raises:
             NotVerifiable: Nothing is, or by another state of the project.
         """
-        self.cursor.execute(_LAST, (self.definition,))
-        last = self.cursor.fetchone()
+        self._published = state.published_marts(self.cursor)
         self._kept = {name: built.sql for name, built in state.kept(self.cursor, self.definition).items()}
-        if last is None or not self._kept:
+        if not self._published or not self._kept:
             raise NotVerifiable("the project has changed since marts were published, or they never were; run `runmart refresh` first")
-        self._started_at, self._batches = last
 
     def verify(self, marts: Sequence[str]) -> Iterator[Verification]:
-        """Hold these marts against raw, one after the other."""
+        """Hold these marts against raw, those together that one refresh has published last.
+
+        Raises:
+            NotVerifiable: One of them was published by another state of the project.
+        """
+        by_refresh: dict[int, list[str]] = {}
+        for name in marts:
+            by_refresh.setdefault(self._last_of(name).refresh_id, []).append(name)
+        found: dict[str, Verification] = {}
+        for together in by_refresh.values():
+            self._last = self._last_of(together[0])
+            with leaving_nothing(self.cursor):
+                found |= {one.mart: one for one in self._verify(together)}
+        yield from (found[name] for name in marts)
+
+    def _last_of(self, mart: str) -> state.Published:
+        last = self._published.get(mart)
+        if last is None or last.definition != self.definition:
+            raise NotVerifiable(f"the project has changed since {mart} was published, or it never was; run `runmart refresh` first")
+        return last
+
+    def _verify(self, marts: Sequence[str]) -> Iterator[Verification]:
         made: dict[str, dict[Relation, Relation]] = {}
         for name in marts:
             mart = self.plan.project.models[name]
@@ -109,7 +121,7 @@ class Verifying:
         if not family.group.columns:
             marts = [name for name in family.models if self.plan.project.models[name].kind == MART]
             known += [f"select {columns(key)} from {relation(*self.plan.published(mart))}" for mart in marts]
-        later = touching(self.plan, family, seen=self._batches.get(family.group.system, 0)).query()
+        later = touching(self.plan, family, seen=self._last.batches.get(family.group.system, 0)).query()
         every = "\nunion\n".join(known)
         return (
             f"select {columns(key)}, null::bigint as batch_id\nfrom (\n{every}\n) as known\n"
@@ -129,7 +141,7 @@ class Verifying:
 
     def _query(self, name: str, reads: Mapping[Relation, Relation]) -> str:
         """The kept SQL of a model on stand-ins, as of the moment of the refresh that is published."""
-        query = state.as_of(self._kept[name], self._started_at)
+        query = state.as_of(self._kept[name], self._last.started_at)
         published = {self.plan.relation_of(mart.name): (mart.schema, mart.name) for mart in self.plan.marts}
         stands_for = {**published, **reads}
         return replaced(query, lambda each: relation(*stands_for[each]) if each in stands_for else None)

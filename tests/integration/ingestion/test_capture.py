@@ -12,6 +12,8 @@ from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
+from dagster_project.quality.quarantine import bring_up_to_date
+from dagster_project.quality.suites import Suite
 from tests.databases import wait_for_earlier_transactions
 from tests.integration.ingestion.conftest import CONTRACT, Pair, failures
 
@@ -69,6 +71,31 @@ def test_the_slot_is_used_and_acknowledged(pair: Pair) -> None:
     assert found_by(second) == {"parent": "change data capture", "child": "unchanged"}
     (confirmed,) = pair.at_source("select confirmed_flush_lsn::text from pg_replication_slots where slot_name = 'runmart_small'")
     assert pair.in_warehouse("select acknowledged::text from ops.sync_state") == [confirmed]
+    pair.assert_equal()
+
+
+def test_rows_that_were_set_aside_change_nothing_of_what_is_read(pair: Pair) -> None:
+    pair.sync()
+    wait_for_earlier_transactions(pair.source_url)
+    pair.sync()
+    failing = (
+        "insert into quality.failing_rows (asset_key, check_name, key, copy, observed, first_seen_at, last_seen_at) values "
+        """('small/parent', 'is_right', '{"parent_id": 1}', 1, '{}', now(), now())"""
+    )
+    pair.in_warehouse(failing)
+    is_right = {"type": "unexpected_rows_expectation", "severity": "critical", "description": "It is right.",
+        "kwargs": {"unexpected_rows_query": "with this as (select * from {batch}) select parent_id from this where false"},
+        "meta": {"check": "is_right", "level": "row"}}  # fmt: skip
+    suite = Suite.model_validate({"name": "small.parent", "meta": {"key": ["parent_id"]}, "expectations": [is_right]})
+    bring_up_to_date(pair.warehouse_url, CONTRACT, [suite])
+    marked = "select parent_id, _batch_id from raw_small.parent where _quarantined_at is not null"
+    assert pair.in_warehouse(marked) == [(1, 3)]
+    pair.at_source("update parent set name = 'x' where parent_id < 3")
+    fourth = pair.sync()
+    assert found_by(fourth)["parent"] == ("horizon" if pair.capture == "horizon" else "change data capture")
+    assert fourth.batch_id == 4
+    # A row that the source changes stays where it is until it has been checked.
+    assert pair.in_warehouse(marked) == [(1, 4)]
     pair.assert_equal()
 
 

@@ -5,6 +5,7 @@ mean, and what is expected of them.
 """
 
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
+from dagster_project.quality.holding import held_models, held_tables
+from dagster_project.quality.quarantine import bring_up_to_date
+from dagster_project.quality.suites import Suite
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
@@ -153,6 +157,40 @@ class House:
         """Bring raw up to date; gives the batch."""
         return sync(self.contracts[self.system], self.source_url, self.warehouse_url).batch_id
 
+    def set_aside(self, chance: random.Random | None = None) -> int:
+        """Let some rows of each table fail a rule, and set them aside with what hangs on them; without chance none. Gives how many are."""
+        self.warehouse("delete from quality.failing_rows")
+        wrong = (
+            "insert into quality.failing_rows (asset_key, check_name, key, copy, observed, batch_id, first_seen_at, last_seen_at) select "
+            "%s, 'is_right', key, 1, '{}', 1, now(), now() from (select jsonb_build_object({key}) as key from {raw}) as raw "
+            "where abs(hashtext(key::text || %s)) %% 12 = 0 order by key limit 9"
+        )
+        contract, seed = self.contracts[self.system], str(chance.random() if chance else "")
+        suites = []
+        for table, declared in contract.tables.items():
+            shown = ", ".join(f'"{column}"' for column in declared.key)
+            rule = {
+                "type": "unexpected_rows_expectation",
+                "kwargs": {"unexpected_rows_query": f"with this as (select * from {{batch}}) select {shown} from this where false"},
+                "severity": "critical",
+                "description": "It is right.",
+                "meta": {"check": "is_right", "level": "row"},
+            }
+            suites.append(Suite.model_validate({"name": f"{self.system}.{table}", "meta": {"key": declared.key}, "expectations": [rule]}))
+            if chance and table in self.tables:
+                key = ", ".join(f"'{column}', \"{column}\"" for column in declared.key)
+                self.warehouse(wrong.format(key=key, raw=f"{contract.raw_schema}.{table}"), f"{self.system}/{table}", seed)
+        bring_up_to_date(self.warehouse_url, contract, suites)
+        return int(self.warehouse("select count(*) from quality.quarantine where released_at is null")[0][0])
+
+    def hold(self, *tables: str) -> None:
+        """Let these raw tables, and no others, hold back the marts that read them."""
+        self.warehouse("delete from quality.held_tables")
+        for table in tables:
+            self.warehouse(
+                "insert into quality.held_tables (system, table_name, reason) values (%s, %s, 'all is wrong')", self.system, table
+            )
+
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
         project = str(self.root / "dbt_project")
@@ -202,9 +240,17 @@ class House:
         together = [model.name for model in self.plan.published_with(marts)]
         part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in together)] if marts else []
         with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
-            begun = engine.begin(full="--full-refresh" in flags, marts=together if marts else (), at=self._moment)
+            with self.transforming() as cursor:
+                held = held_tables(cursor)
+            begun = engine.begin(
+                full="--full-refresh" in flags,
+                marts=together if marts else (),
+                left_out=held_models(self.plan, held),
+                at=self._moment,
+            )
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
-            result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part)
+            left_out = ["--exclude", *(f"source:{'.'.join(table)}+" for table in held)] if held else []
+            result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part, *left_out)
             try:
                 engine.end(built(result.result))
                 if not result.success:

@@ -176,18 +176,16 @@ def test_failing_data_test_leaves_the_published_rows(published: House) -> None:
     assert published.warehouse("select total_runs from analytics_next.experiment_summary") == [(2,)]
 
 
-def test_raw_table_that_failed_its_last_blocking_check_is_not_published(published: House) -> None:
-    verdict = (
-        "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success)"
-        " values ('run', 'forecast_tracking/runs', 'forecast_tracking.runs', 'runs__statuses_are_known', %s, %s)"
-    )
+def test_mart_that_reads_a_table_which_holds_back_marts_is_not_published(published: House) -> None:
+    """It may have begun to hold them back while they were built."""
     published.fill(rows(2))
-    for severity, is_success in (("critical", True), ("critical", False), ("warning", False)):
-        published.warehouse(verdict.replace("statuses", f"{severity}_statuses"), severity, is_success)
-    refusal = published.try_build(*PART, flags=NO_TESTS)
-    assert refusal.startswith("forecast_tracking/runs fails runs__critical_statuses_are_known.")
+    published.build(*PART, flags=NO_TESTS, publish=False)
+    held = "insert into quality.held_tables (system, table_name, reason) values ('forecast_tracking', %s, 'it fails a_check')"
+    published.warehouse(held, "user_experiments")
+    published.warehouse(held, "runs")
+    assert refused(published, *PART).startswith("forecast_tracking/runs holds back marts: it fails a_check. Run `runmart refresh` again")
     assert published.warehouse(TOTAL) == [(1, 1)]
-    published.warehouse(verdict.replace("statuses", "critical_statuses"), "critical", True)
+    published.warehouse("delete from quality.held_tables where table_name = 'runs'")
     published.build(*PART, flags=NO_TESTS)
     assert published.warehouse(TOTAL) == [(1, 2)]
 

@@ -38,7 +38,7 @@ _VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '20
     "jsonb": "'{}'"}  # fmt: skip
 _SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
     "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number",
-    "valid_to": "null"}  # fmt: skip
+    "asset_key": "'x' || number", "valid_to": "null"}  # fmt: skip
 # As many rows as the clean source has of what the mart must have.
 _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
     "mv_experiment_summary": 1, "mv_model_performance": 1, "experiment_summary_history": 1, "model_performance_history": 1}  # fmt: skip
@@ -61,8 +61,8 @@ def candidates() -> Iterator[str]:
 
 # The refresh that made them, which had read everything.
 _A_REFRESH = (
-    "insert into ops.refresh_under_way (started_at, definition, seen, batches, is_full, is_forced, left_out, relations)"
-    " select current_timestamp, '', '{}', jsonb_object_agg(system, batch_id), true, false, '{}', '{}' from ops.sync_state",
+    "insert into ops.refresh_under_way (started_at, definition, batches, is_full, is_forced, left_out, relations)"
+    " select current_timestamp, '', jsonb_object_agg(system, batch_id), true, false, '{}', '{}' from ops.sync_state",
 )
 
 

@@ -164,6 +164,8 @@ _BY_HAND = [
         for history in _tables_with("versions_do_not_overlap")
         for ended, valid_to in (("ended", "valid_from + interval '1 hour'"), ("an end", "null"))
     ),
+    _set("data_quality_status__holds_have_a_reason", "is_held_back = not is_held_back"),
+    _set("data_quality_status__failing_checks_are_among_checks", "failing_checks = checks + 1"),
     _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
 ]
 

@@ -22,6 +22,7 @@ from dagster_project.quality.native import native_verdicts
 from dagster_project.quality.rules import rule
 from dagster_project.quality.suites import Suite
 from dagster_project.quality.validation import Project, validate
+from tests.integration.quality.raw_history import Change, RawHistory
 
 HISTORIES = int(os.environ.get("RUNMART_TEST_HISTORIES", "40")) // 2
 
@@ -43,12 +44,14 @@ CONTRACT = SystemContract.model_validate(
     }
 )  # fmt: skip
 PROJECT = Project({"shop": CONTRACT})
-_KEYS = {table: CONTRACT.tables[table].key for table in CONTRACT.tables}
-_TABLES = {
-    "grands": 'grand_id bigint, "limit" double precision',
-    "parents": "parent_id bigint, score double precision, grand_id bigint",
-    "children": "child_id bigint, line integer, parent_id bigint, label text, value double precision, level numeric, code text",
-}
+RAW = RawHistory(
+    CONTRACT,
+    {
+        "grands": 'grand_id bigint, "limit" double precision',
+        "parents": "parent_id bigint, score double precision, grand_id bigint",
+        "children": "child_id bigint, line integer, parent_id bigint, label text, value double precision, level numeric, code text",
+    },
+)
 
 _NUMBERS = st.sampled_from([None, 0.0, -0.0, 1.0, 2.5, -3.0, 1e250, float("nan"), float("inf"), float("-inf")])
 _LABELS = st.sampled_from([None, "", "a", "b", "it's", "100%", "{x}", " a"])
@@ -136,69 +139,22 @@ def suites(draw: st.DrawFn) -> Suite:
     """Any of the expectations, in any order."""
     names = draw(st.lists(st.sampled_from(sorted(_OF_CHILDREN)), min_size=4, unique=True))
     expectations = [{**draw(_OF_CHILDREN[name]), **_NOT_SAID} for name in names]
-    return Suite.model_validate({"name": "shop.children", "meta": {"key": list(_KEYS["children"])}, "expectations": expectations})
+    return Suite.model_validate(
+        {"name": "shop.children", "meta": {"key": list(CONTRACT.tables["children"].key)}, "expectations": expectations}
+    )
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> tuple[str, dict[str, object], bool]:
-    """A table, a row, and whether it goes."""
+def changes(draw: st.DrawFn) -> Change:
+    """Any change."""
     table = draw(st.sampled_from(["children", "children", "children", "parents", "grands"]))
     row: dict[str, object] = {column: draw(_VALUES[column]) for column in CONTRACT.tables[table].columns}
     if table == "children":
         row["parent_id"] = draw(st.sampled_from([None, 1, 2, 3, 4]))
-    return table, row, draw(st.sampled_from([False, False, False, True]))
+    return Change(table, row, draw(st.sampled_from([False, False, False, True])))
 
 
 batches = st.lists(changes(), max_size=8)
-
-
-def _apply(cursor: Cursor, batch: list[tuple[str, dict[str, object], bool]]) -> int:
-    """Write a batch as a sync does: rows that go are marked, those that move say what they have left."""
-    cursor.execute(
-        "insert into ops.batches (system, capture, snapshot, started_at) values ('shop', 'horizon', '', now()) returning batch_id"
-    )
-    ((batch_id,),) = cursor.fetchall()
-    before = _live(cursor)
-    for table, row, is_gone in batch:
-        key, columns = _KEYS[table], list(row)
-        where = " and ".join(f'raw."{column}" = %({column})s' for column in key)
-        if is_gone:
-            cursor.execute(
-                f"update raw_shop.{table} as raw set _deleted_at = now(), _synced_at = now(), _batch_id = {batch_id} "
-                f"where _deleted_at is null and {where}", row,
-            )  # fmt: skip
-            continue
-        names, values = ", ".join(f'"{column}"' for column in columns), ", ".join(f"%({column})s" for column in columns)
-        referring = CONTRACT.tables[table].referring_columns
-        entry = f"jsonb_build_object({', '.join(f'{column!r}, raw.{column}' for column in referring)})" if referring else "null"
-        moved = f"coalesce(raw._moved_from, '[]') || {entry}" if referring else "null"
-        cursor.execute(
-            f"insert into raw_shop.{table} as raw ({names}, _batch_id, _synced_at) values ({values}, {batch_id}, now()) "
-            f"on conflict ({', '.join(key)}) do update set ({names}) = row({values}), _batch_id = {batch_id}, _deleted_at = null, "
-            f"_moved_from = {moved}", row,
-        )  # fmt: skip
-    after = _live(cursor)
-    touched = {table for table, _, _ in batch}
-    for table in CONTRACT.tables:
-        gained = after[table] - before[table]
-        cursor.execute(
-            "insert into ops.table_syncs (batch_id, system, table_name, synced_at, source_rows, rows_read, rows_inserted, rows_updated, "
-            "rows_deleted, seconds, found_by) values (%s, 'shop', %s, now(), %s, 0, %s, %s, %s, 0, 'horizon')",
-            (batch_id, table, after[table], max(gained, 0), int(table in touched), max(-gained, 0)),
-        )
-    cursor.execute(
-        "insert into ops.sync_state (system, batch_id) values ('shop', %s) on conflict (system) do update set batch_id = excluded.batch_id",
-        (batch_id,),
-    )
-    return int(batch_id)
-
-
-def _live(cursor: Cursor) -> dict[str, int]:
-    counts = {}
-    for table in CONTRACT.tables:
-        cursor.execute(f"select count(*) from raw_shop.{table} where _deleted_at is null")
-        ((counts[table],),) = cursor.fetchall()
-    return counts
 
 
 @dataclass
@@ -227,18 +183,14 @@ class _Ledger:
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(suite=suites(), history=st.lists(batches, min_size=2, max_size=5))
 def test_compiled_checks_say_what_great_expectations_says(
-    new_database: Callable[[str], str], suite: Suite, history: list[list[tuple[str, dict[str, object], bool]]]
+    new_database: Callable[[str], str], suite: Suite, history: list[list[Change]]
 ) -> None:
     url = new_database("warehouse")
     ledger = _Ledger()
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("create schema raw_shop; grant usage on schema raw_shop to runmart_transform")
-        for table, columns in _TABLES.items():
-            own = "_batch_id bigint not null, _synced_at timestamptz not null, _deleted_at timestamptz, _moved_from jsonb"
-            cursor.execute(f"create table raw_shop.{table} ({columns}, {own}, primary key ({', '.join(_KEYS[table])}))")
-            cursor.execute(f"grant select on raw_shop.{table} to runmart_transform")
+        RAW.create(cursor)
         for batch in history:
-            batch_id = _apply(cursor, batch)
+            batch_id = RAW.apply(cursor, batch)
             connection.commit()
             _compare(cursor, url, suite, ledger, batch_id)
             connection.commit()
@@ -250,7 +202,7 @@ def _compare(cursor: Cursor, url: str, suite: Suite, ledger: _Ledger, batch_id: 
     assert {check: (each.error, each.is_success, each.failing_rows) for check, each in found.items()} == {
         check: (each.error, each.is_success, each.failing_rows) for check, each in native.items()
     }
-    assert {each.evaluated_rows for each in found.values()} <= {None, _live(cursor)["children"]}
+    assert {each.evaluated_rows for each in found.values()} <= {None, RAW.live(cursor)["children"]}
     for expectation in suite.expectations:
         compiled = rule(suite, expectation)
         if compiled:

@@ -7,7 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dagster_project.defs import quality
 from dagster_project.defs.quality import expectation_checks
+from dagster_project.quality import accounting, holding
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import DEFAULT, Warehouse
@@ -23,7 +25,7 @@ def tags() -> None:
 
 @dg.asset(deps=[tags])
 def downstream() -> None:
-    """Must not be built from tags that failed a critical check."""
+    """Stands for what is built of tags."""
 
 
 @pytest.fixture
@@ -49,21 +51,25 @@ def test_clean_table_passes_every_check_and_downstream_is_built(warehouse: Wareh
     result = _run(warehouse)
     evaluations = _evaluations(result)
     assert result.success
-    assert len(evaluations) == len(SUITE.expectations)
+    assert len(evaluations) == len(SUITE.expectations) + 2
     assert all(evaluation.passed for evaluation in evaluations.values())
     assert result.asset_materializations_for_node("downstream")
     recorded = fetch(warehouse.url, "select run_id, asset_key, expectation, is_success, batch_id from quality.validation_results")
-    assert sorted(recorded) == sorted((result.run_id, "forecast_tracking/tags", name, True, 1) for name in evaluations)
+    assert sorted(recorded) == sorted(
+        (result.run_id, "forecast_tracking/tags", name, True, 1) for name in evaluations.keys() - {accounting.CHECK, holding.CHECK}
+    )
     assert (tmp_path / "data_docs" / "index.html").is_file()
 
 
-def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse: Warehouse) -> None:
+def test_failed_critical_check_shows_its_rows_which_are_set_aside(warehouse: Warehouse) -> None:
     execute(warehouse.url, "update raw_forecast_tracking.tags set usage_count = -tag_id")
     result = _run(warehouse)
     failed = {name: evaluation for name, evaluation in _evaluations(result).items() if not evaluation.passed}
-    assert not result.success
+    assert result.success
     assert set(failed) == {"usage_count_is_not_negative"}
-    assert not result.asset_materializations_for_node("downstream")
+    assert result.asset_materializations_for_node("downstream")
+    assert _evaluations(result)[accounting.CHECK].metadata[accounting.ROWS_IN_QUARANTINE].value == 2
+    assert fetch(warehouse.url, "select checks from quality.quarantine") == [(["usage_count_is_not_negative"],)] * 2
     evaluation = failed["usage_count_is_not_negative"]
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
     metadata = evaluation.metadata
@@ -85,6 +91,26 @@ def test_failed_critical_check_shows_its_rows_and_stops_downstream(warehouse: Wa
         "from quality.validation_results where not is_success",
     )
     assert recorded == [("usage_count_is_not_negative", "usage_count", "critical", 2, 2, 2)]
+
+
+def test_table_of_which_too_much_is_wrong_is_not_fit_for_marts(warehouse: Warehouse) -> None:
+    execute(warehouse.url, "update ops.table_syncs set source_rows = source_rows + 100 where table_name = 'tags'")
+    result = _run(warehouse)
+    failed = {name: evaluation for name, evaluation in _evaluations(result).items() if not evaluation.passed}
+    assert result.success
+    assert set(failed) == {"row_count_equals_source", holding.CHECK}
+    assert failed[holding.CHECK].description == "marts that read the table stand as they were: it fails row_count_equals_source"
+    assert "held_since" in failed[holding.CHECK].metadata
+
+
+def test_row_that_is_marked_for_no_reason_stops_downstream(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would if quarantine itself were wrong."""
+    monkeypatch.setattr(quality, "bring_up_to_date", lambda *_: None)
+    execute(warehouse.url, "update raw_forecast_tracking.tags set _quarantined_at = now() where tag_id = 1")
+    result = _run(warehouse)
+    assert [name for name, evaluation in _evaluations(result).items() if not evaluation.passed] == [accounting.CHECK]
+    assert not result.success
+    assert not result.asset_materializations_for_node("downstream")
 
 
 def test_failed_warning_is_shown_and_stops_nothing(warehouse: Warehouse) -> None:

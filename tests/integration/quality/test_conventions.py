@@ -93,10 +93,11 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
     assert sample["convention"]
 
 
-def test_value_that_cannot_be_holds_marts_back(url: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_value_that_cannot_be_is_set_aside(url: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = 'accuracy', metric_value = -1 where metric_id = 1")
     assert _check_and_build(Warehouse(url, tmp_path), instance) == {"values_are_possible": dg.AssetCheckSeverity.ERROR}
-    assert soundness(instance, [KEY]).complaints() == ["forecast_tracking/metrics fails values_are_possible"]
+    assert soundness(instance, [KEY]).complaints() == []
+    assert fetch(url, f"select metric_id from {RAW}.metrics where _quarantined_at is not null") == [(1,)]
 
 
 def test_range_is_set_by_metric_and_by_experiment(url: str, tmp_path: Path) -> None:

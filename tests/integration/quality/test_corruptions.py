@@ -1,15 +1,18 @@
 """Each check sees the fault that it is named after, and a clean warehouse fails none."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
 from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality import holding
 from dagster_project.quality.compiling import failing_query
+from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.rules import rule
-from dagster_project.quality.suites import Suite, load_suites
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.quality.validation import validate
 from tests.integration.quality.conftest import PROJECT, database_of, execute, fetch
 from tests.integration.quality.corruptions import CONTRACT, HEADLINES, Corruption, Headline, corruptions, qualified
@@ -42,7 +45,7 @@ def _restore(table: str, copies: int = 1) -> list[str]:
     return [
         f"drop table {qualified(table)}",
         f"create table {qualified(table)} as select clean.* from saved.{table} as clean, generate_series(1, {copies})",
-        f"grant select on {qualified(table)} to runmart_transform",
+        f"grant select on {qualified(table)} to runmart_transform; grant select, update on {qualified(table)} to runmart_ingest",
         *(f"delete from {schema}.{name}" for schema, name in _RECORDS),
         *(f"insert into {schema}.{name} overriding system value table saved.{name}" for schema, name in reversed(_RECORDS)),
     ]
@@ -94,11 +97,50 @@ def test_every_check_fails_on_a_table_with_every_corruption(corruptible: str, su
 
 
 @pytest.mark.parametrize("headline", HEADLINES, ids=lambda headline: headline.what)
-def test_headline_corruption_fails_the_named_checks_and_no_other(corruptible: str, headline: Headline) -> None:
+def test_headline_corruption_fails_the_named_checks_and_has_the_declared_consequence(corruptible: str, headline: Headline) -> None:
+    """Rows that break critical rules on rows are set aside, with what hangs on them, and no others; rules on tables hold back marts."""
     execute(corruptible, headline.statement)
+    raw = [SUITES[table] for table in sorted(headline.tables) if table in CONTRACT.tables]
     try:
         validations = [validate(corruptible, SUITES[table], PROJECT, everything=True) for table in sorted(headline.tables)]
+        results = [(each.suite.partition(".")[2], result) for each in validations for result in each.results]
+        failed = {(table, result.check_name): result for table, result in results if not result.is_success}
+        failing = {
+            (table, check): _keys(corruptible, SUITES[table], result.failing_query)
+            for (table, check), result in failed.items()
+            if table in CONTRACT.tables and check in holding.rules_on_rows(SUITES[table]) and not result.error
+        }
+        bring_up_to_date(corruptible, CONTRACT, raw)
+        entries: list[tuple[Any, ...]] = fetch(
+            corruptible, "select table_name, key::text, checks, hangs_on from quality.quarantine where released_at is null"
+        )
+        marked = {(table, key) for suite in raw for table, key in _marked(corruptible, suite.table)}
+        held = {table for (table,) in fetch(corruptible, "select table_name from quality.held_tables")}
     finally:
-        execute(corruptible, *(statement for table in headline.tables for statement in _restore(table)))
-    failed = {(each.suite.partition(".")[2], result.check_name) for each in validations for result in each.results if not result.is_success}
+        changed = headline.tables | {table for table in CONTRACT.tables if _marked(corruptible, table)}
+        execute(corruptible, *(statement for table in changed for statement in _restore(table)))
     assert {f"{table}__{check}" for table, check in failed} == headline.fails
+    assert {
+        (table, check): {key for name, key, checks, _ in entries if name == table and check in checks} for table, check in failing
+    } == failing
+    assert all(bool(checks) != bool(hangs_on) for _, _, checks, hangs_on in entries)
+    assert {(table, key) for table, key, *_ in entries if table in {suite.table for suite in raw}} == marked
+    assert held == {table for (table, check), result in failed.items() if _holds_back(SUITES[table], check) or result.error}
+
+
+def _holds_back(suite: Suite, check: str) -> bool:
+    """Whether a check says that too much of a raw table is wrong."""
+    (expectation,) = suite.only({check}).expectations
+    return suite.system != PUBLISHED and expectation.severity is Severity.CRITICAL and check not in holding.rules_on_rows(suite)
+
+
+def _keys(url: str, suite: Suite, query: str) -> set[object]:
+    """Keys of the rows that a query finds, as documents."""
+    key = ", ".join(f"'{column}', failing.{column}" for column in suite.meta.key)
+    return {key for (key,) in fetch(url, f"select jsonb_build_object({key})::text from ({query.removesuffix(';')}) as failing")}
+
+
+def _marked(url: str, table: str) -> set[tuple[object, object]]:
+    key = ", ".join(f"'{column}', raw.{column}" for column in CONTRACT.tables[table].key)
+    query = f"select jsonb_build_object({key})::text from {qualified(table)} as raw where _quarantined_at is not null"
+    return {(table, key) for (key,) in fetch(url, query)}

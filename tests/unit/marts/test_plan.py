@@ -79,9 +79,6 @@ def test_what_follows_is_published_with_what_it_follows() -> None:
     assert {each.name for each in found.published_with(["sales"])} == {"sales", "days"}
     assert {each.name for each in found.published_with(["shown"])} == {"sales", "days", "shown"}
     assert {each.name for each in found.published_with(["alone"])} == {"alone"}
-    assert found.is_torn({"sales", "alone"})
-    assert not found.is_torn({"sales", "days"})
-    assert not found.is_torn({"alone"})
 
 
 @pytest.mark.parametrize(
