@@ -162,7 +162,7 @@ class House:
         self.warehouse("delete from quality.failing_rows")
         wrong = (
             "insert into quality.failing_rows (asset_key, check_name, key, copy, observed, batch_id, first_seen_at, last_seen_at) select "
-            "%s, 'is_right', key, 1, '{}', 1, now(), now() from (select jsonb_build_object({key}) as key from {raw}) as raw "
+            "%s, 'is_right', key, 1, '{{}}', 1, now(), now() from (select jsonb_build_object({key}) as key from {raw}) as raw "
             "where abs(hashtext(key::text || %s)) %% 12 = 0 order by key limit 9"
         )
         contract, seed = self.contracts[self.system], str(chance.random() if chance else "")
