@@ -22,8 +22,9 @@ from benchmarks.tracking_history import SYSTEM, Spread
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.quality.native import native_verdicts
+from dagster_project.quality.quarantine import bring_up_to_date as set_aside
 from dagster_project.quality.suites import load_suites
-from dagster_project.quality.validation import Project, validate
+from dagster_project.quality.validation import Project, validations
 
 # The same number of changes in both histories.
 _FEW_CHANGES = 10_000
@@ -91,8 +92,8 @@ def _measure(servers: ServerPair, metrics: int, tell: Callable[[str], None]) -> 
         sync(PROJECT.contracts[SYSTEM], source_url, warehouse_url)
 
     def check(*, everything: bool = False) -> None:
-        for suite in SUITES:
-            validate(warehouse_url, suite, PROJECT, everything=everything)
+        list(validations(warehouse_url, SUITES, PROJECT, everything=everything))
+        set_aside(warehouse_url, PROJECT.contracts[SYSTEM], SUITES)
 
     def after(changes: int, seed: int) -> float:
         tracking_history.change(source_url, changes, Spread.RECENT, seed)

@@ -236,7 +236,7 @@ def show_verdict(report: "RunReport") -> None:
         detail = f", failing rows: {rows.value}" if rows else f": {one.description}" if one.description else ""
         out.print(f"  [red]{one.severity.value}[/] {one.asset_key.to_user_string()} {one.check_name}{escape(detail)}")
     for asset, number in report.in_quarantine.items():
-        out.print(f"  {words.counted(number, 'row')} of {asset} in quarantine: marts do not read them; quality.quarantine says why")
+        out.print(f"  in quarantine: {words.counted(number, 'row')} of {asset}; quality.quarantine says why", soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

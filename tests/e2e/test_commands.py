@@ -335,7 +335,7 @@ def test_row_that_fails_a_check_is_shown_until_it_is_mended(user: User) -> None:
     user.queries(SYSTEM, "update predictions set predicted_value = 'NaN' where prediction_id = 1")
     told = user.gets(f"runmart sync {SYSTEM}")
     assert f"ERROR {SYSTEM}/predictions values_are_finite, failing rows: 1" in told
-    assert f"1 row of {SYSTEM}/predictions in quarantine: marts do not read them; quality.quarantine says why" in told
+    assert f"in quarantine: 1 row of {SYSTEM}/predictions; quality.quarantine says why" in told
     assert user.types("runmart check").returncode == 1
     show = f"runmart check show {SYSTEM}/predictions values_are_finite"
     shown = user.gets_json(f"{show} --json")
