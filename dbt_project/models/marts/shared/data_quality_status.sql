@@ -83,14 +83,14 @@ made_of as (
         system || '/' || table_name as asset_key,
         system as system_name,
         table_name,
-        '' as prefix
+        '' as which_table
     from table_states
     union all
     select
         'analytics/' || mart_name as asset_key,
         system_name,
         table_name,
-        system_name || '/' || table_name || ' ' as prefix
+        system_name || '/' || table_name || ' ' as which_table
     from behind
 
 ),
@@ -100,7 +100,7 @@ held as (
     select
         made_of.asset_key,
         min(held_tables.held_since) as held_since,
-        {{ list_in_order("made_of.prefix || held_tables.reason", "made_of.prefix nulls last", "; ") }} as held_because
+        {{ list_in_order("made_of.which_table || held_tables.reason", "made_of.which_table nulls last", "; ") }} as held_because
     from made_of
     inner join held_tables on made_of.system_name = held_tables.system and made_of.table_name = held_tables.table_name
     group by made_of.asset_key
@@ -111,8 +111,11 @@ quarantined as (
 
     select
         made_of.asset_key,
-        {{ list_in_order("made_of.prefix || quarantine_reasons.reason_text", "made_of.prefix nulls last, quarantine_reasons.reason_text nulls last", "; ") }}
-            as quarantined_because
+        {{ list_in_order(
+            "made_of.which_table || quarantine_reasons.reason_text",
+            "made_of.which_table nulls last, quarantine_reasons.reason_text nulls last",
+            "; ",
+        ) }} as quarantined_because
     from made_of
     inner join quarantine_reasons
         on made_of.system_name = quarantine_reasons.system and made_of.table_name = quarantine_reasons.table_name
