@@ -3,9 +3,9 @@
 Belongs here: connecting for the command. Does not belong here: what is asked (`marts.refreshes`) and how it is shown (`results`).
 """
 
+from dagster_project.marts.held import held_models, held_tables
 from dagster_project.marts.refreshes import Refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
-from dagster_project.quality.holding import held_models, held_tables
 from dagster_project.resources.manifest import load_plan
 from dagster_project.warehouse import Warehouse
 

@@ -20,12 +20,12 @@ from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands,
 from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
+from dagster_project.marts.held import Held, held_tables
 from dagster_project.marts.lineage import MartDeclarationError
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality.holding import Held, held_tables
 from dagster_project.resources.dbt import built_models, dbt_on
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import ensure_manifest, load_plan
@@ -141,7 +141,7 @@ def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
 
 def _behind(model: dg.AssetKey) -> frozenset[dg.AssetKey]:
     """The raw tables behind a model, in its warehouse."""
-    raw = _raw_behind().get(dg.AssetKey(shared_part(model.path)), frozenset())
+    raw = _raw_behind().get(_in_default(model), frozenset())
     return frozenset(table.with_prefix(model.path[:-2]) for table in raw)
 
 
@@ -167,7 +167,7 @@ def _selector(table: dg.AssetKey) -> str:
 
 
 def _listed(models: Iterable[dg.AssetKey]) -> str:
-    return ", ".join(model.path[-1] for model in sorted(models))
+    return ", ".join(_names(sorted(models)))
 
 
 def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
@@ -285,9 +285,9 @@ def _read_by_tests() -> Mapping[str, frozenset[dg.AssetKey]]:
     }
 
 
-def _shared(check: dg.AssetCheckKey) -> dg.AssetKey:
-    """The asset of a check, as it is in the default warehouse."""
-    return dg.AssetKey(shared_part(check.asset_key.path))
+def _in_default(asset: dg.AssetKey) -> dg.AssetKey:
+    """The same asset in the default warehouse."""
+    return dg.AssetKey(shared_part(asset.path))
 
 
 def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
@@ -304,8 +304,12 @@ def _unchanged(
     """
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         current = nothing_new(cursor, _names(left_out))
-    untested = {dg.AssetKey(shared_part(model.path)) for model in left_out}
-    checked = [check for check in context.selected_asset_check_keys if untested.isdisjoint({_shared(check), *_read_by_tests()[check.name]})]
+    untested = {*map(_in_default, left_out)}
+    checked = [
+        check
+        for check in context.selected_asset_check_keys
+        if untested.isdisjoint({_in_default(check.asset_key), *_read_by_tests()[check.name]})
+    ]
     verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
     if current is None or verdicts is None:
         return None

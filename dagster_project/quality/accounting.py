@@ -11,10 +11,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.raw_columns import IS_IN_QUARANTINE
+from dagster_project.ingestion import raw_tables
+from dagster_project.marts.held import Held, held_tables
 from dagster_project.marts.postgres.names import literal, relation
 from dagster_project.postgres.cursors import one_row
 from dagster_project.quality.compiling import document
-from dagster_project.quality.holding import Held, held_tables
 
 # The check of each raw table that says it, in Dagster.
 CHECK = "rows_are_read_or_in_quarantine"
@@ -58,12 +59,11 @@ class Account:
 
 def accounts(cursor: Cursor, contract: SystemContract, tables: Collection[str]) -> Iterator[Account]:
     """The accounts of raw tables of a system, in its order; a table that does not exist has nothing in it."""
-    held = held_tables(cursor)
+    held, existing = held_tables(cursor), raw_tables.existing(cursor, contract.raw_schema)
     for table in (table for table in contract.tables if table in tables):
         raw, key = relation(contract.raw_schema, table), contract.tables[table].key
-        cursor.execute("select to_regclass(%s) is not null", (raw,))
-        is_there = key and one_row(cursor)[0]
-        marked = f"select {document(key, 'raw')} as key from {raw} as raw where {IS_IN_QUARANTINE}" if is_there else _NOTHING_MARKED
+        is_markable = key and table in existing
+        marked = f"select {document(key, 'raw')} as key from {raw} as raw where {IS_IN_QUARANTINE}" if is_markable else _NOTHING_MARKED
         cursor.execute(_ACCOUNT.format(marked=marked, system=literal(contract.system), table=literal(table)))
         in_quarantine, hanging, unaccounted = one_row(cursor)
         yield Account(table, in_quarantine, hanging, unaccounted, held.get((contract.system, table)))

@@ -1,20 +1,17 @@
 """Which raw tables hold back the marts that read them: too much of them is wrong for single rows to be set aside.
 
 Belongs here: the reasons, and keeping them in quality.held_tables. Does not belong here: setting rows aside (`quarantine`), and leaving
-marts as they are (`marts.engine`).
+marts as they are (`marts.held`, which reads what is kept).
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.raw_columns import IS_LIVE
-from dagster_project.marts.lineage import Table
-from dagster_project.marts.plan import Plan
 from dagster_project.marts.postgres.names import relation
 from dagster_project.postgres.cursors import one_row
 from dagster_project.quality import counted_rows, verdicts
@@ -38,14 +35,6 @@ class Finding:
 
     reason: str
     is_outage: bool
-
-
-@dataclass(frozen=True)
-class Held:
-    """Why a raw table holds back the marts that read it, and since when, in UTC."""
-
-    reason: str
-    since: datetime
 
 
 def blames_rows(suite: Suite, expectation: Expectation) -> bool:
@@ -78,17 +67,6 @@ def keep(cursor: Cursor, system: str, found: Mapping[str, str]) -> None:
     )
 
 
-def held_tables(cursor: Cursor) -> dict[Table, Held]:
-    """The raw tables that hold back marts."""
-    cursor.execute("select system, table_name, reason, held_since from quality.held_tables order by system, table_name")
-    return {(system, table): Held(reason, since.astimezone(UTC)) for system, table, reason, since in cursor.fetchall()}
-
-
-def held_models(plan: Plan, held: Collection[Table]) -> list[str]:
-    """The models that read, through whatever others, a table that holds them back."""
-    return [name for name in plan.project.models if not plan.project.behind(name).isdisjoint(held)]
-
-
 def _finding(cursor: Cursor, contract: SystemContract, suite: Suite) -> Finding | None:
     last, on_rows = verdicts.last(cursor, "/".join(suite.asset_key)), rules_on_rows(suite)
     critical = (expectation.meta.check for expectation in suite.expectations if expectation.severity is Severity.CRITICAL)
@@ -101,6 +79,8 @@ def _finding(cursor: Cursor, contract: SystemContract, suite: Suite) -> Finding 
 
 def _outage(cursor: Cursor, contract: SystemContract, suite: Suite, failing: Sequence[str]) -> str:
     """That too many rows fail, in words; empty if they do not."""
+    if not failing:
+        return ""
     cursor.execute(_FAILING, ("/".join(suite.asset_key), list(failing)))
     (rows,) = one_row(cursor)
     if rows < FEWEST_ROWS:

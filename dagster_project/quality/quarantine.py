@@ -67,6 +67,11 @@ where
     and not exists (select from ({wanted}) as wanted where wanted.key = entry.key)
 """
 
+_CLOSE_ALL = """
+update quality.quarantine as entry set released_at = transaction_timestamp()
+where entry.system = %s and entry.table_name = any(%s) and entry.released_at is null
+"""
+
 _OPEN = """
 insert into quality.quarantine (system, table_name, key, checks, hangs_on, batch_id, quarantined_at)
 select {system}, {table}, key, checks, hangs_on, {batch_id}, transaction_timestamp() from ({wanted}) as wanted
@@ -146,6 +151,7 @@ class _Decision:
         self._suites = [suite for suite in suites if suite.table in existing]
         self._tables = [table for table in contract.tables if table in existing and contract.tables[table].key]
         self._held = holding.findings(cursor, contract, self._suites)
+        self._breaking = self._find_breaking()
         self._is_any = self._has_breaking_rows() or self._has_marked_rows()
         if self._is_any:
             self._find_wanted()
@@ -159,12 +165,13 @@ class _Decision:
 
     def write(self) -> None:
         """Bring quality.quarantine and quality.held_tables to what is so."""
-        self.cursor.execute("select batch_id from ops.sync_state where system = %s", (self._contract.system,))
-        (batch_id,) = self.cursor.fetchone() or (0,)
-        for table in self._tables:
-            self._run(_CLOSE, table, batch_id)
-            if self._is_any:
-                self._run(_OPEN, table, batch_id)
+        if self._is_any:
+            self.cursor.execute("select batch_id from ops.sync_state where system = %s", (self._contract.system,))
+            (batch_id,) = self.cursor.fetchone() or (0,)
+            for table in self._tables:
+                self._write_entries(table, batch_id)
+        else:
+            self.cursor.execute(_CLOSE_ALL, (self._contract.system, self._tables))
         holding.keep(self.cursor, self._contract.system, {table: found.reason for table, found in self._held.items()})
 
     def wait(self) -> None:
@@ -172,17 +179,24 @@ class _Decision:
         waiting = dict.fromkeys(self.moving, _WAITING)
         holding.keep(self.cursor, self._contract.system, {**waiting, **{table: found.reason for table, found in self._held.items()}})
 
-    def _breaking(self) -> dict[str, list[str]]:
-        """By table, the rules whose failing rows are set aside."""
+    def _find_breaking(self) -> dict[str, list[str]]:
+        """By table that has some, the rules whose failing rows are set aside."""
         outages = {table for table, found in self._held.items() if found.is_outage}
-        return {suite.table: holding.rules_on_rows(suite) for suite in self._suites if suite.table in {*self._tables} - outages}
+        found = {suite.table: holding.rules_on_rows(suite) for suite in self._suites if suite.table in {*self._tables} - outages}
+        return {table: checks for table, checks in found.items() if checks}
+
+    def _write_entries(self, table: str, batch_id: int) -> None:
+        """Bring what quality.quarantine says of a table to the rows that have to be in it."""
+        entries = f"select {document(self._key(table), 'found')} as key, checks, hangs_on from {self._wanted(table)} as found"
+        named = {"system": literal(self._contract.system), "table": literal(table), "batch_id": batch_id, "wanted": entries}
+        for statement in (_CLOSE, _OPEN):
+            self.cursor.execute(statement.format(**named))
 
     def _has_breaking_rows(self) -> bool:
         asked = (
             f"select from quality.failing_rows where asset_key = {literal(self._asset(table))} and check_name in ({_listed(checks)}) "
             "and resolved_at is null"
-            for table, checks in self._breaking().items()
-            if checks
+            for table, checks in self._breaking.items()
         )
         return self._exists(asked)
 
@@ -201,9 +215,7 @@ class _Decision:
                 f"create temporary table {self._wanted(table)} on commit drop as select {columns(self._key(table))}, "
                 f"null::text[] as checks, null::jsonb as hangs_on, null::integer as depth from {self._raw(table)} with no data"
             )
-        found = 0
-        for table, checks in self._breaking().items():
-            found += self._run(_BREAKING, table, parts={"checks": _listed(checks)}) if checks else 0
+        found = sum(self._run(_BREAKING, table, parts={"checks": _listed(checks)}) for table, checks in self._breaking.items())
         hops = [Hop(table, key) for table in self._tables for key in self._contract.tables[table].references if key.parent in self._tables]
         depth = 0
         while found:
@@ -235,14 +247,12 @@ class _Decision:
         )
 
     def _run(self, statement: str, table: str, batch_id: int = 0, parts: Mapping[str, str] | None = None) -> int:
-        """Run one of the statements above for a table; gives how many rows it wrote."""
-        key, wanted = self._key(table), self._wanted(table)
-        entries = f"select {document(key, 'found')} as key, checks, hangs_on from {wanted} as found"
-        is_entry = statement in (_CLOSE, _OPEN)
+        """Run one of the statements above on the rows of a table; gives how many rows it wrote."""
+        key = self._key(table)
         self.cursor.execute(
             statement.format(
                 raw=self._raw(table),
-                wanted=(entries if self._is_any else "select null::jsonb as key where false") if is_entry else wanted,
+                wanted=self._wanted(table),
                 key=columns(key),
                 key_of_live=columns(key, "live"),
                 key_of_child=columns(key, "child"),
@@ -256,8 +266,6 @@ class _Decision:
                 batch_id_column=BATCH_ID,
                 batch_id=batch_id,
                 asset=literal(self._asset(table)),
-                system=literal(self._contract.system),
-                table=literal(table),
                 **(parts or {}),
             )
         )

@@ -177,15 +177,20 @@ class _Checking:
 
     def results(self, url: str) -> tuple[CheckResult, ...]:
         """Ask what has to be asked; one result per expectation."""
-        questions = [self._question(each) for each in self._rules.values() if each and not self._is_kept(each)]
-        rows = self._count(questions)
-        found = {**self._found(questions, rows or 0), **({} if self._is_left_alone else self._found_natively(url))}
-        verdicts.keep(self._cursor, self._asset, found)
+        found, rows = ({}, counted_rows.last(self._cursor, self._suite)) if self._is_left_alone else self._find(url)
         known = {**self._last, **found}
         return tuple(
             self._result(expectation, known[expectation.meta.check], rows, is_kept=self._is_as_it_was(expectation.meta.check, found))
             for expectation in self._suite.expectations
         )
+
+    def _find(self, url: str) -> tuple[dict[str, Verdict], int | None]:
+        """Ask what has to be asked, and keep what was found, by check; how many rows there are, too."""
+        questions = [self._question(each) for each in self._rules.values() if each and not self._is_kept(each)]
+        rows = self._count(questions)
+        found = {**self._found(questions, rows or 0), **self._found_natively(url)}
+        verdicts.keep(self._cursor, self._asset, found)
+        return found, rows
 
     def _is_as_it_was(self, check: str, found: Mapping[str, Verdict]) -> bool:
         """Whether a check was not asked again, or asks what is no row and has the same answer."""
@@ -237,8 +242,6 @@ class _Checking:
 
     def _is_kept(self, rule: Rule) -> bool:
         """Whether the last verdict stands, because nothing that the rule reads has changed since."""
-        if self._is_left_alone:
-            return True
         last = self._is_of(rule)
         is_asked_each_time = rule.reach is Reach.RECORDS or rule.is_timely
         return last is not None and not is_asked_each_time and self._standing.is_as_it_was(last, self._suite.table, rule)
@@ -295,8 +298,6 @@ class _Checking:
 
     def _count(self, questions: Sequence[Question]) -> int | None:
         """How many rows there are; None if there is no such table. They are counted when all of them are asked about, else reckoned."""
-        if self._is_left_alone:
-            return counted_rows.last(self._cursor, self._suite)
         is_whole = any(question.asked.rows == self._suite.rows_query and question.rule.reach is Reach.ROW for question in questions)
         rows = None if is_whole or self._everything else self._reckoned()
         if rows is None:

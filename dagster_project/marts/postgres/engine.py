@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
+from dagster_project.marts.held import held_tables
 from dagster_project.marts.lineage import MART, MartDeclarationError, Model, Table
 from dagster_project.marts.plan import HISTORY, STEP, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres import state
@@ -39,8 +40,6 @@ _CHANGES = ("inserted", "deleted")
 # Nothing that a refresh builds must survive a crash before it is published.
 _COMMIT_LAZILY = "set local synchronous_commit = off"
 _HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
-
-_HELD = "select system, table_name, reason from quality.held_tables order by system, table_name"
 
 # Marts that have failed when they were held against raw last.
 _DIFFERING = """
@@ -213,11 +212,10 @@ class PostgresEngine:
             raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
         if not refresh.is_whole:
             raise NothingPublished("a sync wrote new rows while the marts were built. Run `runmart refresh` again.")
-        cursor.execute(_HELD)
         behind = frozenset[Table]().union(*(self._plan.project.behind(model.name) for model in wanted))
-        held = [f"{system}/{table} holds back marts: {reason}" for system, table, reason in cursor.fetchall() if (system, table) in behind]
-        if held:
-            raise NothingPublished(f"{'; '.join(held)}. Run `runmart refresh` again, which leaves these marts as they are.")
+        told = [f"{'/'.join(table)} holds back marts: {held.reason}" for table, held in held_tables(cursor).items() if table in behind]
+        if told:
+            raise NothingPublished(f"{'; '.join(told)}. Run `runmart refresh` again, which leaves these marts as they are.")
         # What a full refresh publishes that a person has asked for mends what differs.
         cursor.execute(_DIFFERING, {"check": CHECK, "marts": [model.name for model in wanted]})
         (differing,) = one_row(cursor)

@@ -13,8 +13,8 @@ from dagster_project.ingestion.errors import SchemaDrift
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.sync import SyncResult
 from dagster_project.quality.quarantine import bring_up_to_date
-from dagster_project.quality.suites import Suite
 from tests.databases import wait_for_earlier_transactions
+from tests.failing_rows import failing, suite_of
 from tests.integration.ingestion.conftest import CONTRACT, Pair, failures
 
 WITH_SLOT = pytest.mark.parametrize("pair", ["cdc"], indirect=True)
@@ -78,16 +78,8 @@ def test_rows_that_were_set_aside_change_nothing_of_what_is_read(pair: Pair) -> 
     pair.sync()
     wait_for_earlier_transactions(pair.source_url)
     pair.sync()
-    failing = (
-        "insert into quality.failing_rows (asset_key, check_name, key, copy, observed, first_seen_at, last_seen_at) values "
-        """('small/parent', 'is_right', '{"parent_id": 1}', 1, '{}', now(), now())"""
-    )
-    pair.in_warehouse(failing)
-    is_right = {"type": "unexpected_rows_expectation", "severity": "critical", "description": "It is right.",
-        "kwargs": {"unexpected_rows_query": "with this as (select * from {batch}) select parent_id from this where false"},
-        "meta": {"check": "is_right", "level": "row"}}  # fmt: skip
-    suite = Suite.model_validate({"name": "small.parent", "meta": {"key": ["parent_id"]}, "expectations": [is_right]})
-    bring_up_to_date(pair.warehouse_url, CONTRACT, [suite])
+    pair.in_warehouse(failing("""values ('{"parent_id": 1}'::jsonb)"""), "small/parent")
+    bring_up_to_date(pair.warehouse_url, CONTRACT, [suite_of("small", "parent", ["parent_id"])])
     marked = "select parent_id, _batch_id from raw_small.parent where _quarantined_at is not null"
     assert pair.in_warehouse(marked) == [(1, 3)]
     pair.at_source("update parent set name = 'x' where parent_id < 3")

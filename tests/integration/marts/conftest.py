@@ -29,17 +29,17 @@ from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.sync import sync
 from dagster_project.marts.definition import definition
+from dagster_project.marts.held import held_models, held_tables
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
-from dagster_project.quality.holding import held_models, held_tables
 from dagster_project.quality.quarantine import bring_up_to_date
-from dagster_project.quality.suites import Suite
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from migrations.run import upgrade
 from tests.databases import Row, replace_rows, run
 from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
+from tests.failing_rows import failing, suite_of
 from tests.histories.catalog import read_schema
 from tests.histories.history import History
 from tests.histories.schema import Schema
@@ -160,26 +160,13 @@ class House:
     def set_aside(self, chance: random.Random | None = None) -> int:
         """Let some rows of each table fail a rule, and set them aside with what hangs on them; without chance none. Gives how many are."""
         self.warehouse("delete from quality.failing_rows")
-        wrong = (
-            "insert into quality.failing_rows (asset_key, check_name, key, copy, observed, batch_id, first_seen_at, last_seen_at) select "
-            "%s, 'is_right', key, 1, '{{}}', 1, now(), now() from (select jsonb_build_object({key}) as key from {raw}) as raw "
-            "where abs(hashtext(key::text || %s)) %% 12 = 0 order by key limit 9"
-        )
         contract, seed = self.contracts[self.system], str(chance.random() if chance else "")
-        suites = []
-        for table, declared in contract.tables.items():
-            shown = ", ".join(f'"{column}"' for column in declared.key)
-            rule = {
-                "type": "unexpected_rows_expectation",
-                "kwargs": {"unexpected_rows_query": f"with this as (select * from {{batch}}) select {shown} from this where false"},
-                "severity": "critical",
-                "description": "It is right.",
-                "meta": {"check": "is_right", "level": "row"},
-            }
-            suites.append(Suite.model_validate({"name": f"{self.system}.{table}", "meta": {"key": declared.key}, "expectations": [rule]}))
-            if chance and table in self.tables:
-                key = ", ".join(f"'{column}', \"{column}\"" for column in declared.key)
-                self.warehouse(wrong.format(key=key, raw=f"{contract.raw_schema}.{table}"), f"{self.system}/{table}", seed)
+        for table in sorted(self.tables) if chance else ():
+            key = ", ".join(f"'{column}', \"{column}\"" for column in contract.tables[table].key)
+            keys = f"select jsonb_build_object({key}) as key from {contract.raw_schema}.{table}"
+            some = f"select key from ({keys}) as raw where abs(hashtext(key::text || %s)) %% 12 = 0 order by key limit 9"
+            self.warehouse(failing(some), f"{self.system}/{table}", seed)
+        suites = [suite_of(self.system, table, declared.key) for table, declared in contract.tables.items()]
         bring_up_to_date(self.warehouse_url, contract, suites)
         return int(self.warehouse("select count(*) from quality.quarantine where released_at is null")[0][0])
 

@@ -1,6 +1,6 @@
 """Raw tables that nobody has synced: batches are written into them as a sync writes them.
 
-Belongs here: raw tables of a contract, and changes of them. Does not belong here: what is asked of the rows.
+Belongs here: a contract, its raw tables, and changes of them. Does not belong here: what is asked of the rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,12 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.contracts.contract import SystemContract
+
+
+def shop(tables: Mapping[str, object]) -> SystemContract:
+    """The contract of a shop with these tables."""
+    freshness = {"warn_after_hours": 2, "error_after_hours": 24}
+    return SystemContract.model_validate({"system": "shop", "description": "A shop.", "freshness": freshness, "tables": tables})
 
 
 @dataclass(frozen=True)

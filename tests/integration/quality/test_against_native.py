@@ -16,30 +16,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.contracts.contract import SystemContract
 from dagster_project.quality.compiling import failing_query
 from dagster_project.quality.native import native_verdicts
 from dagster_project.quality.rules import rule
 from dagster_project.quality.suites import Suite
 from dagster_project.quality.validation import Project, validate
-from tests.integration.quality.raw_history import Change, RawHistory
+from tests.integration.quality.raw_history import Change, RawHistory, shop
 
 HISTORIES = int(os.environ.get("RUNMART_TEST_HISTORIES", "40")) // 2
 
-CONTRACT = SystemContract.model_validate(
+CONTRACT = shop(
     {
-        "system": "shop",
-        "description": "A shop.",
-        "freshness": {"warn_after_hours": 2, "error_after_hours": 24},
-        "tables": {
-            "parents": {"description": "Parents.", "key": ["parent_id"], "columns": ["parent_id", "score", "grand_id"],
-                        "foreign_keys": {"grand_id": "grands.grand_id"}},
-            "grands": {"description": "Parents of parents.", "key": ["grand_id"], "columns": ["grand_id", "limit"]},
-            "children": {
-                "description": "Children.", "key": ["child_id", "line"],
-                "columns": ["child_id", "line", "parent_id", "label", "value", "level", "code"],
-                "foreign_keys": {"parent_id": "parents.parent_id"},
-            },
+        "parents": {"description": "Parents.", "key": ["parent_id"], "columns": ["parent_id", "score", "grand_id"],
+                    "foreign_keys": {"grand_id": "grands.grand_id"}},
+        "grands": {"description": "Parents of parents.", "key": ["grand_id"], "columns": ["grand_id", "limit"]},
+        "children": {
+            "description": "Children.", "key": ["child_id", "line"],
+            "columns": ["child_id", "line", "parent_id", "label", "value", "level", "code"],
+            "foreign_keys": {"parent_id": "parents.parent_id"},
         },
     }
 )  # fmt: skip

@@ -16,36 +16,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import cursor as Cursor
 
-from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import warehouse
 from dagster_project.ingestion.lock import LockingConnection
+from dagster_project.marts.held import held_tables
 from dagster_project.quality.accounting import Account, accounts
-from dagster_project.quality.holding import held_tables
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.suites import Suite
 from dagster_project.quality.validation import Project, validate
-from tests.integration.quality.raw_history import Change, RawHistory
+from tests.integration.quality.raw_history import Change, RawHistory, shop
 
 HISTORIES = int(os.environ.get("RUNMART_TEST_HISTORIES", "40")) // 2
 
 # Foreign keys of one column and of two, to the key and to another column, to the same table, and in a circle.
-CONTRACT = SystemContract.model_validate(
+CONTRACT = shop(
     {
-        "system": "shop",
-        "description": "A shop.",
-        "freshness": {"warn_after_hours": 2, "error_after_hours": 24},
-        "tables": {
-            "grands": {"description": "Grands.", "key": ["grand_id"], "columns": ["grand_id", "value", "best_id"],
-                       "foreign_keys": {"best_id": "parents.parent_id"}},
-            "parents": {"description": "Parents.", "key": ["parent_id"],
-                        "columns": ["parent_id", "value", "code", "grand_id", "before_id"],
-                        "foreign_keys": {"grand_id": "grands.grand_id", "before_id": "parents.parent_id"}},
-            "children": {"description": "Children.", "key": ["child_id", "line"],
-                         "columns": ["child_id", "line", "value", "parent_code", "of_child", "of_line"],
-                         "foreign_keys": {"parent_code": "parents.code"},
-                         "composite_foreign_keys": [
-                             {"columns": ["of_child", "of_line"], "parent": "children", "parent_columns": ["child_id", "line"]}]},
-        },
+        "grands": {"description": "Grands.", "key": ["grand_id"], "columns": ["grand_id", "value", "best_id"],
+                   "foreign_keys": {"best_id": "parents.parent_id"}},
+        "parents": {"description": "Parents.", "key": ["parent_id"],
+                    "columns": ["parent_id", "value", "code", "grand_id", "before_id"],
+                    "foreign_keys": {"grand_id": "grands.grand_id", "before_id": "parents.parent_id"}},
+        "children": {"description": "Children.", "key": ["child_id", "line"],
+                     "columns": ["child_id", "line", "value", "parent_code", "of_child", "of_line"],
+                     "foreign_keys": {"parent_code": "parents.code"},
+                     "composite_foreign_keys": [
+                         {"columns": ["of_child", "of_line"], "parent": "children", "parent_columns": ["child_id", "line"]}]},
     }
 )  # fmt: skip
 RAW = RawHistory(
