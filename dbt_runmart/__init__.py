@@ -15,16 +15,21 @@ from dagster_project.short_lived import collect_garbage_rarely
 from dbt_runmart.behavior import name_source_of_flags
 from dbt_runmart.connections import PooledConnections
 from dbt_runmart.declarations import require_plan
+from dbt_runmart.selection import narrow_selection
 
 
 class RunmartPlugin(dbtPlugin):
-    """Makes dbt's PostgreSQL adapter use connections again, and dbt itself start and end sooner; stops at marts that do not say enough."""
+    """Makes dbt's PostgreSQL adapter use connections again, dbt itself start and end sooner, and a refresh build what it needs.
+
+    Stops at marts that do not say enough.
+    """
 
     def initialize(self) -> None:
         """Take effect; dbt calls it before it makes an adapter."""
         PostgresAdapter.ConnectionManager = PooledConnections
         collect_garbage_rarely()
         name_source_of_flags()
+        narrow_selection()
 
     def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
         """Look at the project, which dbt has parsed, and add nothing to what it writes."""

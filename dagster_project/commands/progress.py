@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from dagster import AssetCheckEvaluation, AssetMaterialization, DagsterEvent, DagsterEventType, EventLogEntry
 
-from dagster_project.defs.soundness import UNCHANGED_SINCE
+from dagster_project.defs.transformation import UNCHANGED_SINCE
 from dagster_project.words import counted
 
-_SYNC = "raw_"
+_SYNC, _BUILD = "raw_", "transformation"
 _PUBLICATION = ("analytics", "publication")
 
 
@@ -58,36 +58,39 @@ class Progress:
     def _announce(self, step: str) -> None:
         if step.startswith(_SYNC):
             self.say(f"  reading {step.removeprefix(_SYNC)}")
-        elif step == "transformation":
+        elif step == _BUILD:
             self.say("  building what is new")
 
     def _show_mart(self, asset: AssetMaterialization) -> None:
         path = tuple(asset.asset_key.path)
-        if path[0] == "analytics" and path != _PUBLICATION and UNCHANGED_SINCE not in asset.metadata:
+        if path[0] == "analytics" and path != _PUBLICATION:
             self.say(f"    built {'/'.join(path)}")
 
     def _summary(self, event: DagsterEvent) -> str:
         if not self._assets and not self._checks:
-            return f"{self._step(event)} {'failed' if event.event_type is DagsterEventType.STEP_FAILURE else 'done'}"
+            return self._nothing_told(event)
         if not self._assets:
             checked = {check.asset_key.to_user_string() for check in self._checks}
-            return f"checked {checked.pop() if len(checked) == 1 else 'the models'}: {self._verdict()}"
+            return f"checked {checked.pop() if len(checked) == 1 else counted(len(checked), 'asset')}: {self._verdict()}"
         first = self._assets[0]
         if "rows_read" in first.metadata:
             rows = sum(int(str(asset.metadata["rows_read"].value)) for asset in self._assets)
-            return f"synced {first.asset_key.path[0]}: {len(self._assets)} tables, {rows:,} rows read"
-        if UNCHANGED_SINCE in first.metadata:
-            return self._unchanged(first)
+            return f"synced {first.asset_key.path[0]}: {counted(len(self._assets), 'table')}, {counted(rows, 'row')} read"
         if tuple(first.asset_key.path) == _PUBLICATION:
+            if UNCHANGED_SINCE in first.metadata:
+                return f"nothing to publish, refresh {first.metadata[UNCHANGED_SINCE].value} stands"
             return f"published refresh {first.metadata['refresh_id'].value}"
-        return f"built {len(self._assets)} models, checks on them: {self._verdict()}"
+        return f"built {counted(len(self._assets), 'model')}, checks on them: {self._verdict()}"
 
-    def _unchanged(self, first: AssetMaterialization) -> str:
-        refresh = first.metadata[UNCHANGED_SINCE].value
-        if tuple(first.asset_key.path) == _PUBLICATION:
-            return f"nothing to publish, refresh {refresh} stands"
-        checks = f" and their {counted(len(self._checks), 'passed check')}" if self._checks else ""
-        return f"nothing is new since refresh {refresh}: {counted(len(self._assets), 'model')}{checks} stay as they are"
+    def _nothing_told(self, event: DagsterEvent) -> str:
+        step = event.step_key or ""
+        if event.event_type is DagsterEventType.STEP_FAILURE:
+            return f"{self._step(event)} failed"
+        if step.startswith(_SYNC):
+            return f"synced {step.removeprefix(_SYNC)}: nothing is new"
+        if step == _BUILD:
+            return "nothing to build"
+        return f"{self._step(event)}: nothing has changed"
 
     def _verdict(self) -> str:
         failed = sum(not check.passed for check in self._checks)

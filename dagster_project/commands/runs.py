@@ -28,7 +28,7 @@ from dagster_shared.error import SerializableErrorInfo
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
 from dagster_project.errors import RunmartError
-from dagster_project.internals.dagster import create_run, execute_run, restore_verdicts
+from dagster_project.internals.dagster import create_run, execute_run
 from dagster_project.quality.accounting import ROWS_IN_QUARANTINE
 from dagster_project.quality.holding import CHECK as HELD
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
@@ -98,8 +98,6 @@ def run_job(
             _note(report, event)
             told.show(event)
     report.seconds = round(time.monotonic() - started, 1)
-    if not report.is_success:
-        restore_verdicts(instance, run.run_id)
     return report
 
 

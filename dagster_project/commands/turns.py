@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, OpDefinition, RunsFilter
 
-from dagster_project.internals.dagster import leave_pools, restore_verdicts, runs_in_pools
+from dagster_project.internals.dagster import leave_pools, runs_in_pools
 from dagster_project.resources.run_process import is_orphan
 
 _POLL_SECONDS = 0.5
@@ -39,7 +39,6 @@ def end_runs_of_dead_processes(instance: DagsterInstance) -> None:
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
         if is_orphan(run):
             instance.report_run_failed(run, "The process that executed the run has died.")
-            restore_verdicts(instance, run.run_id)
 
 
 def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:

@@ -4,7 +4,7 @@ Belongs here: turning a contract into assets and a sync's result into their meta
 (`ingestion/`) and checked (`defs.quality`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
+from dagster_project.components.telling import last_materializations
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contract
 from dagster_project.contracts.table import raw_schema
@@ -123,21 +124,46 @@ def _materialize(
         if error.is_transient:
             raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
         raise dg.Failure(str(error), allow_retries=False) from error
-    yield from (left_alone(dg.AssetKey(warehouse.namespace.path(contract.system, standing.table))) for standing in result.standing)
     warnings = list(_warnings(result))
     for line in warnings:
         context.log.warning(line)
+    assets = {table: dg.AssetKey(warehouse.namespace.path(contract.system, table)) for table in contract.tables}
+    told = _told(context.instance, assets, result, warnings)
     compared = {reconciliation.table: reconciliation for reconciliation in result.reconciliations}
-    for table in result.tables:
+    yield from (left_alone(asset) for table, asset in assets.items() if table not in told)
+    for table in (table for table in result.tables if table.table in told):
         yield dg.MaterializeResult(
-            asset_key=warehouse.namespace.path(contract.system, table.table),
+            asset_key=assets[table.table],
             metadata={
                 **_metadata(result, table),
                 **(_comparison(compared[table.table]) if table.table in compared else {}),
-                # The UI shows lines in one go: each begins with a mark of its own.
-                **({WARNINGS: "\n".join(f"• {line}" for line in warnings)} if warnings else {}),
+                **({WARNINGS: _listed(warnings)} if warnings else {}),
             },
         )
+
+
+def _told(instance: dg.DagsterInstance, assets: Mapping[str, dg.AssetKey], result: SyncResult, warnings: Sequence[str]) -> set[str]:
+    """The tables of which a sync has something to tell: what it changed or compared, and what Dagster does not know.
+
+    Whoever hears of warnings looks at the first table, so that this one is told too when there are others than it told last.
+    """
+    known = last_materializations(instance, [*assets.values()])
+    told = {table.table for table in result.tables if table.rows_changed or assets[table.table] not in known}
+    told |= {reconciliation.table for reconciliation in result.reconciliations}
+    first = next(iter(assets))
+    if assets[first] in known and _warned(known[assets[first]]) != _listed(warnings):
+        told.add(first)
+    return told
+
+
+def _warned(last: dg.EventLogRecord) -> str:
+    entry = last.asset_materialization.metadata.get(WARNINGS) if last.asset_materialization else None
+    return str(entry.value) if entry else ""
+
+
+def _listed(warnings: Sequence[str]) -> str:
+    """The UI shows lines in one go: each begins with a mark of its own."""
+    return "\n".join(f"• {line}" for line in warnings)
 
 
 def _warnings(result: SyncResult) -> Iterator[str]:

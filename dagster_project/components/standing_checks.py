@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from dagster_project.components.telling import news
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.watermark import StandingSince, read_standing, standing_lines
 from dagster_project.postgres.roles import INGEST
@@ -37,8 +38,7 @@ def standing_checks(contract: SystemContract, namespace: Namespace) -> dg.AssetC
         with warehouses.of(namespace).connection(INGEST) as connection, connection.cursor() as cursor:
             standing = read_standing(cursor, contract.system)
         selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
-        for asset in selected:
-            yield _result(asset, standing.get(asset.path[-1]))
+        yield from news(context, (_result(asset, standing.get(asset.path[-1])) for asset in selected))
         selected_tables = {asset.path[-1] for asset in selected}
         lines = [f"{contract.system}.{table} {line}" for table, line in standing_lines(standing).items() if table in selected_tables]
         if lines:

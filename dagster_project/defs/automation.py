@@ -16,7 +16,7 @@ from dagster_project.defs.agreement import native_checks_of
 from dagster_project.defs.quality import asking_everything
 from dagster_project.defs.transformation import schemas
 from dagster_project.defs.verification import checks_of
-from dagster_project.internals.dagster import last_verdicts, restore_verdicts
+from dagster_project.internals.dagster import last_verdicts
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.warehouse import Namespace
@@ -76,8 +76,7 @@ def _schedule(namespace: Namespace, name: str, job: str, cron: str) -> dg.Schedu
 
 @dg.run_failure_sensor(monitor_all_code_locations=True, default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-    """Report a run that failed, with its first error; checks that it has not come to say what they said before."""
-    restore_verdicts(context.instance, context.dagster_run.run_id)
+    """Report a run that failed, with its first error."""
     alerts.send(
         title=f"Runmart: run of {context.dagster_run.job_name} failed",
         body=f"{context.failure_event.message}\nRun: {context.dagster_run.run_id}\nNext: open the run in the Dagster UI (`runmart up`).",

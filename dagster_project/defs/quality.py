@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import psycopg2
 
+from dagster_project.components.telling import news
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
@@ -54,7 +55,7 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
     def check(
         context: dg.AssetCheckExecutionContext, config: CheckConfig, warehouses: dg.ResourceParam[Warehouses]
     ) -> Iterator[dg.AssetCheckResult]:
-        yield from _run(context, suites, config, warehouses.of(namespace))
+        yield from news(context, _run(context, suites, config, warehouses.of(namespace)))
 
     return check
 

@@ -1,9 +1,9 @@
 """Whether what a step reads has passed its blocking checks, whoever starts the step.
 
 Belongs here: the rule, asked in three places: before models are built, before marts are published, and before the automation asks for
-either; waiting for verdicts that another run is about to give; and whether verdicts stand when nothing has changed. Dagster's own blocking
-holds within one run and one step of the graph only: a refresh by hand would build on a raw table whose check failed in the run before, and
-a mart further down would not know of it, since the staging views in between have no checks of their own.
+either; and waiting for verdicts that another run is about to give. Dagster's own blocking holds within one run and one step of the graph
+only: a refresh by hand would build on a raw table whose check failed in the run before, and a mart further down would not know of it, since
+the staging views in between have no checks of their own.
 """
 
 import time
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dagster_project.internals.dagster import CheckRecord, has_failed, last_verdicts
+from dagster_project.components.telling import last_materializations, target_of
+from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.accounting import CHECK as ACCOUNTED
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.resources.run_process import is_orphan
 from dagster_project.warehouse import shared_part
-
-# Metadata of models, verdicts and a publication that a run found as they have been since a refresh: its number.
-UNCHANGED_SINCE = "unchanged_since_refresh"
 
 _POLL_SECONDS = 0.5
 _ASSETS_NAMED = 3
@@ -54,7 +52,7 @@ def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> 
     """Ask the instance about the blocking checks of assets; those without any are sound."""
     checks = _critical_checks(assets)
     latest = last_verdicts(instance, [key for keys in checks.values() for key in keys])
-    materialized = _last_materializations(instance, checks)
+    materialized = last_materializations(instance, checks)
     failed = {
         asset: [check.name for check in checks[asset] if _can_block(check) and has_failed(latest.get(check))] for asset in materialized
     }
@@ -64,7 +62,7 @@ def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> 
         unchecked={
             asset: last.run_id
             for asset, last in materialized.items()
-            if not failed[asset] and any(_target(latest.get(check)) != last.storage_id for check in checks[asset])
+            if not failed[asset] and any(target_of(latest.get(check)) != last.storage_id for check in checks[asset])
         },
     )
 
@@ -97,17 +95,6 @@ def soundness_once_checked(
             time.sleep(_POLL_SECONDS)
 
 
-def passed_as_it_stands(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> Sequence[CheckRecord] | None:
-    """The last verdicts of checks if all passed on what was last materialized of their assets; None if one has to be asked again."""
-    latest = last_verdicts(instance, checks)
-    materialized = _last_materializations(instance, {check.asset_key for check in checks})
-    for check in checks:
-        materialization, verdict = materialized.get(check.asset_key), latest.get(check)
-        if verdict is None or has_failed(verdict) or materialization is None or _target(verdict) != materialization.storage_id:
-            return None
-    return list(latest.values())
-
-
 def _critical_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
     """By asset that has a suite, the checks that say whether it can be built upon; of a raw table the last says what came of the others."""
     suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in load_suites().values()}
@@ -125,18 +112,6 @@ def _critical_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[
 def _can_block(check: dg.AssetCheckKey) -> bool:
     """Whether nothing is built upon an asset that fails it: rows that fail others are set aside, or their table holds back marts."""
     return shared_part(check.asset_key.path)[0] == PUBLISHED or check.name == ACCOUNTED
-
-
-def _last_materializations(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogRecord]:
-    """By asset that was ever materialized, when it was last, in the order of the assets."""
-    entries = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(list(assets))}
-    return {asset: last for asset in assets if asset in entries and (last := entries[asset].last_materialization_record)}
-
-
-def _target(record: CheckRecord | None) -> int | None:
-    """The materialization that a check has looked at."""
-    evaluation = record.event.asset_check_evaluation if record and record.event else None
-    return evaluation.target_materialization_data.storage_id if evaluation and evaluation.target_materialization_data else None
 
 
 def _goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -13,10 +13,11 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from dagster_project.components.telling import last_materializations
 from dagster_project.contracts.loading import load_contracts
-from dagster_project.defs.soundness import UNCHANGED_SINCE, passed_as_it_stands, soundness, soundness_once_checked
+from dagster_project.defs.soundness import soundness, soundness_once_checked
 from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
@@ -34,6 +35,10 @@ from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
 _HELD_SCHEMA = dg.TableSchema([dg.TableColumn(name) for name in ("mart", "since", "table", "reason")])
 
+# Metadata of a publication that has found nothing to publish: the refresh that stands.
+UNCHANGED_SINCE = "unchanged_since_refresh"
+
+# Of what is published. A mart by itself is as old as its last changed row.
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
@@ -43,6 +48,9 @@ _MAX_BUILDS = 3
 
 # Names, for `dbt_project/macros/refresh.sql`, the refresh that a build belongs to.
 _REFRESH = "RUNMART_REFRESH"
+
+# Names, for `dbt_runmart`, the models that it needs.
+_ONLY = "RUNMART_ONLY"
 
 # Building and publishing write the same tables: never two of them at once.
 _POOL = "marts"
@@ -78,17 +86,15 @@ class Translator(DagsterDbtTranslator):
         self._namespace = namespace
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """The default spec with our key, group, automation and freshness."""
+        """The default spec with our key, group and automation."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
             return spec.replace_attributes(key=self._key(manifest["sources"][unique_id]))
         node = manifest["nodes"][unique_id]
-        is_mart = node["schema"] == PUBLISHED
         return spec.replace_attributes(
             key=self._key(node),
             group_name=self._namespace.label(_group(node)),
             automation_condition=ON_SOUND_DATA,
-            freshness_policy=_FRESHNESS if is_mart else None,
         )
 
     def get_asset_check_spec(
@@ -220,7 +226,8 @@ def _left_out(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[
 
 def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
     selectors, left_out = _left_out(context, warehouse)
-    _require_sound(context, context.selected_asset_keys - left_out, "nothing was built")
+    building = context.selected_asset_keys - left_out
+    _require_sound(context, building, "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
@@ -228,30 +235,81 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
         return
     if left_out:
         build += ["--exclude", *selectors]
-    unchanged = None if config.full else _unchanged(context, warehouse, left_out)
-    if unchanged is not None:
-        yield from unchanged
-        return
-    if left_out < context.selected_asset_keys:
-        yield from _build(context, warehouse, build, left_out, full=config.full)
-    # Nothing that is built reads them, so they come last.
-    yield from map(left_alone, _in_order(context, left_out))
+    outputs = _Outputs(context)
+    unknown = building - last_materializations(context.instance, building).keys()
+    if building and (config.full or unknown or _is_anything_new(warehouse, left_out)):
+        yield from outputs.once(_build(context, warehouse, build, left_out, full=config.full, is_everything=bool(unknown)))
+    yield from outputs.left_alone()
+
+
+def _is_anything_new(warehouse: Warehouse, left_out: Collection[dg.AssetKey]) -> bool:
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
+        return nothing_new(cursor, _names(left_out)) is None
 
 
 def _build(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, build: Sequence[str], left_out: Collection[dg.AssetKey], *, full: bool
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    build: Sequence[str],
+    left_out: Collection[dg.AssetKey],
+    *,
+    full: bool,
+    is_everything: bool,
 ) -> Iterator[Any]:
-    for attempt in range(_MAX_BUILDS):
+    """Let dbt build and test what an engine has found to be touched, or everything, of which Dagster then knows."""
+    selected = {*_names(context.selected_asset_keys)}
+    for _ in range(_MAX_BUILDS):
         with _engine(warehouse) as engine:
             begun = engine.begin(full=full, marts=_names(context.selected_asset_keys), left_out=_names(left_out))
-        invocation = dbt_on(warehouse, **{_REFRESH: begun.started_at.isoformat()}).cli([*build], context=context)
-        # What a build has found that is repeated, its repetition finds again.
-        yield from invocation.stream() if attempt == 0 else _waited_for(invocation)
+        models = selected if is_everything else selected.intersection(begun.models)
+        built: Mapping[str, str] = {}
+        if models:
+            variables = {_REFRESH: begun.started_at.isoformat(), _ONLY: " ".join(sorted(models))}
+            invocation = dbt_on(warehouse, **variables).cli([*build], context=context)
+            yield from invocation.stream()
+            built = built_models(invocation.get_artifact("run_results.json"))
         with _engine(warehouse) as engine:
-            if engine.end(built_models(invocation.get_artifact("run_results.json"))):
+            if engine.end(built):
                 return
         context.log.info("a sync was committed while the marts were built: building what it touched")
     raise dg.Failure(f"syncs were committed during each of {_MAX_BUILDS} builds; refresh again when none is running")
+
+
+class _Outputs:
+    """What a step gives Dagster for its assets and their checks: each once, and what is upstream first, as Dagster wants it."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._keys = context.assets_def.keys_by_output_name
+        self._upstream = context.assets_def.asset_deps
+        self._order = [key for key in TopologicalSorter(self._upstream).static_order() if key in context.selected_asset_keys]
+        self._given: set[object] = set()
+
+    def once(self, events: Iterable[Any]) -> Iterator[Any]:
+        """What dbt tells. A build that a sync has overtaken is repeated, and tells most of it again."""
+        for event in events:
+            told = self._told(event)
+            if told in self._given:
+                continue
+            if isinstance(event, dg.Output):
+                yield from self.left_alone(self._behind(self._keys[event.output_name]))
+            if told is not None:
+                self._given.add(told)
+            yield event
+
+    def left_alone(self, assets: Collection[dg.AssetKey] | None = None) -> Iterator[dg.MaterializeResult[None]]:
+        """What has not been told is as it was: all of it, or of some assets."""
+        for key in (key for key in self._order if key not in self._given and (assets is None or key in assets)):
+            self._given.add(key)
+            yield left_alone(key)
+
+    def _told(self, event: object) -> object:
+        if isinstance(event, dg.Output):
+            return self._keys[event.output_name]
+        return (event.asset_key, event.check_name) if isinstance(event, dg.AssetCheckResult) else None
+
+    def _behind(self, asset: dg.AssetKey) -> set[dg.AssetKey]:
+        parents = {*self._upstream[asset]} & {*self._order}
+        return parents.union(*map(self._behind, parents))
 
 
 def _names(models: Iterable[dg.AssetKey]) -> list[str]:
@@ -267,60 +325,9 @@ def _engine(warehouse: Warehouse) -> Iterator[Engine]:
             raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
 
 
-def _waited_for(invocation: DbtCliInvocation) -> Sequence[Any]:
-    invocation.wait()
-    return ()
-
-
-@cache
-def _read_by_tests() -> Mapping[str, frozenset[dg.AssetKey]]:
-    """By test of the project, the models that it reads; keys as they are in the default warehouse."""
-    manifest = _manifest()
-    tests = {unique_id: node for unique_id, node in manifest["nodes"].items() if node["resource_type"] == "test"}
-    return {
-        node["name"]: frozenset(
-            _key(manifest["nodes"][parent]) for parent in manifest["parent_map"][unique_id] if parent.startswith("model.")
-        )
-        for unique_id, node in tests.items()
-    }
-
-
 def _in_default(asset: dg.AssetKey) -> dg.AssetKey:
     """The same asset in the default warehouse."""
     return dg.AssetKey(shared_part(asset.path))
-
-
-def _in_order(context: dg.AssetExecutionContext, models: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
-    """Models as Dagster wants them: what is upstream first."""
-    return [key for key in TopologicalSorter(context.assets_def.asset_deps).static_order() if key in models]
-
-
-def _unchanged(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, left_out: Collection[dg.AssetKey]
-) -> Sequence[dg.MaterializeResult[None] | dg.AssetCheckResult] | None:
-    """What a build would find if nothing is new: the models as they are, and their checks, which have passed on them.
-
-    None if there is something to build, or a check that did not pass on what is there: dbt has to look.
-    """
-    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
-        current = nothing_new(cursor, _names(left_out))
-    untested = {*map(_in_default, left_out)}
-    checked = [
-        check
-        for check in context.selected_asset_check_keys
-        if untested.isdisjoint({_in_default(check.asset_key), *_read_by_tests()[check.name]})
-    ]
-    verdicts = None if current is None else passed_as_it_stands(context.instance, checked)
-    if current is None or verdicts is None:
-        return None
-    metadata = {UNCHANGED_SINCE: current.refresh_id}
-    # A model stands before its checks.
-    models: list[dg.MaterializeResult[Any]] = [
-        left_alone(key) if key in left_out else dg.MaterializeResult(asset_key=key, metadata=metadata)
-        for key in _in_order(context, context.selected_asset_keys)
-    ]
-    checks = [dg.AssetCheckResult(asset_key=one.key.asset_key, check_name=one.key.name, passed=True, metadata=metadata) for one in verdicts]
-    return [*models, *checks]
 
 
 def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
@@ -381,7 +388,7 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
 
     @dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
     def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
-        """Build and test the selected models, if the raw tables that they read are sound and anything in them is new.
+        """Build and test what is new of the selected models, if the raw tables that they read are sound.
 
         Models of raw tables that were never synced are left out, unless there are no others.
         """
@@ -393,6 +400,7 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
         group_name=namespace.label("publication"),
         kinds={"postgres"},
         automation_condition=ON_SOUND_DATA,
+        freshness_policy=_FRESHNESS,
         pool=pool,
     )
     def publication(context: dg.AssetExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> dg.MaterializeResult[None]:

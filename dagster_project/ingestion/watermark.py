@@ -104,6 +104,11 @@ class TableSync:
     seconds: float
     new_columns: tuple[str, ...] = ()
 
+    @property
+    def rows_changed(self) -> int:
+        """Rows of raw that are not as they were."""
+        return self.rows_inserted + self.rows_updated + self.rows_deleted
+
     def __add__(self, later: "TableSync") -> "TableSync":
         return TableSync(
             table=self.table,

@@ -3,6 +3,7 @@
 Belongs here: these parts, each behind a function that says what it is for. Does not belong here: what Runmart makes of them.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -10,6 +11,7 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.execution.plan.active import logger as _LOGGER
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 from dagster._core.storage.base_storage import DagsterStorage
@@ -34,6 +36,15 @@ def left_alone(asset: dg.AssetKey) -> dg.MaterializeResult[None]:
     when it no longer does.
     """
     return dg.MaterializeResult(asset_key=asset, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def let_verdicts_stand() -> None:
+    """Keep Dagster from a warning for each blocking check that a step has not told: it stands as it was told before."""
+    _LOGGER.addFilter(_is_no_untold_check)
+
+
+def _is_no_untold_check(entry: logging.LogRecord) -> bool:
+    return not str(entry.msg).startswith("Blocking asset check")
 
 
 def described(check: dg.AssetCheckSpec, description: str) -> dg.AssetCheckSpec:
@@ -63,23 +74,6 @@ def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheck
         del found[key]
         found.update((key, record) for record in earlier)
     return found
-
-
-def restore_verdicts(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Let checks that a run has planned and not come to say what they said before: no data has failed them.
-
-    A check whose run has ended without a verdict is shown as failed.
-    """
-    storage = instance.event_log_storage
-    planned = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
-    keys = [entry.dagster_event.asset_check_planned_data.asset_check_key for entry in planned if entry.dagster_event]
-    for key, record in storage.get_latest_asset_check_execution_by_key(keys).items():
-        if record.run_id != run_id or record.status in _VERDICTS:
-            continue
-        for earlier in storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS):
-            evaluation = earlier.event.asset_check_evaluation if earlier.event else None
-            if evaluation:
-                instance.report_runless_asset_event(evaluation)
 
 
 def has_failed(verdict: CheckRecord | None) -> bool:

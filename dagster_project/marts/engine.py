@@ -24,11 +24,13 @@ class Begun:
         started_at: When, which is its identity for dbt too.
         is_full: Whether everything is recomputed, instead of what new batches have touched.
         batches: The last batch of each system that its marts will reflect.
+        models: What has to be built; all else that was asked for is as it should be.
     """
 
     started_at: datetime
     is_full: bool
     batches: Mapping[str, int]
+    models: Collection[str]
 
 
 class Engine(Protocol):
@@ -39,7 +41,7 @@ class Engine(Protocol):
 
         Args:
             full: Whether to recompute everything, whatever has changed.
-            marts: Which will be built, with the models behind them; all if empty.
+            marts: Which are asked for, with the models behind them; all if empty.
             left_out: Models that cannot be built.
             at: The moment that marts are of; now, by the clock of the warehouse, if None.
         """

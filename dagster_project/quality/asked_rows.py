@@ -40,6 +40,10 @@ class Subject(Protocol):
     def forgets(self) -> bool:
         """Whether rows may go without a trace."""
 
+    @property
+    def has_nulls_in_key(self) -> bool:
+        """Whether a column that identifies rows may be null."""
+
     def changed(self, rule: Rule) -> str | None:
         """A query of the keys of all rows whose verdicts may have changed, rows that have gone included; None if nothing tells."""
 
@@ -78,8 +82,10 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
     # What was found is asked again: a row that has left the others may have been what was wrong with them.
     keys = f"{changed}\nunion\nselect {columns(subject.key)} from ({found}) as found" if is_known_by_row else changed
     made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
-    is_one = f"{row(subject.key, 'this')} = {row(subject.key, 'changed')}"
-    of_keys = f"select this.* from {subject.relation} as this inner join ({keys}) as changed on {is_one}"
+    of_keys = "\nunion all\n".join(
+        f"select this.* from {subject.relation} as this inner join ({keys}) as changed on {is_same}"
+        for is_same in _is_same(subject, "changed")
+    )
     groups = f"select distinct {made} from ({of_keys}) as this"
     if not is_known_by_row:
         groups += f"\nunion\nselect {columns(rule.within)} from ({found}) as found"
@@ -88,8 +94,17 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
 
 def _gone(subject: Subject, found: str) -> str:
     """Keys of rows that were found and are there no more."""
-    is_there = f"select from {subject.relation} as this where {row(subject.key, 'this')} = {row(subject.key, 'found')}"
-    return f"select {columns(subject.key, 'found')} from ({found}) as found where not exists ({is_there})"
+    is_gone = " and ".join(f"not exists (select from {subject.relation} as this where {is_same})" for is_same in _is_same(subject, "found"))
+    return f"select {columns(subject.key, 'found')} from ({found}) as found where {is_gone}"
+
+
+def _is_same(subject: Subject, other: str) -> tuple[str, ...]:
+    """When a row of a subject, `this`, has the key of another one, each way apart: an index does not find nulls by comparing them."""
+    if not subject.has_nulls_in_key:
+        return (f"{row(subject.key, 'this')} = {row(subject.key, other)}",)
+    first, *others = map(quoted, subject.key)
+    same = "".join(f" and this.{name} is not distinct from {other}.{name}" for name in others)
+    return f"this.{first} = {other}.{first}{same}", f"this.{first} is null and {other}.{first} is null{same}"
 
 
 def _rows_of(rows: str, groups: str, rule: Rule) -> str:
@@ -140,6 +155,11 @@ class RawTable:
 
     @property
     def forgets(self) -> bool:
+        """See `Subject`."""
+        return False
+
+    @property
+    def has_nulls_in_key(self) -> bool:
         """See `Subject`."""
         return False
 
@@ -197,6 +217,11 @@ class Mart:
     def forgets(self) -> bool:
         """See `Subject`. Versions end, and are forgotten after a time."""
         return self._kind == HISTORY
+
+    @property
+    def has_nulls_in_key(self) -> bool:
+        """See `Subject`. A grain may have an optional column."""
+        return True
 
     def changed(self, rule: Rule) -> str | None:
         """See `Subject`."""

@@ -24,6 +24,8 @@ def environment(databases: Databases) -> dict[str, str]:
         "RUNMART_HOME": str(home),
         "DAGSTER_HOME": str(state),
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        # What a run plans is stored in one go.
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
         "GX_ANALYTICS_ENABLED": "false",
         **dbt_environment(databases.url(WAREHOUSE)),
     }

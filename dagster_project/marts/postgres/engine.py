@@ -9,6 +9,7 @@ one finds the same batches to do, and later ones.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -81,13 +82,14 @@ class PostgresEngine:
             self._plan = make_plan(self._plan.project, self._plan.contracts, state.reads_of(models))
             wanted = self._with_those_behind(marts) - {*left_out}
             is_full = full or not self._is_built(cursor, kept) or not self._can_go_on(work, wanted)
+            building = {*wanted}
             if is_full:
                 cursor.execute(f"create schema if not exists {CANDIDATES}")
             else:
                 before = state.under_way(cursor)
                 if before is None or before.is_full or not self._is_prepared(cursor, kept):
                     self._prepare(cursor, kept)
-                self._touch(cursor, work, wanted)
+                building = self._touch(cursor, work, wanted)
             state.write_begun(
                 cursor,
                 work,
@@ -95,9 +97,10 @@ class PostgresEngine:
                 is_full=is_full,
                 is_forced=full,
                 left_out=list(left_out),
+                untouched=sorted(wanted - building),
                 relations={} if is_full else self._relations(models, wanted),
             )
-        return Begun(work.now, is_full, work.batches)
+        return Begun(work.now, is_full, work.batches, building)
 
     def _can_go_on(self, work: state.Work, wanted: Collection[str]) -> bool:
         """Whether it can be known which rows of wanted marts differ."""
@@ -207,7 +210,7 @@ class PostgresEngine:
     def _require_fit(self, cursor: Cursor, refresh: state.UnderWay, wanted: Sequence[Model]) -> None:
         """Refuse candidates that were not all built by this refresh, or not from one state of raw, and raw that failed its last check."""
         needed = {step.name for model in wanted for step in self._plan.project.read_by(model.name) if step.kind in (STEP, MART)}
-        missing = sorted(needed.difference(refresh.built))
+        missing = sorted(needed.difference(refresh.built, refresh.untouched))
         if missing:
             raise NothingPublished(f"the last refresh has not built {', '.join(missing)}. Run `runmart refresh` again.")
         if not refresh.is_whole:
@@ -299,54 +302,91 @@ class PostgresEngine:
         shared = {family.touched for family in self._plan.recomputed_together}
         return [mart for mart in self._plan.marts if not mart.is_whole and self._plan.touched_of(mart.name) not in shared]
 
-    def _touch(self, cursor: Cursor, work: state.Work, wanted: Collection[str]) -> None:
-        """Compute the touched groups of wanted models, and empty what rows of any will be put into."""
+    def _touch(self, cursor: Cursor, work: state.Work, wanted: Collection[str]) -> set[str]:
+        """Compute the touched groups of wanted models, and empty what rows of any will be put into; gives the models to build.
+
+        What a mart that is recomputed whole was last is all that there is of its candidate.
+        """
         steps = [self._plan.relation_of(step.name) for step in self._plan.project.of_kind(STEP)]
-        changes = [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts]
+        changes = [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.marts if not mart.is_whole]
         self._empty(cursor, [*steps, *changes, *((CANDIDATES, name) for name in self._touched_tables())])
         families = [(family, self._last_of(family, work, wanted)) for family in self._plan.families if {*family.models} & {*wanted}]
-        changed = self._changed_tables(cursor, families)
+        changed = self._changed_tables(cursor, work, wanted)
         for family, last in families:
             system, touched = family.group.system, relation(CANDIDATES, family.touched)
             since = min(each.started_at for each in last), work.now
-            query = touching(self._plan, family, seen=_seen(last, system), since=since, changed=changed[system]).query()
+            names = {table for of, table in changed if of == system}
+            query = touching(self._plan, family, seen=_seen(last, system), since=since, changed=names).query()
             cursor.execute(f"insert into {touched}\n{query}; analyze {touched}")
         for mart in (mart for mart in self._marts_with_groups_of_their_own() if mart.name in wanted):
             groups = relation(CANDIDATES, self._plan.touched_of(mart.name))
             cursor.execute(f"insert into {groups}\n{groups_query(self._plan, mart.name)}; analyze {groups}")
+        building = self._to_build(cursor, work, wanted, changed)
+        self._empty(cursor, [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.whole if mart.name in building])
+        return building
+
+    def _to_build(self, cursor: Cursor, work: state.Work, wanted: Collection[str], changed: Collection[Table]) -> set[str]:
+        """The wanted models that a changed row or the time may have changed; all others are as they should be."""
+        filled = {*self._filled(cursor, [(CANDIDATES, family.touched) for family in self._plan.families])}
+        touched = {name for family in self._plan.families if relation(CANDIDATES, family.touched) in filled for name in family.models}
+        for followers in self._plan.followers:
+            touched |= {*followers.models} if touched & {*followers.followed} else set()
+        grouped = {name for family in self._plan.recomputed_together for name in family.models}
+
+        @cache
+        def is_built(name: str) -> bool:
+            if name in grouped:
+                return name in touched
+            model = self._plan.project.models[name]
+            return bool(model.tables & {*changed}) or any(map(is_built, model.models)) or self._is_due(cursor, model, work)
+
+        return {name for name in wanted if is_built(name)}
+
+    def _is_due(self, cursor: Cursor, mart: Model, work: state.Work) -> bool:
+        """Whether a mart that is recomputed whole has become out of date by the passing of time alone."""
+        if not mart.touched_by or mart.name not in work.published:
+            return bool(mart.touched_by)
+        since, until = in_utc(work.published[mart.name].started_at), in_utc(work.now)
+        rules = (relation(*self._plan.relation_of(rule)) for rule in mart.touched_by)
+        cursor.execute(
+            "select " + " or ".join(f"exists (select from {rule} where due_at >= {since} and due_at < {until})" for rule in rules)
+        )
+        return bool(one_row(cursor)[0])
 
     def _last_of(self, family: Family, work: state.Work, wanted: Collection[str]) -> list[state.Published]:
         """The refreshes that published the marts of a family last; of wanted ones, if there are any."""
         marts = [name for name in family.models if self._plan.project.models[name].kind == MART]
         return [work.published[name] for name in ({*marts} & {*wanted} or marts)]
 
-    def _changed_tables(self, cursor: Cursor, families: Sequence[tuple[Family, Sequence[state.Published]]]) -> dict[str, set[str]]:
-        """By system, the raw tables behind families that batches after those of their marts have touched."""
-        seen: dict[tuple[str, str], int] = {}
-        for family, last in families:
-            system = family.group.system
-            for table in family.influence.outward:
-                seen[system, table] = min(_seen(last, system), seen.get((system, table), _seen(last, system)))
-        asked = (
+    def _changed_tables(self, cursor: Cursor, work: state.Work, wanted: Collection[str]) -> set[Table]:
+        """The raw tables behind wanted models that batches have touched which not all wanted marts reflect; without marts any batch."""
+        tables = frozenset[Table]().union(*(self._plan.project.behind(name) for name in wanted))
+        marts = [work.published[mart.name] for mart in self._plan.marts if mart.name in wanted]
+        asked = [
             f"select {literal(system)}, {literal(table)} where exists (select from "
-            f"{relation(self._plan.contracts[system].raw_schema, table)} where {raw_columns.BATCH_ID} > {batch_id})"
-            for (system, table), batch_id in sorted(seen.items())
-        )
-        changed: dict[str, set[str]] = {system: set() for system, _ in seen}
-        if seen:
-            cursor.execute("\nunion all\n".join(asked))
-            for system, table in cursor.fetchall():
-                changed[system].add(table)
-        return changed
+            f"{relation(self._plan.contracts[system].raw_schema, table)} where {raw_columns.BATCH_ID} > {_seen(marts, system)})"
+            for system, table in sorted(tables)
+            if system in self._plan.contracts
+        ]
+        if not asked:
+            return set()
+        cursor.execute("\nunion all\n".join(asked))
+        return {*cursor.fetchall()}
 
     def _empty(self, cursor: Cursor, relations: Sequence[Relation]) -> None:
         """Delete all rows, of most tables none; truncating small tables takes longer."""
-        names = [relation(*each) for each in relations]
-        cursor.execute("\nunion all\n".join(f"select {literal(name)} where exists (select from {name})" for name in names))
-        filled = [name for (name,) in cursor.fetchall()]
+        filled = self._filled(cursor, relations)
         cursor.execute("select name, relpages > 100 from unnest(%s::text[]) as name inner join pg_class on oid = name::regclass", (filled,))
         for name, is_large in cursor.fetchall():
             cursor.execute(f"truncate {name}" if is_large else f"delete from {name}")
+
+    def _filled(self, cursor: Cursor, relations: Sequence[Relation]) -> list[str]:
+        """The relations that have a row."""
+        names = [relation(*each) for each in relations]
+        if not names:
+            return []
+        cursor.execute("\nunion all\n".join(f"select {literal(name)} where exists (select from {name})" for name in names))
+        return [name for (name,) in cursor.fetchall()]
 
     def _relations(self, models: Mapping[str, state.Built], wanted: Collection[str]) -> dict[str, Any]:
         """What dbt's materializations and tests have to know of wanted models, see `dbt_project/macros/refresh.sql`.
@@ -402,5 +442,5 @@ def _execute(cursor: Cursor, statements: Iterable[str], values: Mapping[str, obj
 
 
 def _seen(last: Iterable[state.Published], system: str) -> int:
-    """The last batch of a system that marts reflect, all of them."""
-    return min(each.batches[system] for each in last)
+    """The last batch of a system that marts reflect, all of them; 0 without marts."""
+    return min((each.batches[system] for each in last), default=0)

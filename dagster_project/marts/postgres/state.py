@@ -21,15 +21,15 @@ STARTED_AT = "{refresh_started_at}"
 
 # The columns stand in the order of `UnderWay`.
 _UNDER_WAY = """
-select started_at, definition, batches, is_full, is_forced, left_out, built, is_whole
+select started_at, definition, batches, is_full, is_forced, left_out, untouched, built, is_whole
 from ops.refresh_under_way
 """
 
 _BEGIN = """
 delete from ops.refresh_under_way;
 insert into ops.refresh_under_way
-(started_at, definition, batches, is_full, is_forced, left_out, relations)
-values (%(started_at)s, %(definition)s, %(batches)s, %(is_full)s, %(is_forced)s, %(left_out)s, %(relations)s)
+(started_at, definition, batches, is_full, is_forced, left_out, untouched, relations)
+values (%(started_at)s, %(definition)s, %(batches)s, %(is_full)s, %(is_forced)s, %(left_out)s, %(untouched)s, %(relations)s)
 """
 
 _END = """
@@ -109,6 +109,7 @@ class UnderWay:
     is_full: bool
     is_forced: bool
     left_out: Sequence[str]
+    untouched: Sequence[str]
     built: Sequence[str]
     is_whole: bool
 

@@ -12,7 +12,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from dagster_project.defs.soundness import Soundness, passed_as_it_stands, soundness, soundness_once_checked
+from dagster_project.defs.soundness import Soundness, soundness, soundness_once_checked
 from dagster_project.quality import accounting
 from dagster_project.quality.suites import Severity, load_suites
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
@@ -158,23 +158,3 @@ def test_complaint_names_the_first_assets_and_counts_the_others(instance: dg.Dag
 
 def test_assets_without_blocking_checks_are_sound(instance: dg.DagsterInstance) -> None:
     assert soundness(instance, [dg.AssetKey(["staging", "stg_forecast_tracking__runs"])]).complaints() == []
-
-
-def test_verdicts_stand_until_the_asset_is_materialized_again_or_one_of_them_is_bad(
-    instance: dg.DagsterInstance, checking: Callable[..., CheckingRun]
-) -> None:
-    keys = [dg.AssetCheckKey(KEY, name) for name in CHECKS]
-    assert passed_as_it_stands(instance, keys) is None, "never checked"
-
-    def checked(*, is_passing: bool) -> None:
-        run = checking()
-        run.is_passing = is_passing
-        run.may_check.set()
-        once_ended(instance.get_run_by_id, run.run_id)
-
-    checked(is_passing=True)
-    assert {verdict.key for verdict in passed_as_it_stands(instance, keys) or []} == set(keys)
-    assert dg.materialize([table], instance=instance).success
-    assert passed_as_it_stands(instance, keys) is None, "not checked since"
-    checked(is_passing=False)
-    assert passed_as_it_stands(instance, keys) is None, "failed"

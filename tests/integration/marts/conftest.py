@@ -236,6 +236,7 @@ class House:
                 at=self._moment,
             )
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
+            environment.setenv("RUNMART_ONLY", " ".join(begun.models))
             left_out = ["--exclude", *(f"source:{'.'.join(table)}+" for table in held)] if held else []
             result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part, *left_out)
             try:

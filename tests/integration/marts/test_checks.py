@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.quality.native import native_verdicts
@@ -54,8 +54,10 @@ def _expectations(house: House, mart: str, grain: Sequence[str], chance: random.
     ]
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+# In that of seed 31, rows with nulls in their key are equal to others.
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32))
+@example(seed=31)
 def test_checks_of_touched_groups_say_what_great_expectations_says_of_all_rows(house: House, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     histories = [house.history(number, seed + number) for number in range(1, _HISTORIES + 1)]

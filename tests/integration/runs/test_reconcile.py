@@ -74,7 +74,7 @@ def test_warnings_name_table_counts_and_the_query_for_the_rows(damaged: Shop) ->
 def test_only_named_tables_are_compared(damaged: Shop) -> None:
     found = damaged.metadata(damaged.materialize(reconcile_config(SYSTEM, ["customers"], is_repairing=True)))
     assert found["customers"]["reconcile_rows_compared"] == 2
-    assert not [name for name in found["orders"] if name.startswith("reconcile_")]
+    assert "orders" not in found
     assert (99,) in damaged.in_warehouse("select order_id from raw_shop.orders where _deleted_at is null")
 
 

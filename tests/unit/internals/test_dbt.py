@@ -24,6 +24,8 @@ PARTS = (
     Part(f"{_MANAGER}.cleanup_all", _POOL, takes("self")),
     Part("dbt.adapters.contracts.connection:AdapterRequiredConfig", _POOL, has("credentials")),
     Part("dbt.adapters.contracts.connection:Connection", _POOL, has("handle", "state", "transaction_open")),
+    Part("dbt.graph.selector:NodeSelector.get_selected", "build what a refresh needs", takes("self", "spec", warn_on_no_nodes=True)),
+    Part("dbt.graph.selector:NodeSelector", "build what a refresh needs", takes("graph", "manifest")),
     Part("dbt_common.behavior_flags:BehaviorFlagRendered._default_source", "start dbt sooner", takes()),
     Part("dbt.adapters.contracts.connection:ConnectionState", _POOL, has("OPEN", "CLOSED")),
 )

@@ -1,0 +1,51 @@
+"""The private parts of dagster-postgres that Runmart uses.
+
+Belongs here: what is overridden of its storage of events. Does not belong here: where the instance's database is (`resources.storage`).
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+
+from dagster_project.internals.dagster import ConfiguredClass
+
+_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+
+
+class EventLog(PostgresEventLogStorage):
+    """Events in PostgreSQL, without the plans of checks, and with the plans of a run's assets in one statement.
+
+    A check that is planned is shown without a verdict until it has one. A run that ends before its checks were asked would leave them so,
+    although no data has failed them. What is not planned keeps its last verdict until it has another.
+    """
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store one event."""
+        if not _plans_check(event):
+            super().store_event(event)
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store the events that a run begins with: what it plans."""
+        planned = [event for event in events if not _plans_check(event)]
+        if any(event.dagster_event_type is not _PLANNED for event in planned):
+            super().store_event_batch(planned)
+        elif planned:
+            statement = self.prepare_insert_event_batch(planned)
+            with self.index_transaction() as connection:
+                numbers = connection.execute(statement.returning(statement.table.c.id)).scalars().all()
+                for event, number in zip(planned, numbers, strict=True):
+                    self._store_asset_event(connection, event, number)
+
+
+class Storage(DagsterPostgresStorage):
+    """dagster-postgres' storage with that log of events."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfiguredClass | None = None) -> None:
+        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        # The parent has made its tables.
+        self._event_log_storage = EventLog(postgres_url, should_autocreate_tables=False)
+
+
+def _plans_check(event: dg.EventLogEntry) -> bool:
+    return event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
