@@ -33,7 +33,7 @@ class EventLog(PostgresEventLogStorage):
         elif planned:
             statement = self.prepare_insert_event_batch(planned)
             with self.index_transaction() as connection:
-                numbers = connection.execute(statement.returning(statement.table.c.id)).scalars().all()
+                numbers: Sequence[int] = connection.execute(statement.returning(statement.table.c.id)).scalars().all()
                 for event, number in zip(planned, numbers, strict=True):
                     self._store_asset_event(connection, event, number)
 

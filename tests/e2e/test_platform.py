@@ -11,6 +11,7 @@ from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.source_system import raw_assets
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import CHECK as AGREEMENT
+from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.marts.verification import CHECK as VERIFICATION
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
@@ -79,21 +80,55 @@ def test_published_rows_are_those_that_were_checked(platform: Platform) -> None:
     assert platform.warehouse("select count(*) from analytics.model_leaderboard where model_rank = 1") == [(2,)]
 
 
-def test_run_with_nothing_new_says_which_refresh_stands_and_keeps_what_the_tests_of_models_found(
+def test_run_with_nothing_new_says_which_refresh_stands_and_leaves_all_else_as_it_was_told(
     platform: Platform, caplog: pytest.LogCaptureFixture
 ) -> None:
     refreshes = platform.warehouse("select max(refresh_id), count(*) from ops.refreshes")
-    before, starts = published(platform), starts_of_dbt(platform)
+    before, starts, told = published(platform), starts_of_dbt(platform), last_verdicts(platform.instance, checks_of_a_refresh())
     report = platform.run("sync_and_refresh")
-    assert (report.is_success, report.errors, report.failed_checks) == (True, [], [])
-    assert {report.assets[f"analytics/{mart}"]["unchanged_since_refresh"] for mart in [*MARTS, "publication"]} == {refreshes[0][0]}
+    assert (report.is_success, report.errors, report.failed_checks, report.passed_checks) == (True, [], [], 0)
+    assert {asset: said.get("unchanged_since_refresh") for asset, said in report.assets.items()} == {
+        "analytics/publication": refreshes[0][0]
+    }
     assert platform.warehouse("select max(refresh_id), count(*) from ops.refreshes") == refreshes
     assert published(platform) == before
     assert starts_of_dbt(platform) == starts
-    # Every check of the project has a verdict of this run: none is left out, and Dagster warns of none.
-    assert report.passed_checks == len(checks_of_a_refresh())
+    # Every check stands as it was told, and Dagster warns of none.
+    assert last_verdicts(platform.instance, checks_of_a_refresh()) == told
+    assert {has_failed(verdict) for verdict in told.values()} == {False}
     warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING and record.name.startswith("dagster")]
     assert warned == []
+
+
+def test_one_changed_row_is_told_of_the_assets_that_it_leads_to_and_of_no_others(platform: Platform) -> None:
+    told = last_verdicts(platform.instance, checks_of_a_refresh())
+    platform.source("update metrics set metric_value = metric_value + 0.001 where metric_id = (select min(metric_id) from metrics)")
+    before = published(platform)
+    report = platform.run("sync_and_refresh")
+    assert (report.is_success, report.failed_checks) == (True, [])
+    read = {f"{SYSTEM}/metrics", f"staging/stg_{SYSTEM}__metrics", "staging/int_metrics_classified", "analytics/publication"}
+    now = published(platform)
+    changed = {f"analytics/{mart}" for mart in MARTS if now[mart] != before[mart]}
+    assert changed
+    assert report.assets.keys() >= read | changed
+    # What is made of other tables only is left as it was.
+    assert not report.assets.keys() & {f"{SYSTEM}/runs", f"staging/stg_{SYSTEM}__runs", "analytics/fct_runs", "analytics/forecast_accuracy"}
+    # Each of these assets has been checked as it is now; of checks on others only what reads one of these has a new verdict.
+    verdicts = last_verdicts(platform.instance, checks_of_a_refresh())
+    assert verdicts.keys() == told.keys()
+    again = {key for key in verdicts if verdicts[key].run_id == report.run_id}
+    assert {key for key in verdicts if key.asset_key.to_user_string() in report.assets} <= again
+    manifest = project_manifest()
+    names = {asset.rpartition("/")[2] for asset in report.assets}
+    reading = {
+        node["name"]
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "test" and {parent.rpartition(".")[2] for parent in manifest["parent_map"][unique_id]} & names
+    }
+    assert {key.name for key in again if key.asset_key.to_user_string() not in report.assets} <= reading
+    assert {key: verdicts[key] for key in verdicts.keys() - again} == {key: told[key] for key in told.keys() - again}
+    assert platform.run("refresh", FULL).is_success
+    assert published(platform) == now
 
 
 def test_a_run_records_its_events_over_few_connections(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +281,7 @@ def test_table_of_which_too_much_is_wrong_holds_back_marts_that_read_it_and_no_o
             assert platform.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)], change
             before = now
         again = platform.run("refresh")
-        assert again.assets["analytics/fct_runs"]["unchanged_since_refresh"]
+        assert again.assets["analytics/publication"]["unchanged_since_refresh"]
     finally:
         platform.source("insert into model_registry overriding system value select * from kept on conflict do nothing; drop table kept")
     report = platform.run("sync_and_refresh")
