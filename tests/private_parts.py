@@ -18,6 +18,7 @@ from dagster_project.settings import PROJECT_ROOT
 ADAPTERS = {
     "dagster": "dagster_project/internals/dagster.py",
     "dagster_dbt": "dagster_project/internals/dagster_dbt.py",
+    "dagster_postgres": "dagster_project/internals/dagster_postgres.py",
     "dbt": "dbt_runmart",
 }
 

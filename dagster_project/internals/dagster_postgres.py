@@ -4,9 +4,11 @@ Belongs here: what is overridden of its storage of events. Does not belong here:
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import dagster as dg
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from sqlalchemy import Connection
 
 from dagster_project.internals.dagster import ConfiguredClass
 
@@ -36,6 +38,16 @@ class EventLog(PostgresEventLogStorage):
                 numbers: Sequence[int] = connection.execute(statement.returning(statement.table.c.id)).scalars().all()
                 for event, number in zip(planned, numbers, strict=True):
                     self._store_asset_event(connection, event, number)
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        """Whether the table of assets has a column; the parent asks the catalogs each time, twice for each event of an asset."""
+        if column_name not in self._known_columns:
+            self._known_columns[column_name] = super()._has_asset_key_col_on_connection(conn, column_name)
+        return self._known_columns[column_name]
+
+    @cached_property
+    def _known_columns(self) -> dict[str, bool]:
+        return {}
 
 
 class Storage(DagsterPostgresStorage):

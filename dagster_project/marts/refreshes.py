@@ -84,8 +84,8 @@ def nothing_new(cursor: Cursor, left_out: Collection[str] = ()) -> Refresh | Non
         return None
     cursor.execute(_PUBLISHED, (list(left_out),))
     published = {mart: Refresh(*refresh) for mart, *refresh in cursor.fetchall()}
-    last = last_refresh(cursor)
-    if last is None or not published or any(each.is_due or each.definition != definition() for each in published.values()):
+    last, project = last_refresh(cursor), definition()
+    if last is None or not published or any(each.is_due or each.definition != project for each in published.values()):
         return None
     known = [each.batches for each in published.values()]
     # Systems that not all of them know of are new to some.

@@ -61,8 +61,8 @@ def candidates() -> Iterator[str]:
 
 # The refresh that made them, which had read everything.
 _A_REFRESH = (
-    "insert into ops.refresh_under_way (started_at, definition, batches, is_full, is_forced, left_out, relations)"
-    " select current_timestamp, '', jsonb_object_agg(system, batch_id), true, false, '{}', '{}' from ops.sync_state",
+    "insert into ops.refresh_under_way (started_at, definition, batches, is_full, is_forced, left_out, untouched, relations)"
+    " select current_timestamp, '', jsonb_object_agg(system, batch_id), true, false, '{}', '{}', '{}' from ops.sync_state",
 )
 
 

@@ -57,21 +57,6 @@ PARTS = (
         takes("self", [AssetCheckKey]),
     ),
     Part("dagster._core.execution.plan.active:logger", "let verdicts stand without a warning", lambda found: found.addFilter),
-    *(
-        Part(f"dagster_postgres:PostgresEventLogStorage.{name}", "store the plans of a run in one go, without those of checks", fits)
-        for name, fits in {
-            "store_event": takes("self", "event"),
-            "store_event_batch": takes("self", ["event"]),
-            "prepare_insert_event_batch": takes("self", ["event"]),
-            "index_transaction": takes("self"),
-            "_store_asset_event": takes("self", "connection", "event", 1),
-        }.items()
-    ),
-    Part(
-        "dagster_postgres:DagsterPostgresStorage.event_log_storage",
-        "store events in a log of our own",
-        lambda found: "_event_log_storage" in found.fget.__code__.co_names,
-    ),
     Part(
         f"{_EVENT_LOG}.get_asset_check_execution_history",
         "know what checks found before a run that gave no verdict",
