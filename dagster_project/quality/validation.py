@@ -186,10 +186,14 @@ class _Checking:
 
     def _find(self, url: str) -> tuple[dict[str, Verdict], int | None]:
         """Ask what has to be asked, and keep what was found, by check; how many rows there are, too."""
-        questions = [self._question(each) for each in self._rules.values() if each and not self._is_kept(each)]
+        known = [each for each in self._rules.values() if each]
+        questions = [self._question(each) for each in known if not self._is_kept(each)]
         rows = self._count(questions)
         found = {**self._found(questions, rows or 0), **self._found_natively(url)}
         verdicts.keep(self._cursor, self._asset, found)
+        if self._standing.is_untouched:
+            standing = {each.check for each in known} - found.keys()
+            verdicts.stand(self._cursor, self._asset, standing, self._standing.refresh_started_at)
         return found, rows
 
     def _is_as_it_was(self, check: str, found: Mapping[str, Verdict]) -> bool:

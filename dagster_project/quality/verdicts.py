@@ -4,7 +4,7 @@ Belongs here: reading and writing verdicts, and which tables batches have change
 every result of every run (`results`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,7 @@ select
     candidate.started_at,
     candidate.is_full,
     %(mart)s = any(candidate.left_out),
+    %(mart)s = any(candidate.untouched),
     (select max(value::bigint) from jsonb_each_text(candidate.batches)),
     (
         select refresh.started_at from ops.published_marts as published inner join ops.refreshes as refresh using (refresh_id)
@@ -59,6 +60,11 @@ values %s
 on conflict (asset_key, check_name) do update set
     definition = excluded.definition, batch_id = excluded.batch_id, refresh_started_at = excluded.refresh_started_at,
     is_success = excluded.is_success, failing_rows = excluded.failing_rows, error = excluded.error, validated_at = excluded.validated_at
+"""
+
+_STAND = """
+update quality.verdicts set refresh_started_at = %(started_at)s
+where asset_key = %(asset)s and check_name = any(%(checks)s) and refresh_started_at < %(started_at)s
 """
 
 
@@ -89,6 +95,7 @@ class Standing:
         refresh_started_at: When the refresh started that is under way; None for raw tables.
         is_full: Whether it recomputes everything.
         is_left_out: Whether it leaves the mart as it is.
+        is_untouched: Whether it has found that nothing leads to the mart.
         published_at: When the refresh started that published the mart last.
     """
 
@@ -97,12 +104,14 @@ class Standing:
     refresh_started_at: datetime | None = None
     is_full: bool = False
     is_left_out: bool = False
+    is_untouched: bool = False
     published_at: datetime | None = None
 
     def is_as_it_was(self, last: Verdict, table: str, rule: Rule) -> bool:
         """Whether nothing that a rule reads has changed since a verdict."""
         if self.refresh_started_at is not None:
-            return last.refresh_started_at == self.refresh_started_at and not rule.relations
+            is_of_the_same = last.refresh_started_at == self.refresh_started_at or (self.is_untouched and self.is_narrow(last))
+            return is_of_the_same and not rule.relations
         if last.batch_id is None or any(schema == "ops" for schema, _ in rule.relations):
             return False
         return all(self.changed[name][0] <= last.batch_id for name in self._read(table, rule))
@@ -127,8 +136,8 @@ class Standing:
 def standing_of_mart(cursor: Cursor, mart: str) -> Standing:
     """How far a mart has come with the refresh under way."""
     cursor.execute(_REFRESH, {"mart": mart})
-    started_at, is_full, is_left_out, batch_id, published_at = cursor.fetchone() or (None, True, False, None, None)
-    return Standing(batch_id, {}, started_at, is_full, is_left_out, published_at)
+    started_at, is_full, is_left_out, is_untouched, batch_id, published_at = cursor.fetchone() or (None, True, False, False, None, None)
+    return Standing(batch_id, {}, started_at, is_full, is_left_out, is_untouched, published_at)
 
 
 def standing_of_raw(cursor: Cursor, system: str, tables: Iterable[str]) -> Standing:
@@ -143,6 +152,11 @@ def last(cursor: Cursor, asset: str) -> dict[str, Verdict]:
     """By check, what it found when it was last asked."""
     cursor.execute(_LAST, (asset,))
     return {check: Verdict(*found) for check, *found in cursor.fetchall()}
+
+
+def stand(cursor: Cursor, asset: str, checks: Collection[str], refresh_started_at: datetime | None) -> None:
+    """Note that verdicts on a mart hold for a refresh that leaves it as it is."""
+    cursor.execute(_STAND, {"asset": asset, "checks": list(checks), "started_at": refresh_started_at})
 
 
 def keep(cursor: Cursor, asset: str, found: Mapping[str, Verdict]) -> None:

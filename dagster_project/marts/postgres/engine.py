@@ -97,7 +97,7 @@ class PostgresEngine:
                 is_full=is_full,
                 is_forced=full,
                 left_out=list(left_out),
-                untouched=sorted(wanted - building),
+                untouched=sorted(name for name in wanted - building if not self._reads_records(name)),
                 relations={} if is_full else self._relations(models, wanted),
             )
         return Begun(work.now, is_full, work.batches, building)
@@ -341,6 +341,10 @@ class PostgresEngine:
             return bool(model.tables & {*changed}) or any(map(is_built, model.models)) or self._is_due(cursor, model, work)
 
         return {name for name in wanted if is_built(name)}
+
+    def _reads_records(self, name: str) -> bool:
+        """Whether a model shows Runmart's own records, which change without a batch."""
+        return any(system not in self._plan.contracts for system, _ in self._plan.project.behind(name))
 
     def _is_due(self, cursor: Cursor, mart: Model, work: state.Work) -> bool:
         """Whether a mart that is recomputed whole has become out of date by the passing of time alone."""
