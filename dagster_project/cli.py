@@ -113,7 +113,7 @@ def demo(as_json: AsJson = False) -> None:
 def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
     """Start the server, the Dagster UI and the daemon.
 
-    Ctrl-C ends all of it.
+    While it runs, other commands on its home begin at once. Ctrl-C ends all of it.
     """
     from dagster_project.commands.processes import claimed, ended_by_signals, serve  # noqa: PLC0415
     from dagster_project.commands.turns import end_runs_of_dead_processes  # noqa: PLC0415

@@ -15,10 +15,12 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from dagster_project import places
 from dagster_project.errors import RunmartError
+from dagster_project.places import DOTENV, HOME_VARIABLE, home_folder
 from dagster_project.suggestions import no_such
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = places.PROJECT_ROOT
 SOURCES_ROOT = PROJECT_ROOT / "dagster_project" / "defs" / "sources"
 MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -97,7 +99,7 @@ class Settings:
                 folder cannot be found.
         """
         if environment is None:
-            from_file = {key: value for key, value in dotenv_values(PROJECT_ROOT / ".env").items() if value}
+            from_file = {key: value for key, value in dotenv_values(DOTENV).items() if value}
             environment = {**from_file, **os.environ}
         source_urls = {
             _system(key): postgres_url(key, value)
@@ -105,7 +107,7 @@ class Settings:
             if key.startswith(_SOURCE_PREFIX) and key.endswith(_SOURCE_SUFFIX) and value
         }
         return cls(
-            home=_home("RUNMART_HOME", environment),
+            home=_home(environment),
             warehouse_url=_optional_url(WAREHOUSE_VARIABLE, environment),
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
@@ -115,12 +117,12 @@ class Settings:
         )
 
 
-def _home(name: str, environment: Mapping[str, str]) -> Path:
-    folder = Path(environment.get(name) or PROJECT_ROOT / ".runmart")
+def _home(environment: Mapping[str, str]) -> Path:
+    value = environment.get(HOME_VARIABLE)
     try:
-        return folder.expanduser().resolve()
+        return home_folder(value)
     except RuntimeError as error:
-        raise ConfigurationError(f"{name}: no home folder is known for the ~ of {str(folder)!r}; write the whole path") from error
+        raise ConfigurationError(f"{HOME_VARIABLE}: no home folder is known for the ~ of {value!r}; write the whole path") from error
 
 
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:

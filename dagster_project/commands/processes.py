@@ -1,4 +1,4 @@
-"""The long-running processes of `runmart up`: code server, daemon and UI.
+"""The long-running processes of `runmart up`: code server, daemon, UI and warm process.
 
 Belongs here: starting them, waiting, and ending all of them whatever happens. Does not belong here: the embedded PostgreSQL
 (`resources.embedded`), which `up` stops last.
@@ -136,7 +136,7 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None]) -> None:
-    """Run code server, UI and daemon until one of them ends or an interrupt, after which all of them have ended.
+    """Run code server, UI, daemon and warm process until one of them ends or an interrupt, after which all of them have ended.
 
     Args:
         environment: See `resources.instance.environment`.
@@ -159,6 +159,7 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         processes.wait_until(lambda: not _is_free(code_port), "code-server")
         processes.start("webserver", "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace))
         processes.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
+        processes.start("warm-process", "python", "-m", "dagster_project.warm_process")
         processes.wait_until(lambda: not _is_free(port), "webserver")
         on_ready(f"http://127.0.0.1:{port}")
         while True:

@@ -20,7 +20,8 @@ from dagster_project.settings import DBT_PROJECT
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 DEFINITION = "RUNMART_DEFINITION"
-DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
+# dbt, by the warm process if there is one.
+DBT_EXECUTABLE = str(Path(sys.executable).parent / "runmart-dbt")
 # The digest of the project that the manifest is of.
 _PARSED = MANIFEST.with_name("parsed")
 

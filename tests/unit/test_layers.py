@@ -10,8 +10,8 @@ PACKAGE = "dagster_project"
 
 # From the bottom up. What stands in one line knows nothing of its neighbours: it imports from lower lines only.
 LAYERS = (
-    ("errors", "words", "suggestions", "short_lived", "terminal"),
-    ("settings",),
+    ("errors", "words", "suggestions", "short_lived", "terminal", "places"),
+    ("settings", "warm"),
     ("contracts", "postgres"),
     ("warehouse",),
     ("ingestion", "marts"),
@@ -27,6 +27,8 @@ LAYERS = (
     ("job_runs",),
     ("check_cli",),
     ("cli",),
+    ("start",),
+    ("warm_process",),
 )
 
 # The first layer that may import Dagster.

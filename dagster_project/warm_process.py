@@ -1,0 +1,97 @@
+"""The warm process that `runmart up` keeps: `python -m dagster_project.warm_process`.
+
+Belongs here: what it imports ahead, and the programs that its forks run. Does not belong here: forking (`warm`), and who asks for it
+(`start`). What depends on the environment, the terminal or a connection must not be made ahead: it would be this process's own.
+"""
+
+import gc
+import logging
+import os
+import sys
+import time
+import traceback
+
+from dagster_project.places import HOME_VARIABLE, PROJECT_ROOT, home_folder
+from dagster_project.short_lived import ended_at_once
+from dagster_project.start import DBT, RUNMART
+from dagster_project.warm.forked import Forked
+from dagster_project.warm.project_state import State, project_state
+from dagster_project.warm.server import Outcome, serve
+
+_POLL_SECONDS = 1.0
+
+
+def main() -> None:
+    """Be warm until told to end; whenever the project has changed, begin anew."""
+    with ended_at_once():
+        # Looked at before anything is imported: what changes meanwhile is noticed.
+        state = project_state(PROJECT_ROOT)
+        try:
+            import_ahead()
+        except Exception:
+            # The log says what is wrong; commands say it too.
+            traceback.print_exc()
+            _wait_for_change(state)
+            _begin_anew()
+        gc.collect()
+        # What is there stays, and is shared with all forks as long as nobody touches it.
+        gc.freeze()
+        found = serve(home_folder(os.environ.get(HOME_VARIABLE)), {RUNMART, DBT}, lambda: _is_current(state))
+        if isinstance(found, Forked):
+            found.become_the_command()
+            _run(found.request.program)
+        elif found is Outcome.OUTDATED:
+            _begin_anew()
+
+
+def import_ahead() -> None:
+    """Import and load what runs need, but for what looks at the environment or the terminal meanwhile."""
+    import dbt.adapters.postgres.impl  # noqa: PLC0415
+    import dbt.cli.main  # noqa: PLC0415, F401
+    import typer  # noqa: PLC0415, F401
+
+    import dagster_project.commands.refreshing  # noqa: PLC0415
+    import dagster_project.commands.setup  # noqa: PLC0415, F401
+    from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
+    from dagster_project.resources.manifest import load_plan  # noqa: PLC0415
+
+    load_plan()
+    definitions = loaded_definitions()
+    for job in definitions.jobs or ():
+        definitions.resolve_job_def(job.name)
+    # What dbt brings along lets every program print its log.
+    logging.root.handlers.clear()
+
+
+def _run(program: str) -> None:
+    if program == RUNMART:
+        from dagster_project.cli import main as runmart  # noqa: PLC0415
+
+        runmart()
+    else:
+        from dbt.cli.main import cli  # noqa: PLC0415
+
+        cli()
+
+
+def _is_current(state: State) -> bool:
+    try:
+        return project_state(PROJECT_ROOT) == state
+    except OSError:
+        # A file has gone between two looks.
+        return False
+
+
+def _wait_for_change(state: State) -> None:
+    while _is_current(state):
+        time.sleep(_POLL_SECONDS)
+
+
+def _begin_anew() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
