@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from dagster_project.places import HOME_VARIABLE, PROJECT_ROOT, home_folder
 from dagster_project.short_lived import ended_at_once
@@ -24,10 +25,11 @@ _POLL_SECONDS = 1.0
 def main() -> None:
     """Be warm until told to end; whenever the project has changed, begin anew."""
     with ended_at_once():
+        home = home_folder(os.environ.get(HOME_VARIABLE))
         # Looked at before anything is imported: what changes meanwhile is noticed.
         state = project_state(PROJECT_ROOT)
         try:
-            import_ahead()
+            import_ahead(home)
         except Exception:
             # The log says what is wrong; commands say it too.
             traceback.print_exc()
@@ -36,7 +38,7 @@ def main() -> None:
         gc.collect()
         # What is there stays, and is shared with all forks as long as nobody touches it.
         gc.freeze()
-        found = serve(home_folder(os.environ.get(HOME_VARIABLE)), {RUNMART, DBT}, lambda: _is_current(state))
+        found = serve(home, {RUNMART, DBT}, lambda: _is_current(state))
         if isinstance(found, Forked):
             found.become_the_command()
             _run(found.request.program)
@@ -44,18 +46,20 @@ def main() -> None:
             _begin_anew()
 
 
-def import_ahead() -> None:
+def import_ahead(home: Path) -> None:
     """Import and load what runs need, but for what looks at the environment or the terminal meanwhile."""
-    import dbt.adapters.postgres.impl  # noqa: PLC0415
-    import dbt.cli.main  # noqa: PLC0415, F401
     import typer  # noqa: PLC0415, F401
 
     import dagster_project.commands.refreshing  # noqa: PLC0415
     import dagster_project.commands.setup  # noqa: PLC0415, F401
     from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
     from dagster_project.resources.manifest import load_plan  # noqa: PLC0415
+    from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
+    from dagster_project.warehouse import Warehouse  # noqa: PLC0415
+    from dbt_runmart.starting import parse_ahead  # noqa: PLC0415
 
     load_plan()
+    parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target)
     definitions = loaded_definitions()
     for job in definitions.jobs or ():
         definitions.resolve_job_def(job.name)

@@ -16,6 +16,7 @@ from dbt_runmart.behavior import name_source_of_flags
 from dbt_runmart.connections import PooledConnections
 from dbt_runmart.declarations import require_plan
 from dbt_runmart.selection import narrow_selection
+from dbt_runmart.starting import write_less
 
 
 class RunmartPlugin(dbtPlugin):
@@ -30,6 +31,7 @@ class RunmartPlugin(dbtPlugin):
         collect_garbage_rarely()
         name_source_of_flags()
         narrow_selection()
+        write_less()
 
     def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
         """Look at the project, which dbt has parsed, and add nothing to what it writes."""

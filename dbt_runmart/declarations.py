@@ -8,6 +8,8 @@ import os
 from dbt.contracts.graph.manifest import Manifest
 from dbt.exceptions import ParsingError
 
+from dbt_runmart.starting import REFRESH
+
 _PROJECT = "runmart"
 
 
@@ -17,7 +19,7 @@ def require_plan(manifest: Manifest) -> None:
     Raises:
         ParsingError: It is not; the message names the mart and what to declare.
     """
-    if manifest.metadata.project_name != _PROJECT or "RUNMART_REFRESH" in os.environ:
+    if manifest.metadata.project_name != _PROJECT or REFRESH in os.environ:
         return
     # They take half a second, which a refresh would wait for.
     from dagster_project.contracts.loading import load_contracts  # noqa: PLC0415

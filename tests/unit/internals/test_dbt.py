@@ -1,5 +1,6 @@
 """Each private part of dbt is where Runmart looks for it, and what it takes it for."""
 
+import inspect
 from typing import get_origin
 
 from tests.private_parts import ADAPTERS, Part, has, moved, takes, untold
@@ -27,6 +28,9 @@ PARTS = (
     Part("dbt.graph.selector:NodeSelector.get_selected", "build what a refresh needs", takes("self", "spec", warn_on_no_nodes=True)),
     Part("dbt.graph.selector:NodeSelector", "build what a refresh needs", takes("graph", "manifest")),
     Part("dbt_common.behavior_flags:BehaviorFlagRendered._default_source", "start dbt sooner", takes()),
+    Part("dbt.task.build", "start dbt ahead", inspect.ismodule),
+    Part("dbt.compilation:Linker", "let a refresh write less", lambda found: isinstance(found, type)),
+    Part("dbt.compilation:Linker.write_graph", "let a refresh write less", takes("self", "outfile", "manifest")),
     Part("dbt.adapters.contracts.connection:ConnectionState", _POOL, has("OPEN", "CLOSED")),
 )
 

@@ -1,0 +1,47 @@
+"""What dbt does at each start that need not be done each time.
+
+Belongs here: doing it ahead, in a process that starts dbt by forking itself, and leaving out what a refresh has no reader for. Does not
+belong here: that process (`dagster_project.warm_process`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dbt.task.build  # noqa: F401
+from dbt.cli.main import dbtRunner
+from dbt.compilation import Linker
+from dbt.contracts.graph.manifest import Manifest
+
+# Names the refresh that a build belongs to.
+REFRESH = "RUNMART_REFRESH"
+
+_write_manifest = Manifest.write
+_write_graph = Linker.write_graph
+
+
+def parse_ahead(project: Path, target: Path) -> None:
+    """Parse a project once, so that this process has made all that parsing needs: classes, templates, the adapter. Nothing is kept of it.
+
+    A project that does not parse is none of this function's business: dbt says so when it is started.
+
+    Args:
+        project: Folder of the project and its profile.
+        target: The folder in which dbt keeps what it has parsed.
+    """
+    folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target), "--log-path", str(target)]
+    dbtRunner().invoke(["--quiet", "--log-level-file", "none", "--no-write-json", "parse", *folders])
+
+
+def write_less() -> None:
+    """Let a refresh leave out the files for tools that show a project: they take a second, and `dbt` by itself writes them."""
+    Manifest.write = _unless_refreshing(_write_manifest)  # type: ignore[method-assign]
+    Linker.write_graph = _unless_refreshing(_write_graph)  # type: ignore[method-assign]
+
+
+def _unless_refreshing(write: Any) -> Any:  # noqa: ANN401
+    def written(self: object, *arguments: object) -> None:
+        if REFRESH not in os.environ:
+            write(self, *arguments)
+
+    return written
