@@ -18,6 +18,7 @@ import typer
 from dagster_project.check_cli import check_app
 from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
+from dagster_project.commands.syncing import SYNC_AND_REFRESH, jobs_of_sync
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
@@ -51,6 +52,7 @@ app.add_typer(source_app, name="source")
 app.add_typer(check_app, name="check")
 
 DEMO_SYSTEM = "forecast_tracking"
+PUBLICATION = "analytics/publication"
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
 
@@ -98,7 +100,7 @@ def demo(as_json: AsJson = False) -> None:
     _migrate(databases)
     say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
     workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: say(f"  {line}", as_json))
-    report = run("sync_and_refresh", databases, as_json)
+    report = run(SYNC_AND_REFRESH, databases, as_json)
     leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
         print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
@@ -150,15 +152,24 @@ def migrate(systems: Systems = None) -> None:
 
 
 @app.command()
-def sync(systems: Systems = None, as_json: AsJson = False) -> None:
-    """Bring raw tables to a snapshot of their source, and check them."""
+def sync(
+    systems: Systems = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Then bring the marts up to date, as `runmart refresh` does.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring raw tables to a snapshot of their source, and check them.
+
+    With --refresh all systems and the marts are one run.
+    """
     databases = setup.find_databases()
-    reports = [run(f"sync_{system}", databases, as_json) for system in setup.known_systems(systems or ())]
+    reports = [run(job, databases, as_json) for job in jobs_of_sync(systems or (), is_refreshing=refresh)]
     if as_json:
         print_json([as_dict(report) for report in reports])
     else:
         for report in reports:
             show_rows(report)
+            if PUBLICATION in report.assets:
+                show_published_rows(report)
             show_verdict(report)
     if any(report.holds_back for report in reports):
         raise SystemExit(1)
