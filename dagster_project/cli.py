@@ -53,6 +53,7 @@ app.add_typer(check_app, name="check")
 
 DEMO_SYSTEM = "forecast_tracking"
 PUBLICATION = "analytics/publication"
+WATCH_SECONDS = 2.0
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
 
@@ -112,7 +113,15 @@ def demo(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000) -> None:
+def up(
+    seconds: Annotated[
+        float | None,
+        typer.Argument(help=f"With --watch: between two looks, {WATCH_SECONDS:g} if not said.", show_default=False, min=0.1, max=3600),
+    ] = None,
+    *,
+    port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000,
+    watch: Annotated[bool, typer.Option("--watch", help="Look at the sources, and publish what changes in them at once.")] = False,
+) -> None:
     """Start the server, the Dagster UI and the daemon.
 
     While it runs, other commands on its home begin at once. Ctrl-C ends all of it.
@@ -121,6 +130,8 @@ def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback ad
     from dagster_project.commands.turns import end_runs_of_dead_processes  # noqa: PLC0415
     from dagster_project.resources.instance import environment, open_instance  # noqa: PLC0415
 
+    if seconds is not None and not watch:
+        raise ConfigurationError(f"{seconds:g} says how long to wait between two looks: runmart up --watch {seconds:g}")
     databases = setup.find_databases()
     home = databases.settings.home
     with claimed(home, port), ended_by_signals():
@@ -129,7 +140,13 @@ def up(port: Annotated[int, typer.Option(help="Port of the UI on the loopback ad
             with open_instance(databases) as instance:
                 end_runs_of_dead_processes(instance)
             err.print("starting code server, UI and daemon …")
-            serve(environment(databases), home, port, lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"))
+            serve(
+                environment(databases),
+                home,
+                port,
+                lambda url: err.print(f"Dagster UI: [bold]{url}[/]  (Ctrl-C to stop)"),
+                watch_seconds=(seconds or WATCH_SECONDS) if watch else None,
+            )
         finally:
             databases.server.stop()
     err.print("stopped")

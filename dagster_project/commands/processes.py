@@ -1,4 +1,4 @@
-"""The long-running processes of `runmart up`: code server, daemon, UI and warm process.
+"""The long-running processes of `runmart up`: code server, daemon, UI, warm process and watch.
 
 Belongs here: starting them, waiting, and ending all of them whatever happens. Does not belong here: the embedded PostgreSQL
 (`resources.embedded`), which `up` stops last.
@@ -47,8 +47,14 @@ class Processes:
     logs: Path
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, *command: str) -> None:
-        """Start one process in a session of its own, so that Ctrl-C reaches only us and we end them in order."""
+    def start(self, name: str, *command: str, tells: bool = False) -> None:
+        """Start one process in a session of its own, so that Ctrl-C reaches only us and we end them in order.
+
+        Args:
+            name: What it and its log are called.
+            command: A program of this environment, and its arguments.
+            tells: Whether its stderr is for whoever reads ours, instead of the log.
+        """
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
@@ -57,7 +63,7 @@ class Processes:
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=None if tells else subprocess.STDOUT,
                 start_new_session=True,
             )
 
@@ -135,7 +141,9 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None]) -> None:
+def serve(
+    environment: Mapping[str, str], home: Path, port: int, on_ready: Callable[[str], None], watch_seconds: float | None = None
+) -> None:
     """Run code server, UI, daemon and warm process until one of them ends or an interrupt, after which all of them have ended.
 
     Args:
@@ -143,6 +151,7 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         home: Where the logs and the workspace file go.
         port: Port of the UI on the loopback address.
         on_ready: Called with the address of the UI once it answers.
+        watch_seconds: Time between two looks at the sources; None for no looks.
 
     Raises:
         ProcessEndedError: A process ended by itself.
@@ -161,6 +170,8 @@ def serve(environment: Mapping[str, str], home: Path, port: int, on_ready: Calla
         processes.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
         processes.start("warm-process", "python", "-m", "dagster_project.warm_process")
         processes.wait_until(lambda: not _is_free(port), "webserver")
+        if watch_seconds is not None:
+            processes.start("watch", "python", "-m", "dagster_project.commands.watching", str(watch_seconds), tells=True)
         on_ready(f"http://127.0.0.1:{port}")
         while True:
             processes.check()

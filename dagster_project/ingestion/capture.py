@@ -5,16 +5,19 @@ here: reading and applying rows, which is the same for all of them (`sync`). Cha
 the snapshot. Whatever the slot cannot tell is found by the horizon, without a reload.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import publication, slot
 from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates, with_keys, written_since
+from dagster_project.ingestion.catalog import SourceTable
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.source import SourceSnapshot, connect, lsn_number, wait_until_durable
 from dagster_project.ingestion.watermark import TableState, Watermark
@@ -26,6 +29,9 @@ _FARTHEST_HORIZON = 2**31 - 10_000_000
 # Beyond these the horizon is cheaper than looking at every message.
 _MOST_KEYS = 500_000
 _MOST_LOG_BYTES = 2**30
+
+_OTHERS_PEEK_SECONDS = 5.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def _peek(
         return Stream(publications=publications, is_continuous=is_continuous, acknowledged=acknowledged)
     wait_until_durable(cursor, source.end_lsn)
     try:
-        changes = slot.peek(cursor, contract, source.end_lsn, _MOST_KEYS)
+        changes = _peek_alone(cursor, contract, source.end_lsn)
         peeked = slot.read_slot(cursor, found.name)
     except psycopg2.Error as error:
         warning = f"the replication slot of {contract.system} could not be read ({first_line(error)}): changes are found by the horizon"
@@ -117,6 +123,18 @@ def _peek(
         is_continuous=is_continuous,
         acknowledged=max(acknowledged, prefix or acknowledged, key=lsn_number),
     )
+
+
+def _peek_alone(cursor: Cursor, contract: SystemContract, upto: str) -> slot.Changes:
+    """Peek at a slot, once nobody else does: a look for news (`news`) takes a moment."""
+    deadline = time.monotonic() + _OTHERS_PEEK_SECONDS
+    while True:
+        try:
+            return slot.peek(cursor, contract, upto, _MOST_KEYS)
+        except errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _surely_visible(source: SourceSnapshot, before: Watermark) -> str | None:
@@ -178,6 +196,19 @@ def candidates(table: BoundTable, source: SourceSnapshot, state: TableState | No
     if not described.has_transactions:
         return EVERYTHING
     return written_since(described, state.position, state.leaves)
+
+
+def has_new_shape(table: BoundTable, described: SourceTable, state: TableState | None, kept: Mapping[str, str]) -> bool:
+    """Whether a raw table has other columns or types than it should have, or holds values that were stored otherwise.
+
+    Args:
+        table: The table.
+        described: What it looks like at the source.
+        state: What raw is known to hold; None if nothing is known.
+        kept: Types of raw's columns, as `raw_tables.types` has them.
+    """
+    wanted = {column: described.columns[column].raw_type for column in table.columns}
+    return state is None or state.shape != described.shape or kept != wanted
 
 
 def can_go_on(source: SourceSnapshot, table: str, state: TableState) -> bool:

@@ -19,7 +19,7 @@ from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply, own_failures, raw_tables, slot, warehouse, watermark
 from dagster_project.ingestion.candidates import NOTHING
-from dagster_project.ingestion.capture import Stream, can_go_on, candidates, published_from, read_stream
+from dagster_project.ingestion.capture import Stream, can_go_on, candidates, has_new_shape, published_from, read_stream
 from dagster_project.ingestion.errors import NoTableSynced, StatementFailed, SyncError, from_driver
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.held_types import with_held_types
@@ -224,7 +224,7 @@ class _Sync:
         self.source.tables = with_held_types(cursor, self.source.tables)
         existing = raw_tables.existing(cursor, contract.raw_schema)
         loading = raw_tables.existing(cursor, contract.loading_schema)
-        self.before = _of_tables(watermark.read_watermark(cursor, contract.system), existing, loading)
+        self.before = watermark.read_watermark(cursor, contract.system).of_tables(existing, loading)
         kept = raw_tables.types(cursor, contract.raw_schema)
         cursor.execute("savepoint alone")
         for table in self._not_failed():
@@ -269,9 +269,7 @@ class _Sync:
         return causes[0] if len(causes) == 1 else NoTableSynced(causes)
 
     def _has_new_shape(self, table: BoundTable, kept: Mapping[str, str]) -> bool:
-        state, described = self.before.tables.get(table.name), self.source.tables[table.name]
-        wanted = {column: described.columns[column].raw_type for column in table.columns}
-        return state is None or state.shape != described.shape or kept != wanted
+        return has_new_shape(table, self.source.tables[table.name], self.before.tables.get(table.name), kept)
 
     def _is_loaded(self, table: str) -> bool:
         """Whether an earlier attempt loaded the table, and what it loaded can be brought up to date."""
@@ -377,13 +375,6 @@ class _Sync:
         except psycopg2.Error as error:
             return (f"the replication slot of {self.contract.system} was not advanced ({first_line(error)}); the next sync will",)
         return ()
-
-
-def _of_tables(before: Watermark, existing: set[str], loading: set[str]) -> Watermark:
-    """What is known of tables that are there: one that somebody dropped is loaded again."""
-    return replace(
-        before, tables={table: state for table, state in before.tables.items() if table in (loading if state.is_loading else existing)}
-    )
 
 
 @contextmanager

@@ -5,8 +5,8 @@ Belongs here: reading and writing `ops.sync_state`, `ops.table_state`, `ops.stan
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from psycopg2 import errors
@@ -74,6 +74,16 @@ class Watermark:
     batch_id: int | None
     acknowledged: str | None
     tables: Mapping[str, TableState]
+
+    def of_tables(self, existing: Collection[str], loading: Collection[str]) -> "Watermark":
+        """What is known of tables that are there: one that somebody dropped is loaded again.
+
+        Args:
+            existing: Raw tables that there are.
+            loading: Those that are there until the first sync of their system is whole.
+        """
+        there = {table: state for table, state in self.tables.items() if table in (loading if state.is_loading else existing)}
+        return replace(self, tables=there)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""Looking whether a source has anything that raw does not hold, without reading it.
+
+Belongs here: one look at a system, which writes nothing and misses nothing. Does not belong here: bringing it to raw (`sync`), when to look
+and what to do then (`commands.watching`). It asks the questions of a sync (`capture`), so what a sync would find a look sees too.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
+from dagster_project.ingestion import raw_tables, warehouse, watermark
+from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates
+from dagster_project.ingestion.capture import Stream, candidates, has_new_shape, read_stream
+from dagster_project.ingestion.errors import StatementFailed, from_driver
+from dagster_project.ingestion.held_types import with_held_types
+from dagster_project.ingestion.source import SourceSnapshot, open_snapshot
+from dagster_project.ingestion.watermark import TableState
+from dagster_project.postgres.cursors import one_row
+
+# More candidates than that are not told apart from others as many.
+_MOST_TOLD_APART = 10_000
+
+_IS_SYNCING = """
+select exists (
+    select from pg_catalog.pg_locks
+    where relation = to_regclass(%s) and database = (select oid from pg_catalog.pg_database where datname = current_database())
+)
+"""
+
+_VERSIONS = """
+select count(*), md5(string_agg(version, ' ' order by version))
+from (
+    select format('%s %s %s', source.tableoid, source.ctid, source.xmin) as version
+    from {source} as source
+    where {condition}
+    limit {most}
+) as versions
+"""
+
+_CONTENT = "select count(*), sum(hashtextextended(row({columns})::text, 0)) from {source} as source"
+_ROWS = "select count(*) from {source} as source"
+
+
+def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mapping[str, str] | None:
+    """The tables of a system in which something may differ from raw.
+
+    Args:
+        contract: The system.
+        source_url: libpq URL of the source.
+        warehouse_url: libpq URL of the warehouse; its user must be a member of runmart_ingest.
+
+    Returns:
+        By table, a text that stays the same as long as the rows that may differ stay the same. Those of a transaction that was under way at
+        the last sync, and of others since it began, are found again until it has ended, though raw holds them by then: who knows that a
+        sync has come after a look need not mind the same text again. None if a sync is under way.
+
+    Raises:
+        SyncError: One of the databases cannot be asked.
+    """
+    with _told("the warehouse"), warehouse.connect(contract.system, warehouse_url, Connection) as connection, connection.cursor() as cursor:
+        cursor.execute(_IS_SYNCING, (f"locks.sync_{contract.system}",))
+        if one_row(cursor)[0]:
+            return None
+        with _told(f"the source {contract.system}"), open_snapshot(contract, source_url, {}) as source:
+            return _differing(contract, source_url, source, cursor)
+
+
+def _differing(contract: SystemContract, source_url: str, source: SourceSnapshot, cursor: Cursor) -> dict[str, str]:
+    existing = raw_tables.existing(cursor, contract.raw_schema)
+    before = watermark.read_watermark(cursor, contract.system).of_tables(existing, raw_tables.existing(cursor, contract.loading_schema))
+    kept = raw_tables.types(cursor, contract.raw_schema)
+    source.tables = with_held_types(cursor, source.tables)
+    found = {table: f"cannot be read: {failure}" for table, failure in source.failures.items()}
+    readable = contract.only(source.tables)
+    stream = read_stream(readable, source_url, source, before) if readable.tables else Stream()
+    for table in readable.bound_tables():
+        described, state = source.tables[table.name], before.tables.get(table.name)
+        is_whole = {*table.columns} <= {*described.columns}
+        if state is None or not is_whole or has_new_shape(table, described, state, kept.get(table.name, {})):
+            found[table.name] = f"of shape {described.shape}"
+        elif text := _text(table, source, state, candidates(table, source, state, stream)):
+            found[table.name] = text
+    return found
+
+
+def _text(table: BoundTable, source: SourceSnapshot, state: TableState, first: Candidates) -> str:
+    """What tells candidates from other ones; empty if there are none, and no row is gone."""
+    if first is NOTHING:
+        return ""
+    if first is COMPARISON:
+        return f"server started {source.position.started_at}"
+    with source.reading() as cursor:
+        if first is EVERYTHING:
+            return f"content {_asked(cursor, _CONTENT, table)}"
+        versions = [_asked(cursor, _VERSIONS, table, condition) for condition in first.reads]
+        rows = _asked(cursor, _ROWS, table)[0] if first.lacks_deleted else state.live_rows
+    if rows == state.live_rows and not first.keys and not any(number for number, _ in versions):
+        return ""
+    # Of too many, some are as good as others: then every look has its own text.
+    at = source.position.snapshot if any(number == _MOST_TOLD_APART for number, _ in versions) else ""
+    return f"rows {rows} of {state.live_rows}, keys {sorted(first.keys)}, versions {versions} {at}"
+
+
+def _asked(cursor: Cursor, query: str, table: BoundTable, condition: sql.Composable | None = None) -> tuple[object, ...]:
+    cursor.execute(
+        sql.SQL(query).format(
+            source=table.source,
+            columns=sql.SQL(", ").join(sql.Identifier("source", column) for column in table.columns),
+            condition=condition or sql.SQL("true"),
+            most=sql.Literal(_MOST_TOLD_APART),
+        )
+    )
+    return one_row(cursor)
+
+
+@contextmanager
+def _told(database: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise from_driver(error, database) from error
+    except StatementFailed as error:
+        raise from_driver(error.cause, database) from error.cause
