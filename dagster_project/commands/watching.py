@@ -22,7 +22,7 @@ from dagster_project.commands.setup import find_databases
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
-from dagster_project.ingestion.news import look
+from dagster_project.ingestion.news import Difference, look
 from dagster_project.places import PROJECT_ROOT
 from dagster_project.resources.databases import Databases
 from dagster_project.warm.project_state import project_state
@@ -34,8 +34,8 @@ _PAUSES_PER_LOOK = 4
 _FIRST_RETRY_SECONDS = 10.0
 _LAST_RETRY_SECONDS = 300.0
 
-# By system and table that may differ from raw, a text that tells one difference from another.
-News: TypeAlias = Mapping[tuple[str, str], str]
+# By system and table, what may differ from raw.
+News: TypeAlias = Mapping[tuple[str, str], Difference]
 
 _Answer = TypeVar("_Answer")
 
@@ -45,14 +45,14 @@ class Watch:
     """What is known from one look to the next.
 
     Attributes:
-        looks: By system, what gives the tables that may differ from raw, as `ingestion.news.look` does.
+        looks: By system, what looks at it as `ingestion.news.look` does.
         is_published: Whether the marts reflect what raw holds.
         run: Brings systems, or all of them if none is named, and the marts up to date; whether it succeeded.
         tell: Called with each line that a person should read.
         clock: Seconds.
     """
 
-    looks: Mapping[str, Callable[[], Mapping[str, str] | None]]
+    looks: Mapping[str, Callable[[], Mapping[str, Difference] | None]]
     is_published: Callable[[], bool]
     run: Callable[[Sequence[str]], bool]
     tell: Callable[[str], None]
@@ -65,13 +65,13 @@ class Watch:
 
     def look(self) -> News | None:
         """What may differ at all sources; None while a sync is under way, which will have seen it."""
-        found: dict[tuple[str, str], str] = {}
+        found: dict[tuple[str, str], Difference] = {}
         for system, look_at in self.looks.items():
-            nothing: Mapping[str, str] | None = {}
+            nothing: Mapping[str, Difference] | None = {}
             news = self._asked(system, look_at, nothing)
             if news is None:
                 return None
-            found |= {(system, table): text for table, text in news.items()}
+            found |= {(system, table): difference for table, difference in news.items()}
         return found
 
     def act(self, found: News) -> None:
@@ -80,6 +80,8 @@ class Watch:
         Args:
             found: What the last look has found.
         """
+        # What is not found any more would be new if it were found again.
+        self._known = {table: known for table, known in self._known.items() if table in found and found[table].is_brought_with(known)}
         reachable = [system for system in self.looks if system not in self._unreachable]
         if not reachable or not self._is_due(found):
             return
@@ -95,7 +97,7 @@ class Watch:
     def _is_due(self, found: News) -> bool:
         if self._failures:
             return self.clock() >= self._retry_at
-        if any(self._known.get(table) != text for table, text in found.items()):
+        if any(not difference.is_brought_with(self._known.get(table)) for table, difference in found.items()):
             return True
         # What others have left unpublished is theirs to publish, but for what was left before this watch began.
         if self._may_be_unpublished:
@@ -136,7 +138,7 @@ def watch(databases: Databases, seconds: float) -> None:
         time.sleep(pause)
 
 
-def _look(databases: Databases, contract: SystemContract) -> Mapping[str, str] | None:
+def _look(databases: Databases, contract: SystemContract) -> Mapping[str, Difference] | None:
     return look(contract, databases.url(contract.system), databases.warehouse().url)
 
 

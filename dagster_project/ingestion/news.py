@@ -4,8 +4,9 @@ Belongs here: one look at a system, which writes nothing and misses nothing. Doe
 and what to do then (`commands.watching`). It asks the questions of a sync (`capture`), so what a sync would find a look sees too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import sql
@@ -47,8 +48,28 @@ _CONTENT = "select count(*), sum(hashtextextended(row({columns})::text, 0)) from
 _ROWS = "select count(*) from {source} as source"
 
 
-def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mapping[str, str] | None:
-    """The tables of a system in which something may differ from raw.
+@dataclass(frozen=True)
+class Difference:
+    """What may differ in one table.
+
+    As long as a transaction stays open at the source, rows that others have written meanwhile are found again and again, though a sync has
+    brought them: nothing but their versions tells them from newer ones.
+
+    Attributes:
+        written: Names the versions of rows that may differ; empty if there are none.
+        otherwise: What else speaks for a sync, and does so no more after it; empty if nothing does.
+    """
+
+    written: str = ""
+    otherwise: str = ""
+
+    def is_brought_with(self, earlier: "Difference | None") -> bool:
+        """Whether a sync that came after an earlier look has brought this, too."""
+        return earlier is not None and self.written == earlier.written and not self.otherwise
+
+
+def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mapping[str, Difference] | None:
+    """What may differ from raw, by table.
 
     Args:
         contract: The system.
@@ -56,9 +77,7 @@ def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mappi
         warehouse_url: libpq URL of the warehouse; its user must be a member of runmart_ingest.
 
     Returns:
-        By table, a text that stays the same as long as the rows that may differ stay the same. Those of a transaction that was under way at
-        the last sync, and of others since it began, are found again until it has ended, though raw holds them by then: who knows that a
-        sync has come after a look need not mind the same text again. None if a sync is under way.
+        The tables in which something may differ; None if a sync is under way.
 
     Raises:
         SyncError: One of the databases cannot be asked.
@@ -71,40 +90,44 @@ def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mappi
             return _differing(contract, source_url, source, cursor)
 
 
-def _differing(contract: SystemContract, source_url: str, source: SourceSnapshot, cursor: Cursor) -> dict[str, str]:
+def _differing(contract: SystemContract, source_url: str, source: SourceSnapshot, cursor: Cursor) -> dict[str, Difference]:
     existing = raw_tables.existing(cursor, contract.raw_schema)
     before = watermark.read_watermark(cursor, contract.system).of_tables(existing, raw_tables.existing(cursor, contract.loading_schema))
     kept = raw_tables.types(cursor, contract.raw_schema)
     source.tables = with_held_types(cursor, source.tables)
-    found = {table: f"cannot be read: {failure}" for table, failure in source.failures.items()}
+    found = {table: Difference(otherwise=str(failure)) for table, failure in source.failures.items()}
     readable = contract.only(source.tables)
     stream = read_stream(readable, source_url, source, before) if readable.tables else Stream()
     for table in readable.bound_tables():
         described, state = source.tables[table.name], before.tables.get(table.name)
         is_whole = {*table.columns} <= {*described.columns}
         if state is None or not is_whole or has_new_shape(table, described, state, kept.get(table.name, {})):
-            found[table.name] = f"of shape {described.shape}"
-        elif text := _text(table, source, state, candidates(table, source, state, stream)):
-            found[table.name] = text
-    return found
+            found[table.name] = Difference(otherwise="shape")
+        else:
+            found[table.name] = _difference(table, source, state, candidates(table, source, state, stream))
+    return {table: difference for table, difference in found.items() if difference != Difference()}
 
 
-def _text(table: BoundTable, source: SourceSnapshot, state: TableState, first: Candidates) -> str:
-    """What tells candidates from other ones; empty if there are none, and no row is gone."""
+def _difference(table: BoundTable, source: SourceSnapshot, state: TableState, first: Candidates) -> Difference:
     if first is NOTHING:
-        return ""
+        return Difference()
     if first is COMPARISON:
-        return f"server started {source.position.started_at}"
+        return Difference(otherwise="comparison")
     with source.reading() as cursor:
         if first is EVERYTHING:
-            return f"content {_asked(cursor, _CONTENT, table)}"
+            return Difference(f"{_asked(cursor, _CONTENT, table)}")
         versions = [_asked(cursor, _VERSIONS, table, condition) for condition in first.reads]
         rows = _asked(cursor, _ROWS, table)[0] if first.lacks_deleted else state.live_rows
-    if rows == state.live_rows and not first.keys and not any(number for number, _ in versions):
-        return ""
-    # Of too many, some are as good as others: then every look has its own text.
-    at = source.position.snapshot if any(number == _MOST_TOLD_APART for number, _ in versions) else ""
-    return f"rows {rows} of {state.live_rows}, keys {sorted(first.keys)}, versions {versions} {at}"
+    if first.keys:
+        # A key without a row may have been deleted before or after a sync, which the number of rows tells.
+        return Difference(f"{state.live_rows} {sorted(first.keys)} {versions}", _too_many(versions))
+    is_any = any(number for number, _ in versions)
+    return Difference(f"{versions}" if is_any else "", "rows" if rows != state.live_rows else _too_many(versions))
+
+
+def _too_many(versions: Sequence[tuple[object, ...]]) -> str:
+    """Of too many candidates not all were looked at."""
+    return "many" if any(number == _MOST_TOLD_APART for number, _ in versions) else ""
 
 
 def _asked(cursor: Cursor, query: str, table: BoundTable, condition: sql.Composable | None = None) -> tuple[object, ...]:
