@@ -28,7 +28,14 @@ _LENGTH_BYTES = 8
 # What Python and libraries read of the environment as they start, and never again.
 _READ_AT_START = ("PYTHON", "LD_", "GRPC_", "DAGSTER_", "DBT_PACKAGE_HUB_URL", "TYPER_", "TERMINAL_WIDTH", "_TYPER_")
 # Of these, what is read whenever it is needed, of no use here, or taken over by a fork (`forked`). Runs and `runmart up` set it.
-_NOT_SETTLED = {"DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY", "DAGSTER_DBT_CLI", "PYTHONLEGACYWINDOWSSTDIO", "PYTHONUNBUFFERED"}
+_NOT_SETTLED = {
+    "DAGSTER_HOME",
+    "DAGSTER_DISABLE_TELEMETRY",
+    "DAGSTER_EVENT_BATCH_SIZE",
+    "DAGSTER_DBT_CLI",
+    "PYTHONLEGACYWINDOWSSTDIO",
+    "PYTHONUNBUFFERED",
+}
 
 
 class Kind(IntEnum):
