@@ -18,12 +18,12 @@ from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality import accounting, holding
-from dagster_project.quality.data_docs import write_page
+from dagster_project.quality.data_docs import write_index, write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
-from dagster_project.quality.validation import CheckResult, Project, Validation, validations
+from dagster_project.quality.validation import CheckResult, Project, validations
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
@@ -104,13 +104,17 @@ def _run(
 ) -> Iterator[dg.AssetCheckResult]:
     op_context = context.op_execution_context
     selected = {suite.name: suite for suite in _selected(suites, context.selected_asset_check_keys, warehouse.namespace)}
+    has_news = False
     try:
         for validation in validations(warehouse.url, [*selected.values()], checked_project(), everything=config.everything):
-            suite = selected[validation.suite]
+            suite, page = selected[validation.suite], {}
             if validation.is_news:
+                has_news = True
                 record(warehouse.url, suite, validation, op_context.run_id)
-            page = _page(suite, validation, op_context.run_id, warehouse)
+                page = {"data_docs": dg.MetadataValue.path(write_page(warehouse.data_docs, suite, validation, op_context.run_id))}
             yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
+        if has_news:
+            write_index(warehouse.data_docs)
         yield from _set_aside(context, suites, warehouse)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
@@ -155,13 +159,6 @@ def _selected(suites: Sequence[Suite], checks: Collection[dg.AssetCheckKey], nam
         kept = suite.only({key.name for key in checks if key.asset_key == asset_of(suite, namespace)})
         if kept.expectations:
             yield kept
-
-
-def _page(suite: Suite, validation: Validation, run_id: str, warehouse: Warehouse) -> Mapping[str, Any]:
-    """Where a person reads what was checked; nothing where all is as it was."""
-    if not validation.is_news:
-        return {}
-    return {"data_docs": dg.MetadataValue.path(write_page(warehouse.data_docs, suite, validation, run_id))}
 
 
 def _result(asset: dg.AssetKey, result: CheckResult, page: Mapping[str, Any]) -> dg.AssetCheckResult:

@@ -45,7 +45,7 @@ class Page:
 
 
 def write_page(folder: Path, suite: Suite, validation: Validation, run_id: str) -> Path:
-    """Write the page of a validation, drop the oldest of the same table, and renew the index.
+    """Write the page of a validation, and drop the oldest of the same table.
 
     Args:
         folder: Root of the Data Docs; made if it is missing.
@@ -64,11 +64,19 @@ def write_page(folder: Path, suite: Suite, validation: Validation, run_id: str) 
     _replace(path, _template("validation").render(suite=suite, validation=validation, results=results, page=_page(path), run_id=run_id))
     for old in _pages(path.parent)[KEPT_VALIDATIONS:]:
         old.path.unlink(missing_ok=True)
+    return path
+
+
+def write_index(folder: Path) -> None:
+    """Write the page that leads to all others.
+
+    Args:
+        folder: Root of the Data Docs.
+    """
     tables = {table.relative_to(folder).as_posix(): _pages(table) for table in sorted(folder.glob("*/*/"))}
     _replace(
         folder / "index.html", _template("index").render(folder=folder, tables={name: pages for name, pages in tables.items() if pages})
     )
-    return path
 
 
 def _failed(validation: Validation, severity: Severity) -> int:

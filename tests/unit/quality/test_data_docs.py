@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.quality.data_docs import KEPT_VALIDATIONS, write_page
+from dagster_project.quality.data_docs import KEPT_VALIDATIONS, write_index, write_page
 from dagster_project.quality.suites import Severity, load_suites
 from dagster_project.quality.validation import CheckResult, Validation
 
@@ -29,7 +29,9 @@ UNEVALUATED = replace(PASSED, check_name="metrics__c", is_success=False, failing
 
 
 def _write(folder: Path, *results: CheckResult, minutes: int = 0) -> Path:
-    return write_page(folder, SUITE, Validation(SUITE.name, STARTED + timedelta(minutes=minutes), 0.25, results), "run-1")
+    page = write_page(folder, SUITE, Validation(SUITE.name, STARTED + timedelta(minutes=minutes), 0.25, results), "run-1")
+    write_index(folder)
+    return page
 
 
 def test_page_shows_failing_rows_counts_and_query(tmp_path: Path) -> None:
