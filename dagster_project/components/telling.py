@@ -1,11 +1,12 @@
 """What a run tells Dagster of assets and checks: what is not as Dagster knows it.
 
-Belongs here: the rule, for all steps. An asset that has not changed is left alone, and a check that passes again on what it has passed on
-is not told again. What a run stores and shows so costs what changed, not what exists. Does not belong here: what has changed, which each
+Belongs here: the rule, for all steps. An asset that has not changed is left alone, and a check that passes again on what it has passed on,
+with the same numbers, is not told again. What a run stores and shows so costs what changed, not what exists. Does not belong here: what has changed, which each
 step finds out for itself.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -39,9 +40,19 @@ def news(context: dg.AssetCheckExecutionContext, results: Iterable[dg.AssetCheck
         asset, name = _named(result)
         last = standing.get(asset)
         verdict = latest.get(dg.AssetCheckKey(asset, name))
-        is_known = verdict is not None and not has_failed(verdict) and target_of(verdict) == (last.storage_id if last else None)
-        if asset not in with_assets or not result.passed or not is_known:
+        is_known = verdict is not None and _is_known(result, verdict) and target_of(verdict) == (last.storage_id if last else None)
+        if asset not in with_assets or not is_known:
             yield result
+
+
+def _is_known(result: dg.AssetCheckResult, verdict: CheckRecord) -> bool:
+    """Whether a result is good, as its last one was, and has the same numbers, which the UI draws."""
+    told = verdict.event.asset_check_evaluation if verdict.event else None
+    return result.passed and not has_failed(verdict) and told is not None and _numbers(result.metadata) == _numbers(told.metadata)
+
+
+def _numbers(metadata: Mapping[str, Any]) -> dict[str, int | None]:
+    return {name: value.value for name, value in metadata.items() if isinstance(value, dg.IntMetadataValue)}
 
 
 def _named(result: dg.AssetCheckResult) -> tuple[dg.AssetKey, str]:

@@ -181,7 +181,8 @@ def checked_project() -> Project:
 def _metadata(result: CheckResult) -> Mapping[str, Any]:
     metadata = {
         "failing_rows": result.failing_rows,
-        "batch_id": result.batch_id,
+        # A number would be drawn as a plot.
+        "batch": None if result.batch_id is None else str(result.batch_id),
         "evaluated_rows": result.evaluated_rows,
         "error": result.error,
         "failing_sample": _table(result.failing_sample) if result.failing_sample else None,
