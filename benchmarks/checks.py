@@ -1,4 +1,4 @@
-"""`make bench-checks SIZE=10000000`: what checks cost beside Great Expectations, after changes and when nothing has changed.
+"""`make bench-checks SIZE=10000000`: what checks cost beside Great Expectations, and how long a change is on its way with all of them.
 
 Belongs here: the command, and who takes turns. Does not belong here: the rows (`tracking_history`). Its last line is one JSON object with
 every figure.
@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import machine, tracking_history
+from benchmarks import commit_to_mart, machine, tracking_history
+from benchmarks.commit_to_mart import Seconds
 from benchmarks.grid import Grid
 from benchmarks.servers import ServerPair, server_pair
 from benchmarks.stopwatch import PeakMemory, measure
@@ -40,6 +41,9 @@ _BUDGETS = (
     ("growth_when_history_x10", "the same number of changes in a history ten times larger", "at most 1.5"),
     ("sync_nothing_changed_seconds", "a sync in which nothing has changed, with its checks, seconds", "at most 1"),
     ("peak_memory_mb", "peak memory of the process, MB", "at most 400"),
+    ("commit_to_mart_seconds", "one changed metric, from its commit to the mart, `sync --refresh` beside `up`, seconds", "at most 3"),
+    ("commit_to_mart_cold_seconds", "the same without `up`, seconds", "at most 6"),
+    ("commit_to_mart_watched_seconds", "the same with `up --watch`, seconds", "at most 10"),
 )
 
 _PAGE = """# What checks cost
@@ -49,6 +53,13 @@ Expectations as it is, which reads all rows each time, and compiled ([ADR 16](..
 Measured on {machine}.
 
 {histories}
+
+## From the commit of one changed metric to the published mart
+
+All checks included; the median of three, on servers without anything else to do
+([ADR 17](../adr/0017-warm-process.md)).
+
+{ways}
 
 ## Against the budgets
 
@@ -131,22 +142,25 @@ def main(
     with server_pair() as servers:
         facts = machine.facts(servers.source.version)
         small, large = (_measure(servers, metrics, tell) for metrics in (size // 10, size))
-    found = figures(facts, small, large)
-    grids = _histories((small, large)), _budgets(found)
+        ways = commit_to_mart.measure(servers, size, tell)
+    found = figures(facts, small, large, ways)
+    grids = _histories((small, large)), _ways(ways), _budgets(found)
     for grid in grids:
         Console().print(grid.for_terminal())
     where = ", ".join(f"{name} {value}" for name, value in facts.items())
-    histories, budgets = (grid.as_markdown() for grid in grids)
-    (output / "checks.md").write_text(_PAGE.format(size=size, machine=where, histories=histories, budgets=budgets), encoding="utf-8")
+    histories, ways_there, budgets = (grid.as_markdown() for grid in grids)
+    page = _PAGE.format(size=size, machine=where, histories=histories, ways=ways_there, budgets=budgets)
+    (output / "checks.md").write_text(page, encoding="utf-8")
     (output / "checks.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found))
 
 
-def figures(facts: Mapping[str, object], small: Checks, large: Checks) -> dict[str, Any]:
+def figures(facts: Mapping[str, object], small: Checks, large: Checks, ways: Seconds) -> dict[str, Any]:
     """All measured times, and the ratios that budgets are stated in."""
     return {
         "machine": facts,
         "histories": [asdict(small), asdict(large)],
+        "commit_to_mart": asdict(ways),
         "native_seconds": round(large.native, 2),
         "compiled_seconds": round(large.compiled, 2),
         "speedup_native": round(large.native / large.compiled, 1),
@@ -154,6 +168,9 @@ def figures(facts: Mapping[str, object], small: Checks, large: Checks) -> dict[s
         "growth_when_history_x10": round(large.few / small.few, 2),
         "sync_nothing_changed_seconds": round(large.nothing, 2),
         "peak_memory_mb": round(large.peak_bytes / 2**20),
+        "commit_to_mart_seconds": round(ways.warm, 2),
+        "commit_to_mart_cold_seconds": round(ways.cold, 2),
+        "commit_to_mart_watched_seconds": round(ways.watched, 2),
     }
 
 
@@ -165,6 +182,16 @@ def _histories(measured: Sequence[Checks]) -> Grid:
         for each in measured
     ]  # fmt: skip
     return Grid("Checks of the raw tables", header, rows)
+
+
+def _ways(ways: Seconds) -> Grid:
+    rows = [
+        ("`sync`, then `refresh`", f"{ways.cold_commands:.2f}"),
+        ("`sync --refresh`", f"{ways.cold:.2f}"),
+        ("`sync --refresh` beside `up`", f"{ways.warm:.2f}"),
+        ("`up --watch`, nothing typed", f"{ways.watched:.2f}"),
+    ]
+    return Grid("From commit to mart", ("way", "seconds"), rows)
 
 
 def _budgets(found: Mapping[str, Any]) -> Grid:

@@ -3,11 +3,14 @@
 Belongs here: the environment, as a user with databases of his own would set it. Does not belong here: what is expected of it.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from dagster import DagsterInstance
 
@@ -19,6 +22,7 @@ from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.instance import open_instance
 from dagster_project.settings import Settings
 from tests.databases import run
+from tests.e2e.shell import User
 
 SYSTEM = "forecast_tracking"
 
@@ -75,3 +79,25 @@ def platform(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -
             platform = Platform(databases, instance)
             platform.first = platform.run("sync_and_refresh")
             yield platform
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """A user with a fresh home and a backtest of two series, two cutoffs and two models."""
+    folder = tmp_path_factory.mktemp("user")
+    rows = [
+        {"unique_id": series, "ds": cutoff + pd.DateOffset(months=step), "cutoff": cutoff, "y": 10.0 * number + step}
+        for number, series in enumerate(("north", "south"), start=1)
+        for cutoff in pd.to_datetime(["2024-01-01", "2024-04-01"])
+        for step in (1, 2, 3)
+    ]
+    frame = pd.DataFrame(rows)
+    frame["Guess"] = frame["y"] + np.arange(len(frame)) % 3
+    frame["SeasonalNaive"] = frame["y"] - 4.0
+    frame["Guess-hi-90"] = frame["Guess"] + 5.0
+    frame["Guess-lo-90"] = frame["Guess"] - 5.0
+    frame.to_csv(folder / "backtest.csv", index=False)
+    user = User(folder / "home", folder / "backtest.csv", frame)
+    yield user
+    user.types("runmart down")
+    shutil.rmtree(user.home, ignore_errors=True)
