@@ -1,8 +1,8 @@
 """What a run tells Dagster of assets and checks: what is not as Dagster knows it.
 
 Belongs here: the rule, for all steps. An asset that has not changed is left alone, and a check that passes again on what it has passed on,
-with the same numbers, is not told again. What a run stores and shows so costs what changed, not what exists. Does not belong here: what has changed, which each
-step finds out for itself.
+with the same numbers, is not told again. What a run stores and shows so costs what changed, not what exists. Does not belong here: what has
+changed, which each step finds out for itself.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
