@@ -1,0 +1,80 @@
+"""Clean data that is unusual raises no alarm, in raw tables nor in marts: nothing, one row, no optional value, values beyond all measure."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dagster_project.ingestion.sync import sync
+from dagster_project.postgres.schemas import PUBLISHED
+from dagster_project.quality.suites import load_suites
+from dagster_project.quality.validation import Project, validate
+from tests.databases import run
+from tests.integration.marts.conftest import SYSTEM, House
+from tests.integration.marts.oracle import refresh
+
+CLEAN = (Path(__file__).parents[1] / "quality" / "clean_source.sql").read_text(encoding="utf-8")
+
+# Tables that are no parts of others, and columns of a kind.
+_COLUMNS = """
+select attrelid::regclass::text, quote_ident(attname)
+from pg_attribute
+inner join pg_class on pg_class.oid = attrelid and relkind in ('r', 'p') and not relispartition
+where relnamespace <> 'pg_catalog'::regnamespace and relnamespace <> 'information_schema'::regnamespace
+    and attnum > 0 and not attisdropped and attgenerated = '' and {which}
+order by 1, attnum
+"""
+
+_SUITES = load_suites()
+
+
+def set_everywhere(source: str, which: str, value: str) -> None:
+    """Set columns to a value in all rows that have one, as far as the source accepts that."""
+    for table, column in run(source, _COLUMNS.format(which=which)):
+        run(
+            source,
+            f"do $$ begin update {table} set {column} = {value} where {column} is not null; exception when check_violation or unique_violation then null; end $$",
+        )
+
+
+def empty(_source: str) -> None:
+    """No table has a row."""
+
+
+def one_row(source: str) -> None:
+    """Each table has one row."""
+    run(source, CLEAN)
+    keys = "attrelid in (select indrelid from pg_index where indisprimary and indkey[0] = attnum)"
+    for table, key in run(source, _COLUMNS.format(which=keys)):
+        run(source, f"set session_replication_role = replica; delete from {table} where {key} > (select min({key}) from {table})")
+
+
+def no_optional_value(source: str) -> None:
+    """Whatever may be null is; so no run has ended."""
+    run(source, CLEAN)
+    run(source, "update runs set status = 'running'")
+    set_everywhere(source, "not attnotnull", "null")
+
+
+def beyond_all_measure(source: str) -> None:
+    """Values, which have no limit by themselves, are 1e250; so are metrics of a name that says of no range."""
+    run(source, CLEAN)
+    run(source, "update metrics set metric_name = 'loss' || metric_id")
+    set_everywhere(source, "atttypid = 'double precision'::regtype and attname ~ '(_value|_bound)$'", "1e250")
+
+
+@pytest.mark.parametrize("fill", [empty, one_row, no_optional_value, beyond_all_measure])
+def test_clean_data_that_is_unusual_fails_no_check(house: House, new_database: Callable[[str], str], fill: Callable[[str], None]) -> None:
+    source, warehouse = new_database(SYSTEM), new_database("warehouse")
+    fill(source)
+    sync(house.contracts[SYSTEM], source, warehouse)
+    house.fill({})
+    refresh(house, "--full-refresh", publish=False)
+    project = Project(house.contracts, house.plan)
+    failing = {
+        f"{suite.name} {result.check_name}": (result.failing_rows, result.error, result.failing_sample[:2])
+        for suite in _SUITES.values()
+        for result in validate(house.warehouse_url if suite.system == PUBLISHED else warehouse, suite, project, everything=True).results
+        if not result.is_success
+    }
+    assert failing == {}
