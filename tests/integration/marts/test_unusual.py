@@ -1,4 +1,4 @@
-"""Clean data that is unusual raises no alarm, in raw tables nor in marts: nothing, one row, no optional value, values beyond all measure."""
+"""Clean data that is unusual raises no alarm, in raw tables nor in marts: no row, one row, no optional value, huge values."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,10 +31,8 @@ _SUITES = load_suites()
 def set_everywhere(source: str, which: str, value: str) -> None:
     """Set columns to a value in all rows that have one, as far as the source accepts that."""
     for table, column in run(source, _COLUMNS.format(which=which)):
-        run(
-            source,
-            f"do $$ begin update {table} set {column} = {value} where {column} is not null; exception when check_violation or unique_violation then null; end $$",
-        )
+        change = f"update {table} set {column} = {value} where {column} is not null"
+        run(source, f"do $$ begin {change}; exception when check_violation or unique_violation then null; end $$")
 
 
 def empty(_source: str) -> None:
@@ -56,14 +54,14 @@ def no_optional_value(source: str) -> None:
     set_everywhere(source, "not attnotnull", "null")
 
 
-def beyond_all_measure(source: str) -> None:
+def huge(source: str) -> None:
     """Values, which have no limit by themselves, are 1e250; so are metrics of a name that says of no range."""
     run(source, CLEAN)
     run(source, "update metrics set metric_name = 'loss' || metric_id")
     set_everywhere(source, "atttypid = 'double precision'::regtype and attname ~ '(_value|_bound)$'", "1e250")
 
 
-@pytest.mark.parametrize("fill", [empty, one_row, no_optional_value, beyond_all_measure])
+@pytest.mark.parametrize("fill", [empty, one_row, no_optional_value, huge])
 def test_clean_data_that_is_unusual_fails_no_check(house: House, new_database: Callable[[str], str], fill: Callable[[str], None]) -> None:
     source, warehouse = new_database(SYSTEM), new_database("warehouse")
     fill(source)
