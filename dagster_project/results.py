@@ -229,8 +229,11 @@ def _text(value: str | None) -> str:
 
 def show_verdict(report: "RunReport") -> None:
     """What a run came to, in a line, and the checks that failed."""
-    failed = len(report.failed_checks)
-    out.print(f"{report.job}: {len(report.assets)} assets, {report.passed_checks} checks passed, {failed} failed, {report.seconds} s")
+    changed = sum("unchanged_since_refresh" not in said for said in report.assets.values())
+    assets, passed = words.counted(changed, "asset"), words.counted(report.passed_checks, "check")
+    is_news = changed or report.passed_checks or report.failed_checks
+    told = f"{assets}, {passed} passed, {len(report.failed_checks)} failed" if is_news else "nothing has changed"
+    out.print(f"{report.job}: {told}, {report.seconds} s")
     for one in report.failed_checks:
         rows = one.metadata.get("failing_rows")
         detail = f", failing rows: {rows.value}" if rows else f": {one.description}" if one.description else ""

@@ -62,7 +62,7 @@ class SyncLines:
             return
         if table.seconds > _SLOW_SECONDS or any(_figures(table)[1:]):
             self.say(
-                f"{table.table}: {table.rows_read:,} rows read ({table.found_by}, {words.size(table.bytes_read)}), "
+                f"{table.table}: {words.counted(table.rows_read, 'row')} read ({table.found_by}, {words.size(table.bytes_read)}), "
                 f"{table.rows_inserted:,} inserted, {table.rows_updated:,} updated, {table.rows_deleted:,} deleted in {table.seconds:.1f} s"
             )
 
