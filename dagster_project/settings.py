@@ -76,6 +76,7 @@ class Settings:
         instance_url: PostgreSQL URL of the Dagster instance, or None for the embedded server.
         alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
         history_days: Days for which versions of mart rows that have ended are kept; None for ever.
+        kept_runs: How many runs Dagster remembers, the newest; and those that say how something stands.
         analysts: What analysts may use of the warehouse's server.
     """
 
@@ -85,6 +86,7 @@ class Settings:
     source_urls: Mapping[str, str] = field(default_factory=dict)
     alert_urls: tuple[str, ...] = ()
     history_days: int | None = None
+    kept_runs: int = 500
     analysts: AnalystLimits = AnalystLimits()
 
     @classmethod
@@ -113,6 +115,7 @@ class Settings:
             source_urls=source_urls,
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
             history_days=_optional_number("RUNMART_HISTORY_DAYS", "days", environment),
+            kept_runs=_optional_number("RUNMART_KEPT_RUNS", "runs", environment) or cls.kept_runs,
             analysts=_analyst_limits(environment),
         )
 

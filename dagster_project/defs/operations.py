@@ -7,8 +7,10 @@ import dagster as dg
 
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.run_history import RunHistory
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace
+from dagster_project.words import counted
 
 _VALIDATION_DAYS = 90
 
@@ -33,9 +35,15 @@ def retention(namespace: Namespace) -> dg.JobDefinition:
             results = cursor.rowcount
         context.log.info(f"removed {results} results of checks older than {_VALIDATION_DAYS} days")
 
-    @dg.job(name=namespace.label("retention"), description="Remove what only grows: old results of checks.")
+    @dg.op(name=namespace.label("forget_runs"))
+    def forget_runs(context: dg.OpExecutionContext, run_history: dg.ResourceParam[RunHistory]) -> None:
+        """Remove old runs, their events and the logs of their steps."""
+        context.log.info(f"removed {counted(run_history.forget(context.instance), 'run')}, with their events and logs")
+
+    @dg.job(name=namespace.label("retention"), description="Remove what only grows: old results of checks, old runs and their events.")
     def job() -> None:
         remove_expired()
+        forget_runs()
 
     return job
 

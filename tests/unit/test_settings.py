@@ -17,7 +17,14 @@ def test_nothing_set_is_the_embedded_default() -> None:
 
 def test_empty_variables_count_as_unset() -> None:
     names = (
-        *("RUNMART_HOME", "RUNMART_WAREHOUSE_URL", "RUNMART_DAGSTER_URL", "RUNMART_ALERT_URLS", "RUNMART_HISTORY_DAYS"),
+        *(
+            "RUNMART_HOME",
+            "RUNMART_WAREHOUSE_URL",
+            "RUNMART_DAGSTER_URL",
+            "RUNMART_ALERT_URLS",
+            "RUNMART_HISTORY_DAYS",
+            "RUNMART_KEPT_RUNS",
+        ),
         *("RUNMART_ANALYST_CONNECTIONS", "RUNMART_ANALYST_IDLE_SECONDS"),
         "RUNMART_SOURCE_FORECAST_TRACKING_URL",
     )
@@ -32,6 +39,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "RUNMART_SOURCE_FORECAST_TRACKING_URL": "postgresql:///tracking?host=%2Ftmp",
         "RUNMART_ALERT_URLS": " slack://a/b/c , ,mailto://x:y@z.org",
         "RUNMART_HISTORY_DAYS": "400",
+        "RUNMART_KEPT_RUNS": "100",
         "RUNMART_ANALYST_CONNECTIONS": "50",
         "RUNMART_ANALYST_STATEMENT_SECONDS": "60",
         "RUNMART_ANALYST_IDLE_SECONDS": "10",
@@ -45,12 +53,13 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         source_urls={"forecast_tracking": "postgresql:///tracking?host=%2Ftmp"},
         alert_urls=("slack://a/b/c", "mailto://x:y@z.org"),
         history_days=400,
+        kept_runs=100,
         analysts=AnalystLimits(connections=50, statement_seconds=60, idle_seconds=10, temp_megabytes=2_000_000),
     )
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "a month", "2000001"])
-@pytest.mark.parametrize(("name", "unit"), [("HISTORY_DAYS", "days"), ("ANALYST_CONNECTIONS", "connections")])
+@pytest.mark.parametrize(("name", "unit"), [("HISTORY_DAYS", "days"), ("KEPT_RUNS", "runs"), ("ANALYST_CONNECTIONS", "connections")])
 def test_wrong_number_names_the_variable(name: str, unit: str, number: str) -> None:
     with pytest.raises(ConfigurationError, match=f"RUNMART_{name} must be a number of {unit}, from 1 to 2000000, or unset, not '{number}'"):
         Settings.from_environment({f"RUNMART_{name}": number})
