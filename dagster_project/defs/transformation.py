@@ -236,9 +236,10 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
     if left_out:
         build += ["--exclude", *selectors]
     outputs = _Outputs(context)
-    unknown = building - last_materializations(context.instance, building).keys()
-    if building and (config.full or unknown or _is_anything_new(warehouse, left_out)):
-        yield from outputs.once(_build(context, warehouse, build, left_out, full=config.full, is_everything=bool(unknown)))
+    # Of what Dagster has never heard, nothing says that it has passed its checks.
+    is_full = config.full or not building <= last_materializations(context.instance, building).keys()
+    if building and (is_full or _is_anything_new(warehouse, left_out)):
+        yield from outputs.once(_build(context, warehouse, build, left_out, full=is_full))
     yield from outputs.left_alone()
 
 
@@ -248,20 +249,14 @@ def _is_anything_new(warehouse: Warehouse, left_out: Collection[dg.AssetKey]) ->
 
 
 def _build(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    build: Sequence[str],
-    left_out: Collection[dg.AssetKey],
-    *,
-    full: bool,
-    is_everything: bool,
+    context: dg.AssetExecutionContext, warehouse: Warehouse, build: Sequence[str], left_out: Collection[dg.AssetKey], *, full: bool
 ) -> Iterator[Any]:
-    """Let dbt build and test what an engine has found to be touched, or everything, of which Dagster then knows."""
-    selected = {*_names(context.selected_asset_keys)}
+    """Let dbt build and test what an engine has found to be touched."""
+    selected = _names(context.selected_asset_keys)
     for _ in range(_MAX_BUILDS):
         with _engine(warehouse) as engine:
-            begun = engine.begin(full=full, marts=_names(context.selected_asset_keys), left_out=_names(left_out))
-        models = selected if is_everything else selected.intersection(begun.models)
+            begun = engine.begin(full=full, marts=selected, left_out=_names(left_out))
+        models = {*selected} & {*begun.models}
         built: Mapping[str, str] = {}
         if models:
             variables = {_REFRESH: begun.started_at.isoformat(), _ONLY: " ".join(sorted(models))}
