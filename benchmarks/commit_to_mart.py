@@ -66,9 +66,11 @@ class _Home:
         """Run a command to its end.
 
         Raises:
-            subprocess.CalledProcessError: It failed; what it said stands on standard error.
+            RuntimeError: It failed; the message is what it said.
         """
-        subprocess.run([_RUNMART, *words], cwd=PROJECT_ROOT, env=self.environment, stdout=subprocess.DEVNULL, check=True)
+        done = subprocess.run([_RUNMART, *words], cwd=PROJECT_ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"runmart {' '.join(words)} failed: {done.stderr}")
 
     @contextmanager
     def up(self, *words: str) -> Iterator[None]:

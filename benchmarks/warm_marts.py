@@ -16,7 +16,7 @@ from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
-from dagster_project.resources.dbt import dbt_environment
+from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.settings import DBT_PROJECT
 
 

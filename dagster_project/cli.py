@@ -116,7 +116,7 @@ def demo(as_json: AsJson = False) -> None:
 def up(
     seconds: Annotated[
         float | None,
-        typer.Argument(help=f"With --watch: between two looks, {WATCH_SECONDS:g} if not said.", show_default=False, min=0.1, max=3600),
+        typer.Argument(help=f"What --watch waits between two looks; {WATCH_SECONDS:g} if not said.", show_default=False, min=0.1, max=3600),
     ] = None,
     *,
     port: Annotated[int, typer.Option(help="Port of the UI on the loopback address.", min=1, max=65535)] = 3000,

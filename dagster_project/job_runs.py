@@ -4,9 +4,12 @@ Belongs here: what all commands that run a job have in common. Does not belong h
 (`commands.runs`), and how results look (`results`).
 """
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dagster_project.commands import setup
+from dagster_project.commands.ahead import dbt_ahead
+from dagster_project.commands.syncing import SYNC_AND_REFRESH
 from dagster_project.resources.databases import Databases
 from dagster_project.results import as_dict, show_findings, show_verdict
 from dagster_project.terminal import err, print_error, print_json
@@ -15,17 +18,15 @@ if TYPE_CHECKING:
     from dagster_project.commands.runs import RunReport
 
 
+_WITH_DBT = {SYNC_AND_REFRESH, "refresh"}
+
+
 def run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None = None) -> "RunReport":
     """Run a job with its progress on stderr; a run that failed ends the command with its causes."""
-    from dagster_project.commands.progress import Progress  # noqa: PLC0415
-    from dagster_project.commands.runs import run_job  # noqa: PLC0415
-    from dagster_project.resources.instance import open_instance  # noqa: PLC0415
-
     check_setup(databases)
     say(f"running {job}", as_json)
-    progress = Progress(lambda line: say(line, as_json))
-    with open_instance(databases) as instance:
-        report = run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
+    with dbt_ahead(databases) if job in _WITH_DBT else nullcontext():
+        report = _run(job, databases, as_json, config)
     if not report.is_success:
         if as_json:
             print_json(as_dict(report))
@@ -39,6 +40,16 @@ def run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | 
         )
         raise SystemExit(1)
     return report
+
+
+def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None) -> "RunReport":
+    from dagster_project.commands.progress import Progress  # noqa: PLC0415
+    from dagster_project.commands.runs import run_job  # noqa: PLC0415
+    from dagster_project.resources.instance import open_instance  # noqa: PLC0415
+
+    progress = Progress(lambda line: say(line, as_json))
+    with open_instance(databases) as instance:
+        return run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
 
 
 def check_setup(databases: Databases) -> None:

@@ -10,6 +10,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DOTENV = PROJECT_ROOT / ".env"
 HOME_VARIABLE = "RUNMART_HOME"
 
+# Says to a run's own dbt where a process waits that was started ahead for it; no user sets it.
+DBT_AHEAD_VARIABLE = "RUNMART_DBT_AHEAD"
+
 
 def home_folder(value: str | None) -> Path:
     """The home that the variable says, or the default one if it says nothing.

@@ -1,6 +1,7 @@
 """A warm process whose only program runs Python given as an argument: `python -m tests.warm_server HOME`.
 
-Belongs here: nothing but this. Once the home has a file `outdated`, what the process has imported counts as outdated.
+Belongs here: nothing but this. Once the home has a file `outdated`, what the process has imported counts as outdated. It ends with its
+standard input.
 """
 
 import sys
@@ -16,7 +17,7 @@ OUTDATED = "outdated"
 def main() -> None:
     """Serve; a fork runs its argument; the server says at the end why it has ended."""
     home = Path(sys.argv[1])
-    found = serve(home, {PROGRAM}, lambda: not (home / OUTDATED).exists())
+    found = serve(home, {PROGRAM}, lambda: not (home / OUTDATED).exists(), lifeline=sys.stdin.fileno())
     if isinstance(found, Forked):
         found.become_the_command()
         exec(sys.argv[1], {})  # noqa: S102

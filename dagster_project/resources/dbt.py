@@ -1,7 +1,7 @@
-"""dbt: its connection and the one way that runs start it.
+"""dbt: the one way that runs start it.
 
-Belongs here: the environment that `dbt_project/profiles.yml` reads, and dbt on one warehouse. Does not belong here: the manifest
-(`manifest`), and which models are assets (`defs.transformation`).
+Belongs here: dbt on one warehouse. Does not belong here: its environment (`dbt_environment`), the manifest (`manifest`), and which models
+are assets (`defs.transformation`).
 """
 
 import os
@@ -12,33 +12,14 @@ from threading import Lock
 from typing import Any
 
 from dagster_dbt import DbtCliInvocation
-from sqlalchemy import make_url
 
 from dagster_project.internals.dagster_dbt import DbtProcess
-from dagster_project.marts.definition import definition
-from dagster_project.resources.manifest import DBT_EXECUTABLE, DEFINITION
+from dagster_project.resources.dbt_environment import dbt_environment
+from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.warehouse import Warehouse
 
 _STARTING = Lock()
-
-
-def dbt_environment(warehouse_url: str) -> dict[str, str]:
-    """The variables that `profiles.yml` and macros read, for a libpq URL."""
-    url = make_url(warehouse_url)
-    host = url.query.get("host", url.host) or "localhost"
-    return {
-        "RUNMART_DBT_HOST": host if isinstance(host, str) else host[0],
-        "RUNMART_DBT_PORT": str(url.port or 5432),
-        "RUNMART_DBT_USER": url.username or "",
-        "RUNMART_DBT_PASSWORD": str(url.password or ""),
-        "RUNMART_DBT_NAME": url.database or "",
-        # By this dbt sees that a system has come, see `dbt_project/macros/executions.sql`.
-        DEFINITION: definition(),
-        # A refresh asks the database for what it has to know; a list of all relations costs as much as a small one.
-        "DBT_POPULATE_CACHE": "false",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
 
 
 def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:

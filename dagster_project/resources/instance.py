@@ -10,7 +10,7 @@ import shutil
 from dagster import DagsterInstance
 
 from dagster_project.resources.databases import WAREHOUSE, Databases
-from dagster_project.resources.dbt import dbt_environment
+from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.settings import PROJECT_ROOT
 
 

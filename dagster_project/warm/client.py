@@ -21,14 +21,17 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ANSWER_SECONDS = 1.0
 
 
-def handed_over(home: Path, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int | None:
+def handed_over(
+    home: Path, program: str, arguments: Sequence[str], environment: Mapping[str, str], answer_seconds: float = _ANSWER_SECONDS
+) -> int | None:
     """Let the warm process of a home run a command, with the open files and the working directory of this process.
 
     Args:
-        home: The home.
+        home: The home, or whatever folder the socket is in.
         program: Name of the program.
         arguments: Its `sys.argv`.
         environment: Its environment.
+        answer_seconds: How long to wait for an answer.
 
     Returns:
         The exit code, 128 and the signal of a command that was killed; None if the command has not been started, and will not be.
@@ -41,6 +44,7 @@ def handed_over(home: Path, program: str, arguments: Sequence[str], environment:
         return None
     with socket.socket(socket.AF_UNIX) as connection:
         try:
+            connection.settimeout(answer_seconds)
             _connect(connection, home, directory)
             send_request(connection, Request(program, [*arguments], dict(environment), _umask(), interpreter()), directory)
             if hear(connection) != (Kind.ACCEPTED, 0):
@@ -57,7 +61,6 @@ def _connect(connection: socket.socket, home: Path, directory: int) -> None:
     """Connect from within the home: its path may be too long for a socket."""
     os.chdir(home)
     try:
-        connection.settimeout(_ANSWER_SECONDS)
         connection.connect(SOCKET)
     finally:
         os.fchdir(directory)

@@ -32,19 +32,29 @@ class Outcome(Enum):
     OUTDATED = auto()
 
 
-def serve(home: Path, programs: Collection[str], is_current: Callable[[], bool]) -> Outcome | Forked:
+def serve(
+    home: Path,
+    programs: Collection[str],
+    is_current: Callable[[], bool] = lambda: True,
+    *,
+    prepare: Callable[[], None] = lambda: None,
+    lifeline: int | None = None,
+) -> Outcome | Forked:
     """Take commands until told to end by a signal, or until what this process has imported is outdated; wait for those that still run.
 
     Args:
         home: Folder of the socket.
         programs: The programs that there are.
         is_current: Whether this process may still answer; asked at each command.
+        prepare: Done before the first answer; who connects meanwhile waits for it.
+        lifeline: An open file at whose end this process has to end: the other end of the pipe belongs to whoever it is for.
 
     Returns:
         Why it has ended; in a process that was forked for a command, that command.
     """
     with _woken_by_signals() as wakeup, _listening(home) as listener:
-        return _Server(home, listener, wakeup, programs, is_current).run()
+        prepare()
+        return _Server(home, listener, wakeup, programs=programs, is_current=is_current, lifeline=lifeline).run()
 
 
 @contextmanager
@@ -89,7 +99,14 @@ def _be_woken(_number: int, _frame: FrameType | None) -> None:
 
 class _Server:
     def __init__(
-        self, home: Path, listener: socket.socket, wakeup: socket.socket, programs: Collection[str], is_current: Callable[[], bool]
+        self,
+        home: Path,
+        listener: socket.socket,
+        wakeup: socket.socket,
+        *,
+        programs: Collection[str],
+        is_current: Callable[[], bool],
+        lifeline: int | None,
     ) -> None:
         self._home = home
         self._listener = listener
@@ -102,6 +119,9 @@ class _Server:
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(wakeup, selectors.EVENT_READ)
+        if lifeline is not None:
+            self._selector.register(lifeline, selectors.EVENT_READ)
+        self._lifeline = lifeline
 
     def run(self) -> Outcome | Forked:
         """See `serve`."""
@@ -112,6 +132,9 @@ class _Server:
                 elif key.fileobj is self._listener:
                     if self._outcome is None and (forked := self._answer()):
                         return forked
+                elif key.fileobj == self._lifeline:
+                    self._selector.unregister(self._lifeline)
+                    self._end()
                 elif key.data in self._clients:
                     self._listen_to(key.data)
             if self._outcome and not self._clients:
@@ -159,13 +182,16 @@ class _Server:
     def _note_signals(self) -> None:
         with suppress(BlockingIOError):
             if _ENDING.intersection(self._wakeup.recv(4096)):
-                self._stop(Outcome.TOLD_TO_END)
-                for pid in self._clients:
-                    _signal(pid, signal.SIGTERM)
+                self._end()
         for pid in [*self._clients]:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 self._note_end(pid, os.waitstatus_to_exitcode(status))
+
+    def _end(self) -> None:
+        self._stop(Outcome.TOLD_TO_END)
+        for pid in self._clients:
+            _signal(pid, signal.SIGTERM)
 
     def _stop(self, outcome: Outcome) -> None:
         """Take no more commands; who tries from now on finds no socket."""

@@ -28,7 +28,7 @@ LAYERS = (
     ("check_cli",),
     ("cli",),
     ("start",),
-    ("warm_process",),
+    ("warm_process", "dbt_process"),
 )
 
 # The first layer that may import Dagster.

@@ -16,7 +16,7 @@ import pytest
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contract
 from dagster_project.ingestion.sync import sync
-from dagster_project.resources.dbt import dbt_environment
+from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import PROJECT_ROOT

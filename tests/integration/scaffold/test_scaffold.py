@@ -10,7 +10,7 @@ import pytest
 from dagster_project.quality.suites import Severity, load_suites
 from dagster_project.quality.validation import Project as Checked
 from dagster_project.quality.validation import Validation, validate
-from dagster_project.resources.dbt import dbt_environment
+from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
 from dagster_project.scaffold.files import texts, write

@@ -43,10 +43,10 @@ from dagster_project.settings import PROJECT_ROOT
 CASES = Path(__file__).parents[2] / "cases"
 OPTIONS = {
     "demo": {"--json"},
-    "up": {"--port"},
+    "up": {"--port", "--watch"},
     "down": set(),
     "migrate": set(),
-    "sync": {"--json"},
+    "sync": {"--refresh", "--json"},
     "reconcile": {"--table", "--repair", "--json"},
     "verify": {"--sample", "--full", "--repair", "--json"},
     "refresh": {"--full", "--json"},

@@ -186,6 +186,16 @@ def test_end_of_the_warm_process_ends_its_commands(home: Home) -> None:
     assert not (home.path / SOCKET).exists()
 
 
+def test_warm_process_ends_with_its_lifeline(home: Home) -> None:
+    client = home.begins("import signal; print('ready', flush=True); signal.pause()")
+    assert says(client) == "ready"
+    assert home.server.stdin is not None
+    home.server.stdin.close()
+    assert client.wait(60) == 128 + signal.SIGTERM
+    assert home.server.wait(60) == 0
+    assert not (home.path / SOCKET).exists()
+
+
 def test_command_goes_on_where_the_warm_process_was_killed(home: Home) -> None:
     client = home.begins("print('ready', flush=True); input(); print('done')")
     assert says(client) == "ready"

@@ -1,0 +1,28 @@
+"""What dbt has to find in its environment.
+
+Belongs here: the variables that `dbt_project/profiles.yml` and macros read. Does not belong here: starting dbt (`dbt`), whose import takes
+a second.
+"""
+
+from sqlalchemy import make_url
+
+from dagster_project.marts.definition import definition
+from dagster_project.resources.manifest import DEFINITION
+
+
+def dbt_environment(warehouse_url: str) -> dict[str, str]:
+    """The variables that `profiles.yml` and macros read, for a libpq URL."""
+    url = make_url(warehouse_url)
+    host = url.query.get("host", url.host) or "localhost"
+    return {
+        "RUNMART_DBT_HOST": host if isinstance(host, str) else host[0],
+        "RUNMART_DBT_PORT": str(url.port or 5432),
+        "RUNMART_DBT_USER": url.username or "",
+        "RUNMART_DBT_PASSWORD": str(url.password or ""),
+        "RUNMART_DBT_NAME": url.database or "",
+        # By this dbt sees that a system has come, see `dbt_project/macros/executions.sql`.
+        DEFINITION: definition(),
+        # A refresh asks the database for what it has to know; a list of all relations costs as much as a small one.
+        "DBT_POPULATE_CACHE": "false",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
