@@ -56,10 +56,11 @@ def import_ahead(home: Path) -> None:
     from dagster_project.resources.manifest import load_plan  # noqa: PLC0415
     from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
     from dagster_project.warehouse import Warehouse  # noqa: PLC0415
-    from dbt_runmart.starting import parse_ahead  # noqa: PLC0415
+    from dbt_runmart.starting import compile_macros, parse_ahead  # noqa: PLC0415
 
     load_plan()
-    parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target)
+    if manifest := parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target):
+        compile_macros(manifest)
     definitions = loaded_definitions()
     for job in definitions.jobs or ():
         definitions.resolve_job_def(job.name)

@@ -12,6 +12,7 @@ import dbt.task.build  # noqa: F401
 from dbt.cli.main import dbtRunner
 from dbt.compilation import Linker
 from dbt.contracts.graph.manifest import Manifest
+from dbt_common.clients.jinja import template_cache
 
 # Names the refresh that a build belongs to.
 REFRESH = "RUNMART_REFRESH"
@@ -20,17 +21,27 @@ _write_manifest = Manifest.write
 _write_graph = Linker.write_graph
 
 
-def parse_ahead(project: Path, target: Path) -> None:
-    """Parse a project once, so that this process has made all that parsing needs: classes, templates, the adapter. Nothing is kept of it.
+def parse_ahead(project: Path, target: Path) -> Manifest | None:
+    """Parse a project once, so that this process has made all that parsing needs: classes, templates, the adapter.
 
     A project that does not parse is none of this function's business: dbt says so when it is started.
 
     Args:
         project: Folder of the project and its profile.
         target: The folder in which dbt keeps what it has parsed.
+
+    Returns:
+        What was parsed; None if the project does not parse.
     """
     folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target), "--log-path", str(target)]
-    dbtRunner().invoke(["--quiet", "--log-level-file", "none", "--no-write-json", "parse", *folders])
+    parsed = dbtRunner().invoke(["--quiet", "--log-level-file", "none", "--no-write-json", "parse", *folders]).result
+    return parsed if isinstance(parsed, Manifest) else None
+
+
+def compile_macros(manifest: Manifest) -> None:
+    """Compile all macros of a project; dbt keeps each by its text. That takes seconds, and a refresh uses a tenth of them."""
+    for macro in manifest.macros.values():
+        template_cache.get_node_template(macro)
 
 
 def write_less() -> None:

@@ -27,6 +27,7 @@ PARTS = (
     Part("dbt.adapters.contracts.connection:Connection", _POOL, has("handle", "state", "transaction_open")),
     Part("dbt.graph.selector:NodeSelector.get_selected", "build what a refresh needs", takes("self", "spec", warn_on_no_nodes=True)),
     Part("dbt.graph.selector:NodeSelector", "build what a refresh needs", takes("graph", "manifest")),
+    Part("dbt_common.clients.jinja:template_cache", "compile macros ahead", lambda found: found.get_node_template),
     Part("dbt_common.behavior_flags:BehaviorFlagRendered._default_source", "start dbt sooner", takes()),
     Part("dbt.task.build", "start dbt ahead", inspect.ismodule),
     Part("dbt.compilation:Linker", "let a refresh write less", lambda found: isinstance(found, type)),
