@@ -66,7 +66,7 @@ def change(url: str, changes: int, spread: Spread, seed: int) -> None:
         from (select metric_id from ({chosen}) as candidates order by hashint8extended(metric_id, {seed}) limit {others});
         analyze chosen;
         delete from metrics using chosen where metrics.metric_id = chosen.metric_id and is_deleted;
-        update metrics set metric_value = metric_value + 1 from chosen where metrics.metric_id = chosen.metric_id and not is_deleted;
+        update metrics set metric_value = metric_value / 2 from chosen where metrics.metric_id = chosen.metric_id and not is_deleted;
         """,
     )
     execute(url, "analyze metrics")
@@ -109,7 +109,7 @@ def _insert_metrics(url: str, numbers: str, run: str) -> None:
         f"""
         {_UNCHECKED};
         insert into metrics (run_id, model_id, metric_name, metric_value, metric_step, dataset_type, timestamp)
-        select {run}, {run}, {_METRIC}, 10 * abs(sin(number)), number % {METRICS_PER_RUN} / 30, {_SPLIT},
+        select {run}, {run}, {_METRIC}, abs(sin(number)), number % {METRICS_PER_RUN} / 30, {_SPLIT},
             {_START} + number * interval '0.6 seconds'
         from {numbers}
         """,

@@ -27,9 +27,6 @@ from dagster_project.places import PROJECT_ROOT
 from dagster_project.resources.databases import Databases
 from dagster_project.warm.project_state import project_state
 
-# A look that takes longer makes the next one come later: looking shall take no more than a fifth of the time.
-_PAUSES_PER_LOOK = 4
-
 # After a run that failed. Whatever it failed for, it is not tried again at once, with an alert each time.
 _FIRST_RETRY_SECONDS = 10.0
 _LAST_RETRY_SECONDS = 300.0
@@ -132,7 +129,8 @@ def watch(databases: Databases, seconds: float) -> None:
     while project_state(PROJECT_ROOT) == state:
         started = time.monotonic()
         found = watching.look()
-        pause = max(seconds, _PAUSES_PER_LOOK * (time.monotonic() - started))
+        # Looking shall take no more than half of the time.
+        pause = max(seconds, time.monotonic() - started)
         if found is not None:
             watching.act(found)
         time.sleep(pause)
