@@ -7,7 +7,6 @@ Belongs here: a home of its own, the commands as a user types them, and one cloc
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from statistics import median
 from benchmarks import tracking_history
 from benchmarks.servers import ServerPair, execute
 from benchmarks.tracking_history import SYSTEM
+from dagster_project.commands.processes import free_port
 from dagster_project.settings import PROJECT_ROOT
 from dagster_project.warm.messages import SOCKET
 
@@ -75,7 +75,7 @@ class _Home:
     @contextmanager
     def up(self, *words: str) -> Iterator[None]:
         """A running `runmart up` that is warm; it has ended afterwards."""
-        command = [_RUNMART, "up", *words, "--port", str(_free_port())]
+        command = [_RUNMART, "up", *words, "--port", str(free_port())]
         with subprocess.Popen(command, cwd=PROJECT_ROOT, env=self.environment, stderr=subprocess.DEVNULL) as process:
             _wait_until((self.folder / SOCKET).exists)
             yield
@@ -152,12 +152,6 @@ def _environment(folder: Path, urls: Mapping[str, str]) -> dict[str, str]:
         "RUNMART_DAGSTER_URL": urls["dagster"],
         f"RUNMART_SOURCE_{SYSTEM.upper()}_URL": urls["source"],
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:

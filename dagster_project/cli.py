@@ -26,6 +26,7 @@ from dagster_project.job_runs import check_setup, run, say
 from dagster_project.postgres.roles import ANALYST
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.results import (
+    PUBLICATION,
     as_dict,
     show_explanation,
     show_findings,
@@ -52,7 +53,6 @@ app.add_typer(source_app, name="source")
 app.add_typer(check_app, name="check")
 
 DEMO_SYSTEM = "forecast_tracking"
-PUBLICATION = "analytics/publication"
 WATCH_SECONDS = 2.0
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]

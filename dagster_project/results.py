@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dagster_project.marts.explanation import Explanation, SourceRows
     from dagster_project.marts.refreshes import Refresh
 
+PUBLICATION = "analytics/publication"
+
 
 def as_dict(report: "RunReport") -> dict[str, Any]:
     """A run as `--json` prints it."""
@@ -53,7 +55,7 @@ def show_nothing_new(current: "Refresh") -> None:
 
 def show_published_rows(report: "RunReport") -> None:
     """Rows that a refresh wrote, of the marts in which any differed."""
-    published = report.assets["analytics/publication"]
+    published = report.assets[PUBLICATION]
     entries = published["rows"]
     rows = [row for row in entries if row["inserted"] or row["deleted"]] if isinstance(entries, list) else []
     table = new_table(f"refresh {published['refresh_id']}", "rows written", "rows removed")
@@ -229,9 +231,8 @@ def _text(value: str | None) -> str:
 
 def show_verdict(report: "RunReport") -> None:
     """What a run came to, in a line, and the checks that failed."""
-    changed = sum("unchanged_since_refresh" not in said for said in report.assets.values())
-    assets, passed = words.counted(changed, "asset"), words.counted(report.passed_checks, "check")
-    is_news = changed or report.passed_checks or report.failed_checks
+    assets, passed = words.counted(report.changed, "asset"), words.counted(report.passed_checks, "check")
+    is_news = report.changed or report.passed_checks or report.failed_checks
     told = f"{assets}, {passed} passed, {len(report.failed_checks)} failed" if is_news else "nothing has changed"
     out.print(f"{report.job}: {told}, {report.seconds} s")
     for one in report.failed_checks:

@@ -156,7 +156,7 @@ def serve(
     Raises:
         ProcessEndedError: A process ended by itself.
     """
-    code_port = _free_port()
+    code_port = free_port()
     workspace = home / "workspace.yaml"
     workspace.write_text(
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: {CODE_LOCATION}}}\n", encoding="utf-8"
@@ -202,7 +202,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -27,6 +27,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
+from dagster_project.defs.transformation import UNCHANGED_SINCE
 from dagster_project.errors import RunmartError
 from dagster_project.internals.dagster import create_run, execute_run
 from dagster_project.quality.accounting import ROWS_IN_QUARANTINE
@@ -66,6 +67,11 @@ class RunReport:
     failed_checks: list[AssetCheckEvaluation] = field(default_factory=list)
     in_quarantine: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> int:
+        """How many assets are not as they were before."""
+        return sum(UNCHANGED_SINCE not in said for said in self.assets.values())
 
     @property
     def holds_back(self) -> bool:

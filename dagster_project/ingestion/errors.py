@@ -6,7 +6,8 @@ error says (`postgres.driver_errors`), retrying (`components.source_system` does
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import errors
@@ -14,6 +15,9 @@ from psycopg2 import errors
 from dagster_project.errors import RunmartError
 from dagster_project.postgres import roles
 from dagster_project.postgres.driver_errors import column_being_copied, first_line
+
+# What the user calls the database that raw is in.
+WAREHOUSE = "the warehouse"
 
 # A connection that is lost in the middle of a COPY has no error class of its own.
 _LOST = r"server closed the connection|no connection to the server|could not receive data|SSL connection has been closed"
@@ -74,6 +78,24 @@ class StatementFailed(Exception):
         self.is_at_source = is_at_source
         self.row = row
         self.column = column_being_copied(cause)
+
+
+@contextmanager
+def translated(database: str) -> Iterator[None]:
+    """Raise what the driver raises within as the sync error that says what it means.
+
+    Args:
+        database: Whose error it is unless it says so itself, in the words of `from_driver`.
+    """
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise from_driver(error, database) from error
+    except StatementFailed as error:
+        if error.is_at_source and database == WAREHOUSE:
+            # It is named further out.
+            raise
+        raise from_driver(error.cause, database if error.is_at_source else WAREHOUSE) from error.cause
 
 
 def from_driver(error: psycopg2.Error, database: str) -> SyncError:

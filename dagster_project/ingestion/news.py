@@ -4,11 +4,9 @@ Belongs here: one look at a system, which writes nothing and misses nothing. Doe
 and what to do then (`commands.watching`). It asks the questions of a sync (`capture`), so what a sync would find a look sees too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -18,7 +16,7 @@ from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import raw_tables, warehouse, watermark
 from dagster_project.ingestion.candidates import COMPARISON, EVERYTHING, NOTHING, Candidates
 from dagster_project.ingestion.capture import Stream, candidates, has_new_shape, read_stream
-from dagster_project.ingestion.errors import StatementFailed, from_driver
+from dagster_project.ingestion.errors import WAREHOUSE, translated
 from dagster_project.ingestion.held_types import with_held_types
 from dagster_project.ingestion.source import SourceSnapshot, open_snapshot
 from dagster_project.ingestion.watermark import TableState
@@ -82,11 +80,11 @@ def look(contract: SystemContract, source_url: str, warehouse_url: str) -> Mappi
     Raises:
         SyncError: One of the databases cannot be asked.
     """
-    with _told("the warehouse"), warehouse.connect(contract.system, warehouse_url, Connection) as connection, connection.cursor() as cursor:
+    with translated(WAREHOUSE), warehouse.connect(contract.system, warehouse_url, Connection) as connection, connection.cursor() as cursor:
         cursor.execute(_IS_SYNCING, (f"locks.sync_{contract.system}",))
         if one_row(cursor)[0]:
             return None
-        with _told(f"the source {contract.system}"), open_snapshot(contract, source_url, {}) as source:
+        with translated(f"the source {contract.system}"), open_snapshot(contract, source_url, {}) as source, translated(WAREHOUSE):
             return _differing(contract, source_url, source, cursor)
 
 
@@ -97,7 +95,8 @@ def _differing(contract: SystemContract, source_url: str, source: SourceSnapshot
     source.tables = with_held_types(cursor, source.tables)
     found = {table: Difference(otherwise=str(failure)) for table, failure in source.failures.items()}
     readable = contract.only(source.tables)
-    stream = read_stream(readable, source_url, source, before) if readable.tables else Stream()
+    with translated(f"the source {contract.system}"):
+        stream = read_stream(readable, source_url, source, before) if readable.tables else Stream()
     for table in readable.bound_tables():
         described, state = source.tables[table.name], before.tables.get(table.name)
         is_whole = {*table.columns} <= {*described.columns}
@@ -140,13 +139,3 @@ def _asked(cursor: Cursor, query: str, table: BoundTable, condition: sql.Composa
         )
     )
     return one_row(cursor)
-
-
-@contextmanager
-def _told(database: str) -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.Error as error:
-        raise from_driver(error, database) from error
-    except StatementFailed as error:
-        raise from_driver(error.cause, database) from error.cause

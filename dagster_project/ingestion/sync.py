@@ -20,7 +20,7 @@ from dagster_project.contracts.table import BoundTable
 from dagster_project.ingestion import apply, own_failures, raw_tables, slot, warehouse, watermark
 from dagster_project.ingestion.candidates import NOTHING
 from dagster_project.ingestion.capture import Stream, can_go_on, candidates, has_new_shape, published_from, read_stream
-from dagster_project.ingestion.errors import NoTableSynced, StatementFailed, SyncError, from_driver
+from dagster_project.ingestion.errors import WAREHOUSE, NoTableSynced, SyncError, translated
 from dagster_project.ingestion.events import Stage, SyncEvent
 from dagster_project.ingestion.held_types import with_held_types
 from dagster_project.ingestion.loads import Databases, load_tables
@@ -32,8 +32,6 @@ from dagster_project.ingestion.table_load import TableLoad
 from dagster_project.ingestion.watermark import Batch, Lag, TableState, TableSync, Watermark
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.driver_errors import first_line
-
-_WAREHOUSE = "the warehouse"
 
 
 @dataclass(frozen=True)
@@ -90,10 +88,10 @@ def sync(
         loaded: dict[str, TableSync] = {}
         failures: dict[str, SyncError] = {}
         while True:
-            with _translated(f"the source {contract.system}"), open_snapshot(contract, source_url, failures) as source:
+            with translated(f"the source {contract.system}"), open_snapshot(contract, source_url, failures) as source:
                 failures.update(source.failures)
                 on_event(SyncEvent(Stage.SNAPSHOT, source=source))
-                with _translated(_WAREHOUSE):
+                with translated(WAREHOUSE):
                     run = _Sync(contract, databases, source, writing, run_id, on_event, loaded, failures)
                     if run.load_new_tables():
                         return run.bring_up(reconciling)
@@ -174,7 +172,7 @@ class _Sync:
     def bring_up(self, reconciling: Reconcile | None) -> SyncResult:
         """Bring all components that can be to the snapshot, and commit once."""
         going_on = self._going_on()
-        with _translated(f"the source {self.contract.system}"):
+        with translated(f"the source {self.contract.system}"):
             stream = read_stream(going_on, self.databases.source_url, self.source, self.before) if going_on.tables else Stream()
         with self.warehouse, self.warehouse.cursor() as cursor:
             batch = self._begin(cursor)
@@ -360,7 +358,7 @@ class _Sync:
         A transaction that a crash takes back gives its number to a later one, which would look as old as the snapshot.
         """
         self.source.release()
-        with _translated(f"the source {self.contract.system}"), self.source.connection.cursor() as asking:
+        with translated(f"the source {self.contract.system}"), self.source.connection.cursor() as asking:
             lag = Lag(round(self.source.age_seconds, 3), transactions_since(asking, self.source.position))
             wait_until_durable(asking, self.source.end_lsn)
         return lag
@@ -380,7 +378,7 @@ class _Sync:
 @contextmanager
 def _locked_warehouse(system: str, url: str) -> Iterator[LockingConnection]:
     """A connection that holds the system's lock; closing it releases the lock and undoes what was not committed."""
-    with _translated(_WAREHOUSE), warehouse.connect(system, url, LockingConnection) as connection:
+    with translated(WAREHOUSE), warehouse.connect(system, url, LockingConnection) as connection:
         try:
             connection.lock(system)
             yield connection
@@ -389,16 +387,3 @@ def _locked_warehouse(system: str, url: str) -> Iterator[LockingConnection]:
             # ended. A connection that is lost by now has no lock.
             with suppress(psycopg2.Error):
                 connection.release()
-
-
-@contextmanager
-def _translated(database: str) -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.Error as error:
-        raise from_driver(error, database) from error
-    except StatementFailed as error:
-        if error.is_at_source and database == _WAREHOUSE:
-            # It is named further out.
-            raise
-        raise from_driver(error.cause, database if error.is_at_source else _WAREHOUSE) from error.cause

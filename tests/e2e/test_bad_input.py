@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from dagster_project import cli
-from dagster_project.commands.processes import claimed
+from dagster_project.commands.processes import claimed, free_port
 from dagster_project.components import source_system
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import SyncError
@@ -22,7 +22,7 @@ from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import SOURCES_ROOT
 from migrations.run import upgrade
 from tests.databases import create_login
-from tests.e2e.servers import PASSWORD, free_port, old_server, password_server, resize, silent_server, small_disk
+from tests.e2e.servers import PASSWORD, old_server, password_server, resize, silent_server, small_disk
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"

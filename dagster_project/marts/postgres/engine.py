@@ -325,7 +325,7 @@ class PostgresEngine:
         self._empty(cursor, [(CANDIDATES, changes_of(mart.name)) for mart in self._plan.whole if mart.name in building])
         return building
 
-    def _to_build(self, cursor: Cursor, work: state.Work, wanted: Collection[str], changed: Collection[Table]) -> set[str]:
+    def _to_build(self, cursor: Cursor, work: state.Work, wanted: Collection[str], changed: set[Table]) -> set[str]:
         """The wanted models that a changed row or the time may have changed; all others are as they should be."""
         filled = {*self._filled(cursor, [(CANDIDATES, family.touched) for family in self._plan.families])}
         touched = {name for family in self._plan.families if relation(CANDIDATES, family.touched) in filled for name in family.models}
@@ -338,7 +338,7 @@ class PostgresEngine:
             if name in grouped:
                 return name in touched
             model = self._plan.project.models[name]
-            return bool(model.tables & {*changed}) or any(map(is_built, model.models)) or self._is_due(cursor, model, work)
+            return bool(model.tables & changed) or any(map(is_built, model.models)) or self._is_due(cursor, model, work)
 
         return {name for name in wanted if is_built(name)}
 
