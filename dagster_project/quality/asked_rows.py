@@ -4,13 +4,14 @@ Belongs here: SQL of the rows of raw tables and of marts whose verdicts may have
 (`compiling`), and what is remembered (`verdicts`).
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.raw_columns import BATCH_ID, IS_LIVE
-from dagster_project.marts.influence import NoWayToGroup, influence
+from dagster_project.marts.influence import Influence, NoWayToGroup, influence
 from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import HISTORY, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
@@ -58,10 +59,22 @@ class Asked:
     Attributes:
         rows: A query of them.
         judged: A query of the keys of all rows that the verdict is of; None if it is of all rows that there are.
+        is_whole: Whether they are all rows that there are.
     """
 
     rows: str
     judged: str | None = None
+    is_whole: bool = False
+
+
+def all_rows(subject: Subject) -> Asked:
+    """What a rule is asked about that was never asked before."""
+    return Asked(subject.rows, is_whole=True)
+
+
+def no_row(subject: Subject) -> Asked:
+    """What a rule is asked about that cannot fail."""
+    return Asked(f"select * from ({subject.rows}) as this where false")
 
 
 def asked(subject: Subject, rule: Rule, known: str) -> Asked:
@@ -74,7 +87,7 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
     """
     changed = subject.changed(rule) if subject.key and rule.reach in (Reach.ROW, Reach.GROUP) else None
     if changed is None:
-        return Asked(subject.rows)
+        return all_rows(subject)
     found = f"select found.* from ({known}) as known cross join lateral jsonb_populate_record(null::{subject.relation}, known.key) as found"
     if rule.reach is Reach.ROW:
         return Asked(subject.changed_rows(rule), f"{changed}\nunion\n{_gone(subject, found)}" if subject.forgets else changed)
@@ -132,11 +145,13 @@ class RawTable:
         contract: Of its system.
         table: Its name.
         seen: The last batch that the verdicts reflect; None if that is not known.
+        together: Tables of which rules on single rows are asked together, so that the rows that changes there lead to are found once.
     """
 
     contract: SystemContract
     table: str
     seen: int | None
+    together: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -170,21 +185,45 @@ class RawTable:
             return None
         if not parents:
             return f"select {columns(self.key)} from {self.relation} where {BATCH_ID} > {self.seen}"
-        try:
-            ways = influence(self.contract, self.table, {self.table, *parents})
-        except NoWayToGroup:
-            return None
-        return f"select {columns(self.key)} from ({Touching(self.contract, ways, self.seen).query()}) as touched"
+        ways = _ways(self.contract, self.table, parents)
+        return f"select {columns(self.key)} from ({Touching(self.contract, ways, self.seen).query()}) as touched" if ways else None
 
     def changed_rows(self, rule: Rule) -> str:
         """See `Subject`."""
-        if not self._parents(rule):
-            return f"{self.rows} and {BATCH_ID} > {self.seen}"
-        is_changed = f"exists (select from ({self.changed(rule)}) as changed where {row(self.key, 'changed')} = {row(self.key, 'this')})"
-        return f"select this.* from {self.relation} as this where this.{IS_LIVE} and {is_changed}"
+        own = f"{self.rows} and {BATCH_ID} > {self.seen}"
+        ways = _ways(self.contract, self.table, self._parents(rule))
+        if ways is None or self.seen is None:
+            return own
+        # Its own changes lead to no other row, unless rows refer to rows of the same table.
+        leads_to_others = any(hop.child == self.table for hop in ways.within)
+        touched = Touching(self.contract, ways, self.seen, is_of_others=not leads_to_others).query()
+        is_same = f"{row(self.key, 'this')} = {row(self.key, 'touched')}"
+        return (
+            f"{own}\nunion all\nselect this.* from ({touched}) as touched inner join {self.relation} as this on {is_same} "
+            f"where this.{IS_LIVE} and this.{BATCH_ID} <= {self.seen}"
+        )
 
-    def _parents(self, rule: Rule) -> set[str]:
-        return {name for schema, name in rule.relations if schema == self.contract.raw_schema}
+    def _parents(self, rule: Rule) -> frozenset[str]:
+        parents = _parents(self.contract, rule)
+        return self.together if rule.reach is Reach.ROW and parents <= self.together else parents
+
+
+def read_together(contract: SystemContract, table: str, rules: Iterable[Rule]) -> frozenset[str]:
+    """The tables that rules on single rows of a raw table read, where foreign keys lead from changes there to its rows."""
+    read = [_parents(contract, rule) for rule in rules if rule.reach is Reach.ROW]
+    return frozenset().union(*(parents for parents in read if parents and _ways(contract, table, parents)))
+
+
+def _parents(contract: SystemContract, rule: Rule) -> frozenset[str]:
+    return frozenset(name for schema, name in rule.relations if schema == contract.raw_schema)
+
+
+def _ways(contract: SystemContract, table: str, parents: Collection[str]) -> Influence | None:
+    """The ways from changes of other tables to rows of a table; None if there are none, or foreign keys do not tell."""
+    try:
+        return influence(contract, table, {table, *parents}) if parents else None
+    except NoWayToGroup:
+        return None
 
 
 @dataclass(frozen=True)

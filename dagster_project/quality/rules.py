@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
-from dagster_project.marts.postgres.names import literal, quoted
+from dagster_project.marts.postgres.names import columns, literal, quoted
 from dagster_project.quality.suites import Expectation, Suite
 
 # A relation: its schema and its name.
@@ -23,7 +23,6 @@ Relation = tuple[str, str]
 
 # What queries of suites begin with: the rows that they are about, under the name `this`.
 _ROWS = re.compile(r"with (?:recursive )?this as (?:not materialized )?\(select \* from \{batch\}(?: as batch)?\)(?P<rest>.*)", re.DOTALL)
-_FLAT = re.compile(r" select (?P<shown>[^()]*?) from this where (?P<condition>.*)", re.DOTALL)
 _COUNTED = re.compile(r"select count\(\*\)(?P<name>(?: as \w+)?) from this(?=\))")
 _COUNTED_RAW = re.compile(
     r"select count\(\*\) from (?P<schema>\w+)\.(?P<table>\w+) where _deleted_at is null and _quarantined_at is null(?=\))"
@@ -31,7 +30,8 @@ _COUNTED_RAW = re.compile(
 _CLOCK = re.compile(r"\bnow\(\)|\bcurrent_(?:timestamp|date|time)\b|\bclock_timestamp\(\)")
 
 # What a condition on single rows is made without.
-_OF_MANY_ROWS = (exp.AggFunc, exp.Window, exp.Join, exp.Group, exp.Having, exp.Limit, exp.Distinct)
+_OF_MANY_ROWS = (exp.AggFunc, exp.Window, exp.Group, exp.Having, exp.Order, exp.Limit, exp.Fetch, exp.Offset, exp.Distinct)
+_PARTS = (TokenType.SELECT, TokenType.FROM, TokenType.WHERE)
 
 
 class Reach(StrEnum):
@@ -48,30 +48,60 @@ class Reach(StrEnum):
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where single rows are taken from, each with what is looked up for it.
+
+    Attributes:
+        lookups: Further queries after `this`, each begins with a comma; empty if there are none.
+        relations: What follows `from`.
+    """
+
+    lookups: str = ""
+    relations: str = "this"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is asked of single rows: rules with one source can be asked in one pass.
+
+    Attributes:
+        source: Where they are taken from.
+        broken: SQL that is true for a row that fails.
+        shown: SQL of what is shown of it.
+    """
+
+    source: Source
+    broken: str
+    shown: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """One expectation that can be compiled.
 
     Attributes:
         check: Name of the check.
         reach: How far the verdict on a row depends on others.
-        condition: SQL that is true for a row of `this` that fails; empty where it takes a query to say that.
+        condition: What is asked of single rows; None where it takes a query to say that.
         query: The query that finds failing rows, with `{batch}` where it reads the rows that it is about; empty if there is a condition.
         shown: Columns of a failing row, or of the query, that tell what is wrong with it.
         key: Those of them by which it is known again.
         within: By column of the query, the SQL that makes of a row what the rows of its group have in common.
         relations: What it reads beside the rows that it is about.
         is_timely: Whether the passing of time alone changes the verdict.
+        unique: The columns of which no two rows may have the same values, if it says nothing else.
     """
 
     check: str
     reach: Reach
-    condition: str
+    condition: Condition | None
     query: str
     shown: tuple[str, ...]
     key: tuple[str, ...]
     within: Mapping[str, str]
     relations: frozenset[Relation]
     is_timely: bool
+    unique: tuple[str, ...] = ()
 
 
 def rule(suite: Suite, expectation: Expectation) -> Rule | None:
@@ -91,9 +121,10 @@ def _of_condition(condition: Callable[[Mapping[str, Any]], tuple[str, tuple[str,
     """Rules of a type that asks each row by itself."""
 
     def make(key: tuple[str, ...], expectation: Expectation) -> Rule:
-        broken, columns = condition(expectation.kwargs)
-        shown = tuple(dict.fromkeys((*key, *columns)))
-        return Rule(expectation.meta.check, Reach.ROW, broken, "", shown, key, {}, frozenset(), is_timely=False)
+        broken, asked = condition(expectation.kwargs)
+        shown = tuple(dict.fromkeys((*key, *asked)))
+        of_rows = Condition(Source(), broken, columns(shown))
+        return Rule(expectation.meta.check, Reach.ROW, of_rows, "", shown, key, {}, frozenset(), is_timely=False)
 
     return make
 
@@ -117,21 +148,27 @@ def _ordered_pair(kwargs: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _unique(key: tuple[str, ...], expectation: Expectation) -> Rule:
-    columns = tuple(expectation.kwargs.get("column_list") or [expectation.kwargs["column"]])
-    group = ", ".join(map(quoted, columns))
-    shown = tuple(dict.fromkeys((*key, *columns)))
-    counted = f"select *, count(*) over (partition by {group}) as copies from this where ({group}) is not null"
-    query = f"with this as (select * from {{batch}}) select {', '.join(map(quoted, shown))}, copies from ({counted}) as counted "
+    unique = tuple(expectation.kwargs.get("column_list") or [expectation.kwargs["column"]])
+    shown = tuple(dict.fromkeys((*key, *unique)))
+    repeated = (
+        f"select {columns(unique)}, count(*) as copies from this where ({columns(unique)}) is not null "
+        f"group by {columns(unique)} having count(*) > 1"
+    )
+    query = (
+        f"with this as not materialized (select * from {{batch}}) select {columns(shown, 'this')}, repeated.copies "
+        f"from this inner join ({repeated}) as repeated on ({columns(unique, 'this')}) = ({columns(unique, 'repeated')})"
+    )
     return Rule(
         expectation.meta.check,
         Reach.GROUP,
-        "",
-        f"{query}where copies > 1",
+        None,
+        query,
         (*shown, "copies"),
         key,
-        {column: quoted(column) for column in columns},
+        {column: quoted(column) for column in unique},
         frozenset(),
         is_timely=False,
+        unique=unique,
     )
 
 
@@ -146,22 +183,38 @@ def _of_query(key: tuple[str, ...], expectation: Expectation) -> Rule | None:
     shown = tuple(tree.named_selects)
     relations = frozenset((table.db, table.name) for table in tree.find_all(exp.Table) if table.db)
     is_timely = _CLOCK.search(expectation.query) is not None
-    flat = _FLAT.fullmatch(found["rest"])
     if meta.level == "row" and not is_timely and {*key} <= {*shown}:
-        condition = flat["condition"] if flat and _is_condition(tree) else ""
+        condition = _condition(found["rest"].format()) if _is_of_single_rows(tree) and "{batch" not in found["rest"] else None
         query = "" if condition else expectation.query
         return Rule(meta.check, Reach.ROW, condition, query, shown, key, {}, relations, is_timely=False)
     reach = Reach.GROUP if meta.within else Reach.TABLE
     if not re.search(r"\bthis\b", _COUNTED.sub("", found["rest"])):
         reach = Reach.RECORDS
     known_by = meta.key or (key if {*key} <= {*shown} else tuple(meta.within))
-    return Rule(meta.check, reach, "", expectation.query, shown, known_by, meta.within, relations, is_timely)
+    return Rule(meta.check, reach, None, expectation.query, shown, known_by, meta.within, relations, is_timely)
 
 
-def _is_condition(tree: exp.Select) -> bool:
-    """Whether a query says no more than a condition on single rows of `this`, beside what makes `this`."""
+def _is_of_single_rows(tree: exp.Select) -> bool:
+    """Whether a query, beside what it looks up, is a condition on single rows: no query within it, and nothing about many rows."""
     parts = [part for part in tree.find_all(exp.Select, *_OF_MANY_ROWS) if part.find_ancestor(exp.CTE) is None]
-    return parts == [tree] and all(isinstance(each, exp.Column) for each in tree.selects)
+    return parts == [tree] and not any(isinstance(each, exp.Star) or each.is_star for each in tree.selects)
+
+
+def _condition(rest: str) -> Condition | None:
+    """The condition that follows `this`, as it is written; None if there is none."""
+    depth, before, places = 0, None, dict[TokenType, tuple[int, int]]()
+    for token in sqlglot.tokenize(rest, dialect="postgres"):
+        kind = token.token_type
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(kind, 0)
+        # Values are distinct from others, too.
+        if not depth and kind in _PARTS and before is not TokenType.DISTINCT:
+            places.setdefault(kind, (token.start, token.end + 1))
+        before = kind
+    if len(places) < len(_PARTS):
+        return None
+    (selects, shown), (ends, relations), (is_limited, broken) = (places[part] for part in _PARTS)
+    source = Source(rest[:selects].strip(), rest[relations:is_limited].strip())
+    return Condition(source, rest[broken:].strip(), rest[shown:ends].strip())
 
 
 def with_count(query: str, rows: int) -> str:

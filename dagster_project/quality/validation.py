@@ -22,11 +22,12 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.plan import Plan
+from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.driver_errors import first_line
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality import counted_rows, ledger, verdicts
-from dagster_project.quality.asked_rows import Asked, Mart, RawTable, Subject, asked
+from dagster_project.quality.asked_rows import Mart, RawTable, Subject, all_rows, asked, no_row, read_together
 from dagster_project.quality.compiling import CREATE_FOUND, Counted, Question, failing_query, statements
 from dagster_project.quality.metric_ranges import METRIC_RANGES_FILE, METRIC_RANGES_TABLE, declare, load_metric_ranges
 from dagster_project.quality.native import native_verdicts
@@ -37,6 +38,22 @@ from dagster_project.quality.verdicts import Standing, Verdict
 SAMPLE_ROWS = 20
 
 _AS_ROLE = f"-c role={TRANSFORM}"
+
+# An index on fewer columns enforces it too.
+_ENFORCED = """
+select exists (
+    select
+    from pg_catalog.pg_index as index
+    where
+        index.indrelid = to_regclass(%(relation)s)
+        and index.indisunique and index.indisvalid and index.indpred is null and index.indexprs is null
+        and (
+            select array_agg(attribute.attname::text)
+            from unnest(index.indkey[:index.indnkeyatts - 1]) as position (attnum)
+            inner join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = position.attnum
+        ) <@ %(unique)s
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -187,7 +204,7 @@ class _Checking:
     def _find(self, url: str) -> tuple[dict[str, Verdict], int | None]:
         """Ask what has to be asked, and keep what was found, by check; how many rows there are, too."""
         known = [each for each in self._rules.values() if each]
-        questions = [self._question(each) for each in known if not self._is_kept(each)]
+        questions = self._questions([each for each in known if not self._is_kept(each)])
         rows = self._count(questions)
         found = {**self._found(questions, rows or 0), **self._found_natively(url)}
         verdicts.keep(self._cursor, self._asset, found)
@@ -250,16 +267,30 @@ class _Checking:
         is_asked_each_time = rule.reach is Reach.RECORDS or rule.is_timely
         return last is not None and not is_asked_each_time and self._standing.is_as_it_was(last, self._suite.table, rule)
 
-    def _question(self, rule: Rule) -> Question:
-        last = None if rule.is_timely else self._is_of(rule)
-        subject = self._subject(last, rule)
-        return Question(rule, asked(subject, rule, ledger.known(self._asset, rule.check)) if last else Asked(subject.rows))
+    def _questions(self, rules: Sequence[Rule]) -> list[Question]:
+        """What the rules have to be asked about."""
+        is_raw = self._suite.system != PUBLISHED
+        contract = self._project.contracts[self._suite.system] if is_raw else None
+        together = read_together(contract, self._suite.table, rules) if contract else frozenset[str]()
+        return [self._question(each, together) for each in rules]
 
-    def _subject(self, last: Verdict | None, rule: Rule) -> Subject:
+    def _question(self, rule: Rule, together: frozenset[str]) -> Question:
+        last = None if rule.is_timely else self._is_of(rule)
+        subject = self._subject(last, rule, together)
+        if rule.unique and self._is_enforced(subject, rule.unique):
+            return Question(rule, no_row(subject))
+        return Question(rule, asked(subject, rule, ledger.known(self._asset, rule.check)) if last else all_rows(subject))
+
+    def _is_enforced(self, subject: Subject, unique: Sequence[str]) -> bool:
+        """Whether PostgreSQL refuses two rows with the same values in columns, so that nobody has to look for any."""
+        self._cursor.execute(_ENFORCED, {"relation": subject.relation, "unique": list(unique)})
+        return bool(one_row(self._cursor)[0])
+
+    def _subject(self, last: Verdict | None, rule: Rule, together: frozenset[str]) -> Subject:
         """What the suite is about, since a verdict of a rule."""
         if self._suite.system != PUBLISHED:
             seen = self._standing.seen(last, self._suite.table, rule) if last else None
-            return RawTable(self._project.contracts[self._suite.system], self._suite.table, seen)
+            return RawTable(self._project.contracts[self._suite.system], self._suite.table, seen, together)
         if self._project.plan is None:
             raise LookupError(f"the plan of the marts is needed to check {self._suite.name}")
         since = last.refresh_started_at if last is not None and self._standing.is_narrow(last) else None
@@ -269,13 +300,13 @@ class _Checking:
         """Find what fails; gives the rules that could not be asked, each with the reason."""
         errors: dict[str, str] = {}
         counted = Counted(rows, {} if self._everything else self._raw_rows(questions))
-        for rules, statement in statements(questions, counted):
-            if self._try(statement)[1] is None:
+        for statement in statements(questions, counted):
+            if self._try(statement.sql)[1] is None:
                 continue
             # One that cannot be asked must not keep the others from it.
-            for question in (question for question in questions if question.rule in rules):
-                for _, single in statements([question], counted):
-                    if error := self._try(single)[1]:
+            for question in (question for question in questions if question.rule in statement.rules):
+                for single in statements([question], counted):
+                    if error := self._try(single.sql)[1]:
                         errors[question.rule.check] = error
         return errors
 

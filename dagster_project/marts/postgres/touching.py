@@ -27,6 +27,7 @@ class Touching:
         seen: The last batch that marts reflect.
         rules: Queries by table, each of keys of its rows and a `batch_id`: rows that count as changed, though no batch has touched them.
         changed: The tables that later batches have touched, so that no other is asked; None if any may be.
+        is_of_others: Whether changed rows of the table itself are not looked at, because who asks has these.
     """
 
     contract: SystemContract
@@ -34,6 +35,7 @@ class Touching:
     seen: int
     rules: Sequence[tuple[str, str]] = ()
     changed: Collection[str] | None = None
+    is_of_others: bool = False
 
     def query(self) -> str:
         """A query of touched groups: their keys, each once, and the last batch that touched them, null if time alone did."""
@@ -65,6 +67,8 @@ class Touching:
         return steps
 
     def _is_changed(self, table: str) -> bool:
+        if self.is_of_others and table == self.influence.group:
+            return False
         return self.changed is None or table in self.changed
 
     def _changed(self, table: str) -> str:
@@ -113,10 +117,11 @@ class Touching:
             is_touched = f"{row(parent_key, 'raw')} = {row(parent_key, 'touched')}"
             joined = f"{self._raw(hop.parent)} as raw\ninner join {touched} as touched on {is_touched}"
             parents = f"(\nselect raw.*, touched.batch_id\nfrom {joined}\n)"
+        is_asked = f" and child._batch_id <= {self.seen}" if self.is_of_others and hop.child == self.influence.group else ""
         return (
             f"select {columns(self.contract.tables[hop.child].key, 'child')}, parent.batch_id\nfrom {self._raw(hop.child)} as child\n"
             f"inner join {parents} as parent on {row(hop.key.columns, 'child')} = {row(hop.key.parent_columns, 'parent')}\n"
-            "where child._deleted_at is null"
+            f"where child._deleted_at is null{is_asked}"
         )
 
     def _within(self, table: str) -> list[Hop]:

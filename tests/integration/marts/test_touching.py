@@ -231,6 +231,27 @@ def test_tables_without_changes_are_not_asked(shop: psycopg2.extensions.connecti
 
 
 @pytest.mark.parametrize(("group", "behind"), GROUPS)
+def test_groups_that_others_lead_to_are_found_without_those_that_have_changed_themselves(
+    shop: psycopg2.extensions.connection, group: str, behind: set[str]
+) -> None:
+    ways = influence(SHOP, group, behind, is_compared=lambda _: False)
+    key = SHOP.tables[group].key
+    some = 0
+    for seed in range(30):
+        rows = state(seed)
+        older = [replace(row, batch=min(row.batch, SEEN)) for row in rows[group]]
+        changed = {tuple(row.values[column] for column in key) for row in rows[group] if row.batch > SEEN}
+        fill(shop, rows)
+        with shop.cursor() as cursor:
+            cursor.execute(Touching(SHOP, ways, SEEN, is_of_others=True).query())
+            found = {tuple(row[:-1]): row[-1] for row in cursor.fetchall() if tuple(row[:-1]) not in changed}
+        by_others = {found: batch for found, batch in touched({**rows, group: older}, ways).items() if found not in changed}
+        assert found == by_others, seed
+        some += bool(found)
+    assert some
+
+
+@pytest.mark.parametrize(("group", "behind"), GROUPS)
 def test_no_hop_is_for_nothing(shop: psycopg2.extensions.connection, group: str, behind: set[str]) -> None:
     """Without any one of them, groups are missed."""
     ways = influence(SHOP, group, behind, is_compared=lambda _: False)

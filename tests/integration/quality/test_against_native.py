@@ -66,6 +66,13 @@ def _typed(check: str, kind: str, level: str, **kwargs: object) -> dict[str, obj
     return {"type": kind, "kwargs": kwargs, "meta": {"check": check, "level": level}}
 
 
+# What rules look up alike is looked up once.
+_LIMITS = (
+    ', limits as materialized (select parent.parent_id, max(grand."limit") as "limit" from raw_shop.parents as parent join '
+    "raw_shop.grands as grand on grand.grand_id = parent.grand_id and grand._deleted_at is null where parent._deleted_at is null "
+    'group by parent.parent_id) select this.child_id, this.line, this.value, coalesce(limits."limit", 0) as allowed '
+    "from this left join limits on limits.parent_id = this.parent_id"
+)
 _NOT_SAID = {"severity": "critical", "description": "Something."}
 _OF_CHILDREN = {
     "in_set": st.lists(_LABELS.filter(bool), min_size=1, unique=True).map(
@@ -102,6 +109,13 @@ _OF_CHILDREN = {
             "parent.grand_id and grand._deleted_at is null where this.value > grand.\"limit\"",
         )
     ),
+    "above_limit_by": st.sampled_from([0, 1]).map(
+        lambda more: _query(
+            "above_limit_by", "row", f"{_LIMITS} where this.value > limits.\"limit\" + {more}",
+        )
+    ),
+    "is_the_limit": st.just(_query("is_the_limit", "row", f"{_LIMITS} where this.value = limits.\"limit\" or this.label = 'it''s'")),
+    "key_is_unique": st.just(_typed("key_is_unique", "expect_compound_columns_to_be_unique", "table", column_list=["line", "child_id"])),
     "one_level_in_label": st.just(
         _query(
             "one_level_in_label", "table", " select parent_id, label, min(level) as least, max(level) as most from this "

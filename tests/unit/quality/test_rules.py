@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dagster_project.quality.compiling import failing_query
-from dagster_project.quality.rules import Reach, Rule, raw_tables_counted, rule, with_count, with_raw_counts
+from dagster_project.quality.rules import Condition, Reach, Rule, Source, raw_tables_counted, rule, with_count, with_raw_counts
 from dagster_project.quality.suites import Suite
 
 
@@ -45,13 +45,44 @@ def _query(query: str, level: str = "row", within: dict[str, str] | None = None)
 def test_types_that_ask_single_rows_are_conditions(expectation_type: str, kwargs: dict[str, Any], condition: str) -> None:
     found = _rule(expectation_type, **kwargs)
     assert found
-    assert (found.reach, found.condition, found.query) == (Reach.ROW, condition, "")
+    assert found.condition
+    assert (found.reach, found.condition.source, found.condition.broken, found.query) == (Reach.ROW, Source(), condition, "")
 
 
 def test_query_of_single_rows_is_its_condition_as_it_is_written() -> None:
     found = _query(r" select item_id, name from this where name ~ '^[\s\u00a0]' or name = 'from this where'")
-    assert (found.reach, found.condition) == (Reach.ROW, r"name ~ '^[\s\u00a0]' or name = 'from this where'")
+    condition = Condition(Source(), r"name ~ '^[\s\u00a0]' or name = 'from this where'", "item_id, name")
+    assert (found.reach, found.condition) == (Reach.ROW, condition)
     assert found.shown == ("item_id", "name")
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        (
+            " select this.item_id from this join raw_shop.orders as parent on parent.order_id = this.order_id where parent.size > 1",
+            Condition(
+                Source(relations="this join raw_shop.orders as parent on parent.order_id = this.order_id"),
+                "parent.size > 1",
+                "this.item_id",
+            ),
+        ),
+        (
+            ", other as (select min(size) as least from this where size > 0) select item_id from this cross join other where size > least",
+            Condition(
+                Source(", other as (select min(size) as least from this where size > 0)", "this cross join other"),
+                "size > least",
+                "item_id",
+            ),
+        ),
+        (
+            " select item_id, size is distinct from 1 as is_odd from this where name = '{{'",
+            Condition(Source(), "name = '{'", "item_id, size is distinct from 1 as is_odd"),
+        ),
+    ],
+)
+def test_what_is_looked_up_for_a_row_is_its_source(query: str, condition: Condition) -> None:
+    assert _query(query).condition == condition
 
 
 @pytest.mark.parametrize(
@@ -59,13 +90,15 @@ def test_query_of_single_rows_is_its_condition_as_it_is_written() -> None:
     [
         " select item_id from this where not exists (select 1 from raw_shop.orders as parent where parent.order_id = this.order_id)",
         " select this.item_id from this join raw_shop.orders as parent on parent.order_id = this.order_id",
-        " select item_id, upper(name) as name from this where name = ''",
-        ", other as (select min(size) as least from this) select item_id from this cross join other where size > least",
+        " select item_id, count(*) as copies from this where name = '' group by item_id",
+        " select distinct item_id from this where name = ''",
+        " select item_id from this where name = '' limit 1",
+        " select *, item_id from this where name = ''",
     ],
 )
 def test_query_that_takes_more_than_a_condition_stays_a_query(query: str) -> None:
     found = _query(query)
-    assert (found.reach, found.condition) == (Reach.ROW, "")
+    assert (found.reach, found.condition) == (Reach.ROW, None)
     assert found.query
 
 
@@ -121,5 +154,5 @@ def test_failing_query_can_be_run_as_it_is() -> None:
     found = _rule("expect_column_values_to_be_in_set", column="size", value_set=["a"])
     assert found
     assert failing_query(found, "select * from raw_shop.items") == (
-        """with this as (select * from raw_shop.items) select "item_id", "size" from this where "size" not in ('a')"""
+        """with this as not materialized (select * from raw_shop.items) select "item_id", "size" from this where "size" not in ('a')"""
     )
