@@ -85,10 +85,10 @@ class _Home:
         """Change one metric, do something, and wait until a mart shows the change."""
         value = next(self.values)
         changed = "(select metric_id from metrics order by metric_id desc limit 1)"
-        execute(self.source_url, f"update metrics set metric_value = {value} where metric_id = {changed}")
+        ((run_id,),) = execute(self.source_url, f"update metrics set metric_value = {value} where metric_id = {changed} returning run_id")
         started = time.monotonic()
         do()
-        _wait_until(lambda: execute(self.warehouse_url, _is_shown(value)) == [(True,)])
+        _wait_until(lambda: execute(self.warehouse_url, _is_shown(run_id, value)) == [(True,)])
         return time.monotonic() - started
 
 
@@ -139,8 +139,9 @@ def _in_home(home: _Home, metrics: int, tell: Callable[[str], None]) -> Seconds:
     return Seconds(metrics, cold_commands, cold, warm, watched)
 
 
-def _is_shown(value: int) -> str:
-    return f"select exists (select from analytics.metric_summary where max_value = {value})"
+def _is_shown(run_id: int, value: int) -> str:
+    """Looked for by an index: asking all the time must not take the processors from what is asked about."""
+    return f"select exists (select from analytics.metric_summary where run_id = {run_id} and max_value = {value})"
 
 
 def _environment(folder: Path, urls: Mapping[str, str]) -> dict[str, str]:

@@ -53,12 +53,17 @@ def import_ahead(home: Path) -> None:
     import dagster_project.commands.refreshing  # noqa: PLC0415
     import dagster_project.commands.setup  # noqa: PLC0415, F401
     from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
+    from dagster_project.quality.rules import rule  # noqa: PLC0415
+    from dagster_project.quality.suites import load_suites  # noqa: PLC0415
     from dagster_project.resources.manifest import load_plan  # noqa: PLC0415
     from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
     from dagster_project.warehouse import Warehouse  # noqa: PLC0415
     from dbt_runmart.starting import compile_macros, parse_ahead  # noqa: PLC0415
 
     load_plan()
+    for suite in load_suites().values():
+        for expectation in suite.expectations:
+            rule(suite, expectation)
     if manifest := parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target):
         compile_macros(manifest)
     definitions = loaded_definitions()

@@ -15,6 +15,7 @@ from dagster_project.short_lived import collect_garbage_rarely
 from dbt_runmart.behavior import name_source_of_flags
 from dbt_runmart.connections import PooledConnections
 from dbt_runmart.declarations import require_plan
+from dbt_runmart.log import write_what_is_read
 from dbt_runmart.selection import narrow_selection
 from dbt_runmart.starting import write_less
 
@@ -32,6 +33,7 @@ class RunmartPlugin(dbtPlugin):
         name_source_of_flags()
         narrow_selection()
         write_less()
+        write_what_is_read()
 
     def get_manifest_artifacts(self, manifest: Manifest) -> PluginArtifacts:
         """Look at the project, which dbt has parsed, and add nothing to what it writes."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import dbt.task.build  # noqa: F401
 from dbt.cli.main import dbtRunner
-from dbt.compilation import Linker
+from dbt.compilation import Compiler, Linker
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.clients.jinja import template_cache
 
@@ -19,6 +19,7 @@ REFRESH = "RUNMART_REFRESH"
 
 _write_manifest = Manifest.write
 _write_graph = Linker.write_graph
+_write_compiled = Compiler._write_node  # noqa: SLF001
 
 
 def parse_ahead(project: Path, target: Path) -> Manifest | None:
@@ -45,14 +46,14 @@ def compile_macros(manifest: Manifest) -> None:
 
 
 def write_less() -> None:
-    """Let a refresh leave out the files for tools that show a project: they take a second, and `dbt` by itself writes them."""
+    """Let a refresh leave out files that it does not read: they take a second, and `dbt` by itself writes them."""
     Manifest.write = _unless_refreshing(_write_manifest)  # type: ignore[method-assign]
     Linker.write_graph = _unless_refreshing(_write_graph)  # type: ignore[method-assign]
+    Compiler._write_node = _unless_refreshing(_write_compiled)  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def _unless_refreshing(write: Any) -> Any:  # noqa: ANN401
-    def written(self: object, *arguments: object) -> None:
-        if REFRESH not in os.environ:
-            write(self, *arguments)
+    def written(self: object, first: Any = None, *arguments: object, **named: object) -> Any:  # noqa: ANN401
+        return write(self, first, *arguments, **named) if REFRESH not in os.environ else first
 
     return written

@@ -17,7 +17,7 @@ from dagster_project.components.telling import news
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality import accounting, holding
+from dagster_project.quality import accounting, fitness, holding
 from dagster_project.quality.data_docs import write_index, write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
@@ -61,15 +61,22 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
 
 
 def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
-    """What a mart fails stops its publication. What raw tables fail is set aside, or holds back marts, which is then what can fail."""
+    """A mart that fails stands as it was. What raw tables fail is set aside, or holds back marts, which is then what can fail."""
     asset, is_raw = asset_of(suite, namespace), suite.system != PUBLISHED
     for expectation in suite.expectations:
         yield dg.AssetCheckSpec(
             expectation.meta.check,
             asset=asset,
             description=expectation.description,
-            blocking=expectation.severity is Severity.CRITICAL and not is_raw,
             metadata={"expectation": expectation.type, "level": expectation.meta.level},
+        )
+    if not is_raw:
+        yield dg.AssetCheckSpec(
+            fitness.CHECK,
+            asset=asset,
+            description="The mart passes its critical checks; one that does not stands as it was, with what needs it.",
+            # Its failure is a warning, and blocks nothing. What is blocking is waited for.
+            blocking=True,
         )
     if is_raw:
         yield dg.AssetCheckSpec(
@@ -115,9 +122,28 @@ def _run(
             yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
         if has_news:
             write_index(warehouse.data_docs)
+        yield from _fit(context, suites, warehouse)
         yield from _set_aside(context, suites, warehouse)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
+
+
+def _fit(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    """Tell which marts are fit for publication, as their checks stand now."""
+    asked = {key.asset_key for key in context.selected_asset_check_keys if key.name == fitness.CHECK}
+    wanted = [suite for suite in suites if asset_of(suite, warehouse.namespace) in asked]
+    if not wanted:
+        return
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
+        for suite in wanted:
+            failing = fitness.failing(cursor, suite)
+            yield dg.AssetCheckResult(
+                asset_key=asset_of(suite, warehouse.namespace),
+                check_name=fitness.CHECK,
+                passed=not failing,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"the mart stands as it was: it fails {', '.join(failing)}" if failing else None,
+            )
 
 
 def _set_aside(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:

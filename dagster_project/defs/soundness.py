@@ -26,16 +26,18 @@ _ASSETS_NAMED = 3
 
 @dataclass(frozen=True)
 class Soundness:
-    """What speaks against building upon assets; nothing does if all are empty.
+    """What speaks against building upon assets; nothing does if all are empty, but for marts that fail, which hold back themselves.
 
     Attributes:
         unmaterialized: Assets that have never been materialized.
-        failed: By asset, the blocking checks that failed when they last ran.
+        failed: By raw table, the blocking checks that failed when they last ran.
+        failing_marts: By mart, the critical checks that failed when they last ran.
         unchecked: By asset whose blocking checks did not all run since it was last materialized, the run that materialized it.
     """
 
     unmaterialized: Sequence[dg.AssetKey]
     failed: Mapping[dg.AssetKey, Sequence[str]]
+    failing_marts: Mapping[dg.AssetKey, Sequence[str]]
     unchecked: Mapping[dg.AssetKey, str]
 
     def complaints(self) -> list[str]:
@@ -58,7 +60,8 @@ def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> 
     }
     return Soundness(
         unmaterialized=[asset for asset in checks if asset not in materialized],
-        failed={asset: names for asset, names in failed.items() if names},
+        failed={asset: names for asset, names in failed.items() if names and not _is_mart(asset)},
+        failing_marts={asset: names for asset, names in failed.items() if names and _is_mart(asset)},
         unchecked={
             asset: last.run_id
             for asset, last in materialized.items()
@@ -110,8 +113,12 @@ def _critical_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[
 
 
 def _can_block(check: dg.AssetCheckKey) -> bool:
-    """Whether nothing is built upon an asset that fails it: rows that fail others are set aside, or their table holds back marts."""
-    return shared_part(check.asset_key.path)[0] == PUBLISHED or check.name == ACCOUNTED
+    """Whether an asset that fails it holds back anything by itself: raw rows that fail others are set aside, or their table does."""
+    return _is_mart(check.asset_key) or check.name == ACCOUNTED
+
+
+def _is_mart(asset: dg.AssetKey) -> bool:
+    return shared_part(asset.path)[0] == PUBLISHED
 
 
 def _goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -13,21 +13,21 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
 from dagster_project.components.telling import last_materializations
 from dagster_project.contracts.loading import load_contracts
-from dagster_project.defs.soundness import soundness, soundness_once_checked
+from dagster_project.defs.soundness import Soundness, soundness, soundness_once_checked
 from dagster_project.internals.dagster import described, left_alone
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
-from dagster_project.marts.held import Held, held_tables
+from dagster_project.marts.held import Held, held_marts, held_tables
 from dagster_project.marts.lineage import MartDeclarationError
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.resources.dbt import built_models, dbt_on
+from dagster_project.resources.dbt import built_models, dbt_on, failing_models, has_errors
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouses
@@ -42,6 +42,9 @@ UNCHANGED_SINCE = "unchanged_since_refresh"
 _FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=3))
 
 _ROWS_SCHEMA = dg.TableSchema([dg.TableColumn("mart"), dg.TableColumn("inserted", "int"), dg.TableColumn("deleted", "int")])
+
+# Exit codes of dbt; with any other it has not written what came of its nodes.
+_ALL_WELL, _SOMETHING_FAILED = 0, 1
 
 # A build that a sync has overtaken is repeated; each time there is less to do.
 _MAX_BUILDS = 3
@@ -189,10 +192,11 @@ def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
     return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == PUBLISHED)
 
 
-def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> None:
+def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> Soundness:
     found = soundness_once_checked(context.instance, read_by(context.instance, assets), context.run_id, context.log.info)
     if complaints := found.complaints():
         raise dg.Failure(f"{refused}: {'; '.join(complaints)}", allow_retries=False)
+    return found
 
 
 class RefreshConfig(dg.Config):
@@ -257,17 +261,28 @@ def _build(
         with _engine(warehouse) as engine:
             begun = engine.begin(full=full, marts=selected, left_out=_names(left_out))
         models = {*selected} & {*begun.models}
-        built: Mapping[str, str] = {}
+        built, failing = dict[str, str](), dict[str, str]()
         if models:
             variables = {_REFRESH: begun.started_at.isoformat(), _ONLY: " ".join(sorted(models))}
-            invocation = dbt_on(warehouse, **variables).cli([*build], context=context)
+            invocation = dbt_on(warehouse, **variables).cli([*build], context=context, raise_on_error=False)
             yield from invocation.stream()
-            built = built_models(invocation.get_artifact("run_results.json"))
+            results = _results(invocation)
+            built, failing = built_models(results), failing_models(results, _manifest())
         with _engine(warehouse) as engine:
-            if engine.end(built):
+            if engine.end(built, failing):
                 return
         context.log.info("a sync was committed while the marts were built: building what it touched")
     raise dg.Failure(f"syncs were committed during each of {_MAX_BUILDS} builds; refresh again when none is running")
+
+
+def _results(invocation: DbtCliInvocation) -> Mapping[str, Any]:
+    """What came of each node of a build. A data test that fails holds back its model, and is no error."""
+    if invocation.process.returncode not in (_ALL_WELL, _SOMETHING_FAILED):
+        raise invocation.get_error() or dg.Failure("dbt did not end")
+    results = invocation.get_artifact("run_results.json")
+    if has_errors(results) and (error := invocation.get_error()):
+        raise error
+    return results
 
 
 class _Outputs:
@@ -329,16 +344,18 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     held = _held(warehouse)
     marts = {mart: held.keys() & _behind(mart) for mart in sorted(_marts(warehouse.namespace.path()))}
     published_now = read_by(context.instance, [context.asset_key]).intersection(mart for mart in marts if not marts[mart])
-    _require_sound(context, published_now, "nothing was published")
+    found = _require_sound(context, published_now, "nothing was published")
+    failing = {mart.path[-1]: f"fails {', '.join(checks)}" for mart, checks in found.failing_marts.items()}
     with _engine(warehouse) as engine:
-        must_publish = not engine.is_published()
+        must_publish = not engine.is_published(failing)
         if must_publish:
             try:
-                engine.publish()
+                engine.publish(failing=failing)
             except NothingPublished as error:
                 raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         published = last_refresh(cursor)
+        held_back = [*_held_by_tables(marts, held), *_held_by_checks(held_marts(cursor))]
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)
     rows = published.rows if must_publish else {}
@@ -347,7 +364,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
             **({} if must_publish else {UNCHANGED_SINCE: published.refresh_id}),
             "refresh_id": published.refresh_id,
             "is_full": published.is_full,
-            **({"held_back": _held_back(marts, held)} if held else {}),
+            **({"held_back": dg.MetadataValue.table(held_back, _HELD_SCHEMA)} if held_back else {}),
             "rows": dg.MetadataValue.table(
                 [
                     dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
@@ -360,19 +377,20 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     )
 
 
-def _held_back(marts: Mapping[dg.AssetKey, Collection[dg.AssetKey]], held: Mapping[dg.AssetKey, Held]) -> dg.TableMetadataValue:
-    """Marts that stand as they were, each with a table that holds it back."""
-    rows = [
-        {
-            "mart": mart.path[-1],
-            "since": f"{held[table].since:%Y-%m-%d %H:%M:%S} UTC",
-            "table": table.to_user_string(),
-            "reason": held[table].reason,
-        }
-        for mart, tables in marts.items()
-        for table in sorted(tables)
-    ]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], _HELD_SCHEMA)
+def _held_by_tables(marts: Mapping[dg.AssetKey, Collection[dg.AssetKey]], held: Mapping[dg.AssetKey, Held]) -> Iterator[dg.TableRecord]:
+    """Marts that stand as they were, each with a raw table that holds it back."""
+    for mart, tables in marts.items():
+        yield from (_held_record(mart.path[-1], table.to_user_string(), held[table]) for table in sorted(tables))
+
+
+def _held_by_checks(held: Mapping[str, Held]) -> Iterator[dg.TableRecord]:
+    """Marts that stand as they were because they, or marts that they need, fail checks."""
+    shown = load_plan().project.models
+    yield from (_held_record(mart, "", why) for mart, why in held.items() if mart in shown and shown[mart].schema == PUBLISHED)
+
+
+def _held_record(mart: str, table: str, why: Held) -> dg.TableRecord:
+    return dg.TableRecord({"mart": mart, "since": f"{why.since:%Y-%m-%d %H:%M:%S} UTC", "table": table, "reason": why.reason})
 
 
 @dg.definitions

@@ -195,7 +195,7 @@ def candidates(table: BoundTable, source: SourceSnapshot, state: TableState | No
         return with_keys(table, described, keys) if keys else NOTHING
     if not described.has_transactions:
         return EVERYTHING
-    return written_since(described, state.position, state.leaves)
+    return written_since(described, state.position, source.position, state.leaves)
 
 
 def has_new_shape(table: BoundTable, described: SourceTable, state: TableState | None, kept: Mapping[str, str]) -> bool:

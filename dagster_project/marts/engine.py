@@ -46,11 +46,12 @@ class Engine(Protocol):
             at: The moment that marts are of; now, by the clock of the warehouse, if None.
         """
 
-    def end(self, built: Mapping[str, str]) -> bool:
+    def end(self, built: Mapping[str, str], failing: Mapping[str, str] | None = None) -> bool:
         """Note what dbt has built.
 
         Args:
             built: By model, the SQL by which it was made.
+            failing: By model whose data tests fail, the reason in words.
 
         Returns:
             Whether candidates fit together: no sync was committed while they were built.
@@ -59,15 +60,19 @@ class Engine(Protocol):
             MartDeclarationError: The SQL reads what its models do not say.
         """
 
-    def is_published(self) -> bool:
-        """Whether all that the refresh under way has built is visible; also where none is."""
+    def is_published(self, failing: Mapping[str, str] | None = None) -> bool:
+        """Whether all that the refresh under way has built is visible, but for what cannot be while these marts fail.
 
-    def publish(self, marts: Collection[str] = ()) -> int:
+        It is where no refresh is under way.
+        """
+
+    def publish(self, marts: Collection[str] = (), failing: Mapping[str, str] | None = None) -> int:
         """Make candidates visible at once, and keep histories; gives the refresh.
 
         Args:
             marts: Which; all if empty. Those that are left out count as not refreshed.
+            failing: By mart whose checks fail, the reason in words. It stands as it was, with all that cannot be published without it.
 
         Raises:
-            NothingPublished: The candidates do not fit together, or are not all built.
+            NothingPublished: The candidates do not fit together, or are not all built, or all of them fail.
         """

@@ -143,6 +143,21 @@ class Plan:
                 wanted |= together if together & wanted else set()
         return [model for model in self.project.of_kind(MART, HISTORY, VIEW) if model.name in wanted]
 
+    def held_with(self, failing: Collection[str]) -> dict[str, frozenset[str]]:
+        """The marts, histories and views that cannot be published while models fail, each with those of the models.
+
+        They read them, or are published together with what does.
+        """
+        known = [model.name for model in self.project.of_kind(MART, HISTORY, VIEW)]
+        needed = {name: {each.name for each in (*self.project.read_by(name), *self.published_with([name]))} | {name} for name in known}
+        held = {name: frozenset({name}) for name in failing}
+        while True:
+            found = {name: frozenset[str]().union(*(held[other] for other in needed[name] if other in held)) for name in known}
+            grown = {**held, **{name: models for name, models in found.items() if models}}
+            if grown == held:
+                return {name: held[name] for name in known if name in held}
+            held = grown
+
     def published(self, mart: str) -> tuple[str, str]:
         """Schema and name of a mart as it is published."""
         return self.project.models[mart].schema, mart

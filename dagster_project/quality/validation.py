@@ -333,7 +333,7 @@ class _Checking:
 
     def _count(self, questions: Sequence[Question]) -> int | None:
         """How many rows there are; None if there is no such table. They are counted when all of them are asked about, else reckoned."""
-        is_whole = any(question.asked.rows == self._suite.rows_query and question.rule.reach is Reach.ROW for question in questions)
+        is_whole = any(question.asked.is_whole and question.rule.reach is Reach.ROW for question in questions)
         rows = None if is_whole or self._everything else self._reckoned()
         if rows is None:
             found, error = self._try(f"select count(*) from ({self._suite.rows_query}) as batch")

@@ -5,6 +5,7 @@ are assets (`defs.transformation`).
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,27 @@ def built_models(run_results: Mapping[str, Any]) -> dict[str, str]:
     """
     results = (result for result in run_results["results"] if result["unique_id"].startswith("model.") and result["status"] == "success")
     return {result["unique_id"].rpartition(".")[2]: result["compiled_code"] for result in results}
+
+
+def failing_models(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, str]:
+    """By model whose data tests fail, which do.
+
+    Args:
+        run_results: `run_results.json` of the build.
+        manifest: `manifest.json` of the project.
+    """
+    failing: defaultdict[str, list[str]] = defaultdict(list)
+    for result in run_results["results"]:
+        if result["status"] == "fail":
+            test = manifest["nodes"][result["unique_id"]]
+            for model in [test["attached_node"]] if test.get("attached_node") else test["depends_on"]["nodes"]:
+                failing[model.rpartition(".")[2]].append(test["name"])
+    return {model: f"fails {', '.join(sorted(tests))}" for model, tests in failing.items()}
+
+
+def has_errors(run_results: Mapping[str, Any]) -> bool:
+    """Whether anything of a build could not be done; a test that fails could be."""
+    return any(result["status"] in ("error", "runtime error") for result in run_results["results"])
 
 
 class Dbt(DbtProcess):

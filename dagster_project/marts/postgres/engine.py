@@ -117,7 +117,7 @@ class PostgresEngine:
         """Marts, or all, and the models behind them."""
         return {model.name for mart in marts or self._plan.project.models for model in self._plan.project.read_by(mart)}
 
-    def end(self, built: Mapping[str, str]) -> bool:
+    def end(self, built: Mapping[str, str], failing: Mapping[str, str] | None = None) -> bool:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(_COMMIT_LAZILY)
@@ -130,7 +130,7 @@ class PostgresEngine:
                 )
                 # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
                 make_plan(self._plan.project, self._plan.contracts, state.reads_of(state.kept(cursor, self._definition)))
-            return state.write_built(cursor, built.keys())
+            return state.write_built(cursor, built.keys(), failing or {})
 
     def _require_known(self, queries: Mapping[str, str]) -> None:
         """Refuse a model that reads what dbt's lineage does not know of: nobody would notice that it changes."""
@@ -178,12 +178,24 @@ class PostgresEngine:
             kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads, looks_up))
         return kept
 
-    def is_published(self) -> bool:
+    def is_published(self, failing: Mapping[str, str] | None = None) -> bool:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
-            return state.is_published(cursor)
+            refresh = state.under_way(cursor)
+            if refresh is None:
+                return True
+            return state.is_published(cursor) and state.held(cursor) - {*refresh.left_out} == self._held(refresh, failing or {}).keys()
 
-    def publish(self, marts: Collection[str] = ()) -> int:
+    def _held(self, refresh: state.UnderWay, failing: Mapping[str, str]) -> dict[str, str]:
+        """What stands as it was because these marts fail, or models when they were built, and why."""
+        reasons = {**refresh.failing, **failing}
+        return {
+            name: "; ".join(f"{model} {reasons[model]}" for model in sorted(models))
+            for name, models in self._plan.held_with(reasons).items()
+            if name not in refresh.left_out
+        }
+
+    def publish(self, marts: Collection[str] = (), failing: Mapping[str, str] | None = None) -> int:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(_HOLD_PUBLICATIONS)
@@ -192,13 +204,17 @@ class PostgresEngine:
             for name in {*marts} - {model.name for model in known}:
                 raise NothingPublished(f"there is no mart {name}; name models of dbt_project/models/marts")
             asked = self._plan.published_with(marts) if marts else known
-            wanted = [model for model in asked if model.name not in refresh.left_out]
+            held = self._held(refresh, failing or {})
+            wanted = [model for model in asked if model.name not in (*refresh.left_out, *held)]
+            if held and not wanted:
+                raise NothingPublished(f"{'; '.join(sorted({*held.values()}))}. Mend the source or the model, then run `runmart refresh`.")
             self._require_fit(cursor, refresh, wanted)
-            is_complete = {model.name for model in wanted} >= {model.name for model in known} - {*refresh.left_out}
+            is_complete = {model.name for model in wanted} >= {model.name for model in known} - {*refresh.left_out, *held}
             try:
                 refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
             except ShapeChanged as error:
                 raise NothingPublished(str(error)) from error
+            state.keep_held(cursor, refresh_id, held, [model.name for model in asked if model.name not in refresh.left_out])
         return refresh_id
 
     def _under_way(self, cursor: Cursor) -> state.UnderWay:

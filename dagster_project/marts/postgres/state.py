@@ -21,7 +21,7 @@ STARTED_AT = "{refresh_started_at}"
 
 # The columns stand in the order of `UnderWay`.
 _UNDER_WAY = """
-select started_at, definition, batches, is_full, is_forced, left_out, untouched, built, is_whole
+select started_at, definition, batches, is_full, is_forced, left_out, untouched, built, is_whole, failing
 from ops.refresh_under_way
 """
 
@@ -35,7 +35,8 @@ values (%(started_at)s, %(definition)s, %(batches)s, %(is_full)s, %(is_forced)s,
 _END = """
 update ops.refresh_under_way
 set
-    built = (select coalesce(array_agg(distinct model), '{}') from unnest(built || %s::text[]) as model),
+    built = (select coalesce(array_agg(distinct model), '{}') from unnest(built || %(built)s::text[]) as model),
+    failing = (failing - %(built)s::text[]) || %(failing)s::jsonb,
     is_whole = batches = (select coalesce(jsonb_object_agg(system, batch_id), '{}') from ops.sync_state)
 returning is_whole
 """
@@ -112,6 +113,7 @@ class UnderWay:
     untouched: Sequence[str]
     built: Sequence[str]
     is_whole: bool
+    failing: Mapping[str, str]
 
 
 def work_since_last(cursor: Cursor, at: datetime | None) -> Work:
@@ -134,9 +136,9 @@ def write_begun(cursor: Cursor, work: Work, *, relations: Mapping[str, Any], **v
     cursor.execute(_BEGIN, {"started_at": work.now, **documents, **values})
 
 
-def write_built(cursor: Cursor, models: Collection[str]) -> bool:
-    """Note what the refresh under way has built so far; whether no sync was committed since it was begun."""
-    cursor.execute(_END, (list(models),))
+def write_built(cursor: Cursor, models: Collection[str], failing: Mapping[str, str]) -> bool:
+    """Note what the refresh under way has built so far, and what of it fails; whether no sync was committed since it was begun."""
+    cursor.execute(_END, {"built": list(models), "failing": json.dumps(dict(failing))})
     return bool(one_row(cursor)[0])
 
 
@@ -235,6 +237,23 @@ def record_refresh(
         [(name, refresh_id) for name in published],
     )
     return int(refresh_id)
+
+
+def keep_held(cursor: Cursor, refresh_id: int, held: Mapping[str, str], known: Collection[str]) -> None:
+    """Write down, in the transaction that publishes, which of known marts, histories and views stand as they were, and why."""
+    cursor.execute("delete from quality.held_marts where mart = any(%s) and mart <> all(%s)", (list(known), list(held)))
+    execute_values(
+        cursor,
+        "insert into quality.held_marts (mart, refresh_id, reason) values %s "
+        "on conflict (mart) do update set refresh_id = excluded.refresh_id, reason = excluded.reason",
+        [(mart, refresh_id, reason) for mart, reason in held.items()],
+    )
+
+
+def held(cursor: Cursor) -> set[str]:
+    """The marts, histories and views that stand as they were."""
+    cursor.execute("select mart from quality.held_marts")
+    return {mart for (mart,) in cursor.fetchall()}
 
 
 def is_published(cursor: Cursor) -> bool:

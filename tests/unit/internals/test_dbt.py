@@ -32,6 +32,12 @@ PARTS = (
     Part("dbt.task.build", "start dbt ahead", inspect.ismodule),
     Part("dbt.compilation:Linker", "let a refresh write less", lambda found: isinstance(found, type)),
     Part("dbt.compilation:Linker.write_graph", "let a refresh write less", takes("self", "outfile", "manifest")),
+    Part("dbt.compilation:Compiler", "let a refresh write less", lambda found: isinstance(found, type)),
+    Part("dbt.compilation:Compiler._write_node", "let a refresh write less", takes("self", "node", split_suffix=None)),
+    Part("dbt_common.events.event_manager:EventManager", "log what is read", lambda found: {"loggers", "callbacks"} <= {*vars(found())}),
+    Part("dbt_common.events.event_manager:EventManager.fire_event", "log what is read", takes("self", "event", "level", "node")),
+    Part("dbt_common.events.base_types:BaseEvent", "log what is read", has("level_tag")),
+    Part("dbt_common.events.base_types:EventLevel", "log what is read", has("DEBUG", "TEST")),
     Part("dbt.adapters.contracts.connection:ConnectionState", _POOL, has("OPEN", "CLOSED")),
 )
 

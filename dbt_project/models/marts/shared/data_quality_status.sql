@@ -12,6 +12,12 @@ held_tables as (
 
 ),
 
+held_marts as (
+
+    select * from {{ source('quality', 'held_marts') }}
+
+),
+
 quarantine_reasons as (
 
     select
@@ -95,15 +101,32 @@ made_of as (
 
 ),
 
-held as (
+-- By a raw table, or by checks of marts.
+reasons_to_hold as (
 
     select
         made_of.asset_key,
-        min(held_tables.held_since) as held_since,
-        {{ list_in_order("made_of.which_table || held_tables.reason", "made_of.which_table nulls last", "; ") }} as held_because
+        held_tables.held_since,
+        made_of.which_table || held_tables.reason as reason
     from made_of
     inner join held_tables on made_of.system_name = held_tables.system and made_of.table_name = held_tables.table_name
-    group by made_of.asset_key
+    union all
+    select
+        'analytics/' || held_marts.mart as asset_key,
+        held_marts.held_since,
+        held_marts.reason
+    from held_marts
+
+),
+
+held as (
+
+    select
+        asset_key,
+        min(held_since) as held_since,
+        {{ list_in_order("reason", "reason nulls last", "; ") }} as held_because
+    from reasons_to_hold
+    group by asset_key
 
 ),
 
