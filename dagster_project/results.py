@@ -66,7 +66,7 @@ def show_published_rows(report: "RunReport") -> None:
     if isinstance(held, list):
         table = new_table("held back", "since", "by", "reason")
         for row in held:
-            table.add_row(row["mart"], row["since"], row["table"], escape(row["reason"]))
+            table.add_row(row["mart"], row["since"], row["by"], escape(row["reason"]))
         out.print(table)
 
 

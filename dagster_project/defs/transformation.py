@@ -33,7 +33,7 @@ from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
-_HELD_SCHEMA = dg.TableSchema([dg.TableColumn(name) for name in ("mart", "since", "table", "reason")])
+_HELD_SCHEMA = dg.TableSchema([dg.TableColumn(name) for name in ("mart", "since", "by", "reason")])
 
 # Metadata of a publication that has found nothing to publish: the refresh that stands.
 UNCHANGED_SINCE = "unchanged_since_refresh"
@@ -103,7 +103,10 @@ class Translator(DagsterDbtTranslator):
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
-        """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere."""
+        """The default spec with the description that the test has in dbt; Dagster's own looks for it elsewhere.
+
+        A test that fails holds back its model, and what needs it, and nothing else.
+        """
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return spec and described(spec, manifest["nodes"][unique_id]["description"])
 
@@ -192,8 +195,8 @@ def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
     return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == PUBLISHED)
 
 
-def _require_sound(context: dg.AssetExecutionContext, assets: Iterable[dg.AssetKey], refused: str) -> Soundness:
-    found = soundness_once_checked(context.instance, read_by(context.instance, assets), context.run_id, context.log.info)
+def _require_sound(context: dg.AssetExecutionContext, read: Collection[dg.AssetKey], refused: str) -> Soundness:
+    found = soundness_once_checked(context.instance, read, context.run_id, context.log.info)
     if complaints := found.complaints():
         raise dg.Failure(f"{refused}: {'; '.join(complaints)}", allow_retries=False)
     return found
@@ -231,7 +234,7 @@ def _left_out(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[
 def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
     selectors, left_out = _left_out(context, warehouse)
     building = context.selected_asset_keys - left_out
-    _require_sound(context, building, "nothing was built")
+    _require_sound(context, read_by(context.instance, building), "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
@@ -344,7 +347,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     held = _held(warehouse)
     marts = {mart: held.keys() & _behind(mart) for mart in sorted(_marts(warehouse.namespace.path()))}
     published_now = read_by(context.instance, [context.asset_key]).intersection(mart for mart in marts if not marts[mart])
-    found = _require_sound(context, published_now, "nothing was published")
+    found = _require_sound(context, published_now | read_by(context.instance, published_now), "nothing was published")
     failing = {mart.path[-1]: f"fails {', '.join(checks)}" for mart, checks in found.failing_marts.items()}
     with _engine(warehouse) as engine:
         must_publish = not engine.is_published(failing)
@@ -386,11 +389,11 @@ def _held_by_tables(marts: Mapping[dg.AssetKey, Collection[dg.AssetKey]], held: 
 def _held_by_checks(held: Mapping[str, Held]) -> Iterator[dg.TableRecord]:
     """Marts that stand as they were because they, or marts that they need, fail checks."""
     shown = load_plan().project.models
-    yield from (_held_record(mart, "", why) for mart, why in held.items() if mart in shown and shown[mart].schema == PUBLISHED)
+    yield from (_held_record(mart, "checks", why) for mart, why in held.items() if mart in shown and shown[mart].schema == PUBLISHED)
 
 
-def _held_record(mart: str, table: str, why: Held) -> dg.TableRecord:
-    return dg.TableRecord({"mart": mart, "since": f"{why.since:%Y-%m-%d %H:%M:%S} UTC", "table": table, "reason": why.reason})
+def _held_record(mart: str, by: str, why: Held) -> dg.TableRecord:
+    return dg.TableRecord({"mart": mart, "since": f"{why.since:%Y-%m-%d %H:%M:%S} UTC", "by": by, "reason": why.reason})
 
 
 @dg.definitions

@@ -213,13 +213,14 @@ class House:
         ):
             yield cursor
 
-    def try_build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> str:
+    def try_build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True, failing: Mapping[str, str] | None = None) -> str:
         """Refresh these marts and what they read, without unit tests, which the first build has run; without names, all.
 
         Args:
             marts: Their names. A data test takes part if all that it reads is among them.
             flags: Further ones for `dbt build`; `--full-refresh` recomputes everything.
             publish: Whether to publish them if nothing fails.
+            failing: By mart whose checks fail, the reason.
 
         Returns:
             What went wrong; empty if they are published.
@@ -244,14 +245,14 @@ class House:
                 if not result.success:
                     return messages(result)
                 if publish:
-                    engine.publish(marts)
+                    engine.publish(marts, failing)
             except (RunmartError, psycopg2.Error) as error:
                 return str(error)
         return ""
 
-    def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True) -> None:
+    def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True, failing: Mapping[str, str] | None = None) -> None:
         """As `try_build`; it must succeed."""
-        assert self.try_build(*marts, flags=flags, publish=publish) == ""
+        assert self.try_build(*marts, flags=flags, publish=publish, failing=failing) == ""
 
 
 def messages(result: dbtRunnerResult) -> str:

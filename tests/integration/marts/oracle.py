@@ -6,7 +6,7 @@ project. Does not belong here: what changes in the source (`tests/histories`).
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -29,9 +29,9 @@ PAUSES = (timedelta(minutes=1), timedelta(hours=5), timedelta(hours=30), timedel
 Differences: TypeAlias = dict[str, list[tuple[str, str, str]]]
 
 
-def refresh(house: House, *flags: str, publish: bool = True) -> None:
-    """Build without tests, and publish unless told otherwise; it must succeed."""
-    house.build(flags=["--exclude-resource-type", "test", *flags], publish=publish)
+def refresh(house: House, *flags: str, publish: bool = True, failing: Mapping[str, str] | None = None) -> None:
+    """Build without tests, and publish unless told otherwise, but for marts that fail; it must succeed."""
+    house.build(flags=["--exclude-resource-type", "test", *flags], publish=publish, failing=failing)
 
 
 def columns_of(house: House, mart: str, but: Sequence[str] = ()) -> str:
@@ -80,7 +80,7 @@ def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[
         with house.at(moment):
             # What a refresh that was not published, or only in part, has done must not be taken for done.
             was_held = False
-            match chance.choice(["", "", "unpublished", "part", "held"]):
+            match chance.choice(["", "", "unpublished", "part", "held", "failing"]):
                 case "unpublished":
                     refresh(house, publish=False)
                     house.fill(together(histories))
@@ -94,6 +94,12 @@ def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[
                     house.hold()
                     house.fill(together(histories))
                     was_held = True
+                case "failing":
+                    failing = chance.choice(sorted(marts_of(house.manifest, "mart")))
+                    before = published(house)[failing]
+                    refresh(house, failing={failing: "fails a_check"})
+                    assert published(house)[failing] == before, failing
+                    house.fill(together(histories))
         # Rows are set aside and let back between any two refreshes.
         house.set_aside(chance if chance.random() < QUARANTINE else None)
         moment += chance.choice(PAUSES)

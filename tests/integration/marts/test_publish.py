@@ -11,6 +11,7 @@ import pytest
 
 from dagster_project.marts.engine import NothingPublished
 from dagster_project.marts.plan import STEP
+from dagster_project.marts.refreshes import nothing_new
 from tests.integration.marts.conftest import House, messages
 
 PART = ("dim_date", "fct_runs", "model_performance", "experiment_summary", "mv_experiment_summary", "mv_model_performance")
@@ -266,6 +267,75 @@ def test_part_of_the_marts_can_be_published(published: House) -> None:
     with published.engine() as engine:
         engine.publish(["fct_runs"])
     assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
+    assert published.warehouse(TOTAL) == [(1, 1)]
+
+
+FAILING = {"experiment_summary": "fails a_check"}
+
+
+def held(house: House) -> dict[str, str]:
+    """By mart that stands as it was, why."""
+    return dict(house.warehouse("select mart, reason from quality.held_marts"))
+
+
+def test_mart_that_fails_its_checks_stands_as_it_was_and_all_others_are_published(published: House) -> None:
+    published.build(flags=NO_TESTS)
+    published.fill(rows(2))
+    published.build(flags=NO_TESTS, failing=FAILING)
+    assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
+    assert published.warehouse(TOTAL) == [(1, 1)]
+    assert published.warehouse("select total_runs from analytics.mv_experiment_summary") == [(1,)]
+    found = held(published)
+    assert {"experiment_summary", "experiment_summary_history", "mv_experiment_summary"} <= found.keys()
+    assert "fct_runs" not in found
+    assert {*found.values()} == {"experiment_summary fails a_check"}
+    status = "select is_held_back, held_because from analytics.data_quality_status where asset_key = 'analytics/experiment_summary'"
+    assert published.warehouse(status) == [(True, "experiment_summary fails a_check")]
+    # It would fail again.
+    with published.transforming() as cursor:
+        assert nothing_new(cursor) is not None
+    published.fill(rows(3))
+    published.build(flags=NO_TESTS)
+    assert published.warehouse(TOTAL) == [(1, 3)]
+    assert held(published) == {}
+    assert published.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1") == [(False,)]
+
+
+def test_mart_whose_checks_pass_again_is_published_without_being_built_again(published: House) -> None:
+    published.build(flags=NO_TESTS)
+    published.fill(rows(2))
+    published.build(flags=NO_TESTS, failing=FAILING)
+    with published.engine() as engine:
+        assert engine.is_published(FAILING)
+        assert not engine.is_published()
+        engine.publish()
+        assert engine.is_published()
+        assert not engine.is_published(FAILING)
+    assert published.warehouse(TOTAL) == [(1, 2)]
+    assert held(published) == {}
+
+
+def test_model_whose_data_tests_fail_holds_back_what_needs_it_until_it_is_built_again(published: House) -> None:
+    published.build(flags=NO_TESTS)
+    published.fill(rows(2))
+    published.build(flags=NO_TESTS, publish=False)
+    with published.engine() as engine:
+        assert engine.end({}, {"fct_runs": "fails not_null_fct_runs_execution_id"})
+        engine.publish()
+    assert published.warehouse("select count(*) from analytics.fct_runs") == [(1,)]
+    assert published.warehouse(TOTAL) == [(1, 2)]
+    assert held(published)["fct_runs"] == "fct_runs fails not_null_fct_runs_execution_id"
+    with published.engine() as engine:
+        assert engine.end({"fct_runs": "select"})
+        engine.publish()
+    assert published.warehouse("select count(*) from analytics.fct_runs") == [(2,)]
+    assert held(published) == {}
+
+
+def test_nothing_is_published_if_all_of_it_fails(published: House) -> None:
+    published.fill(rows(2))
+    everything = {model.name: "fails a_check" for model in published.plan.project.models.values()}
+    assert "experiment_summary fails a_check" in published.try_build(flags=NO_TESTS, failing=everything)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 

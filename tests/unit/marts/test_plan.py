@@ -81,6 +81,21 @@ def test_what_follows_is_published_with_what_it_follows() -> None:
     assert {each.name for each in found.published_with(["alone"])} == {"alone"}
 
 
+def test_what_needs_a_model_that_fails_is_held_with_it() -> None:
+    step = model("ordered", STEP, reads="sales")
+    view = model("shown", VIEW, reads="days")
+    alone = model("alone", tables="customers", group=Group("shop", "customers", {}))
+    reader = model("reader", VIEW, reads="alone")
+    found = plan(SALES, step, model("days", reads="ordered", group=BY_DAY), view, alone, reader)
+    assert found.held_with([]) == {}
+    assert found.held_with(["reader"]) == {"reader": {"reader"}}
+    assert found.held_with(["alone"]) == {"alone": {"alone"}, "reader": {"alone"}}
+    # What follows a mart must not fall behind it, so that neither is published without the other.
+    assert found.held_with(["ordered", "reader"]) == {
+        "days": {"ordered"}, "sales": {"ordered"}, "shown": {"ordered"}, "reader": {"reader"},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("models", "complaint"),
     [
