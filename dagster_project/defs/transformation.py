@@ -13,12 +13,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 
 from dagster_project.components.telling import last_materializations
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import Soundness, soundness, soundness_once_checked
 from dagster_project.internals.dagster import described, left_alone
+from dagster_project.internals.dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.held import Held, held_marts, held_tables

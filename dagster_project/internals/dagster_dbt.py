@@ -1,13 +1,40 @@
-"""The private parts of dagster-dbt that Runmart uses. A module of its own, because to import dagster-dbt takes seconds.
+"""dagster-dbt as Runmart uses it: what it imports, and its private parts. A module of its own, because to import it takes time.
 
-Belongs here: what is overridden of the resource. Does not belong here: where dbt's project and its connection are (`resources.dbt`).
+Belongs here: what is overridden of the resource, and the names that others use. Does not belong here: where dbt's project and its
+connection are (`resources.dbt`).
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version as package_version
 
-from dagster_dbt import DbtCliResource
 from packaging import version
+
+_LOOKED_FOR = "dbt.version"
+
+
+@contextmanager
+def _by_itself() -> Iterator[None]:
+    """Let dagster-dbt find no dbt-core, which it knows how to do without: it would load half of dbt for the names of its statuses.
+
+    dbt runs in processes of its own here. A module that is None in this list counts as one that is not installed.
+    """
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+    before = modules.get(_LOOKED_FOR)
+    modules[_LOOKED_FOR] = None
+    try:
+        yield
+    finally:
+        del modules[_LOOKED_FOR]
+        if before is not None:
+            modules[_LOOKED_FOR] = before
+
+
+with _by_itself():
+    from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
+
+__all__ = ["DagsterDbtTranslator", "DbtCliInvocation", "DbtProcess", "DbtProject", "dbt_assets"]
 
 
 class DbtProcess(DbtCliResource):

@@ -12,9 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from dagster_dbt import DbtCliInvocation
-
-from dagster_project.internals.dagster_dbt import DbtProcess
+from dagster_project.internals.dagster_dbt import DbtCliInvocation, DbtProcess
 from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import DBT_PROJECT
