@@ -267,19 +267,25 @@ class Mart:
         if self.since is None or not self.plan.touched_with(self.name):
             return None
         places = (relation(self.plan.project.models[self.name].schema, self.name), self.relation)
-        return "\nunion\n".join(f"select {columns(self.key)} from {place} as this where {self._is_touched()}" for place in places)
+        return "\nunion\n".join(self._touched(f"select {columns(self.key)}", place) for place in places)
 
     def changed_rows(self, rule: Rule) -> str:
         """See `Subject`."""
         if self._kind == MART:
             return f"select {columns(self.plan.project.models[self.name].columns)} from {relation(CANDIDATES, changes_of(self.name))}"
-        return f"select this.* from {self.relation} as this where {self._is_touched()}"
+        return self._touched("select this.*", self.relation)
 
-    def _is_touched(self) -> str:
-        touched = [is_in_touched_group(self.plan, mart, "this") for mart in self.plan.touched_with(self.name)]
+    def _touched(self, selected: str, place: str) -> str:
+        """A query of rows of touched groups. Parts have no row in common, and each has an index of its own."""
+        conditions = [" or ".join(is_in_touched_group(self.plan, mart, "this") for mart in self.plan.touched_with(self.name))]
         # What the last refresh has published of a history was not there when its candidate was checked.
-        later = [f"this.{column} >= '{self.since}'" for column in (VALID_FROM, VALID_TO) if self._kind == HISTORY]
-        return " or ".join([*touched, *later])
+        if self._kind == HISTORY:
+            conditions += [f"this.{VALID_FROM} >= '{self.since}'", f"this.{VALID_TO} >= '{self.since}'"]
+        return "\nunion all\n".join(
+            f"{selected} from {place} as this where "
+            + " and ".join([f"({condition})", *(f"({earlier}) is not true" for earlier in conditions[:number])])
+            for number, condition in enumerate(conditions)
+        )
 
     @property
     def _kind(self) -> str:

@@ -5,10 +5,11 @@ rows have to be asked about (`asked_rows`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import sqlglot
@@ -184,7 +185,7 @@ def _of_query(key: tuple[str, ...], expectation: Expectation) -> Rule | None:
     relations = frozenset((table.db, table.name) for table in tree.find_all(exp.Table) if table.db)
     is_timely = _CLOCK.search(expectation.query) is not None
     if meta.level == "row" and not is_timely and {*key} <= {*shown}:
-        condition = _condition(found["rest"].format()) if _is_of_single_rows(tree) and "{batch" not in found["rest"] else None
+        condition = _condition(found["rest"].format(), shown) if _is_of_single_rows(tree) and "{batch" not in found["rest"] else None
         query = "" if condition else expectation.query
         return Rule(meta.check, Reach.ROW, condition, query, shown, key, {}, relations, is_timely=False)
     reach = Reach.GROUP if meta.within else Reach.TABLE
@@ -200,21 +201,30 @@ def _is_of_single_rows(tree: exp.Select) -> bool:
     return parts == [tree] and not any(isinstance(each, exp.Star) or each.is_star for each in tree.selects)
 
 
-def _condition(rest: str) -> Condition | None:
-    """The condition that follows `this`, as it is written; None if there is none."""
-    depth, before, places = 0, None, dict[TokenType, tuple[int, int]]()
+def _condition(rest: str, shown: Sequence[str]) -> Condition | None:
+    """The condition that follows `this`, as it is written; None if there is none.
+
+    Args:
+        rest: What follows `this`.
+        shown: Names of the columns that are selected. One that is there twice is shown once.
+    """
+    depth, before, places, commas = 0, None, dict[TokenType, tuple[int, int]](), list[int]()
     for token in sqlglot.tokenize(rest, dialect="postgres"):
         kind = token.token_type
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(kind, 0)
         # Values are distinct from others, too.
         if not depth and kind in _PARTS and before is not TokenType.DISTINCT:
             places.setdefault(kind, (token.start, token.end + 1))
+        elif not depth and kind is TokenType.COMMA:
+            commas.append(token.start)
         before = kind
     if len(places) < len(_PARTS):
         return None
-    (selects, shown), (ends, relations), (is_limited, broken) = (places[part] for part in _PARTS)
+    (selects, first), (ends, relations), (is_limited, broken) = (places[part] for part in _PARTS)
+    cuts = [first - 1, *(place for place in commas if first <= place < ends), ends]
+    columns_of = dict(zip(reversed(shown), reversed([rest[cut + 1 : end].strip() for cut, end in pairwise(cuts)]), strict=True))
     source = Source(rest[:selects].strip(), rest[relations:is_limited].strip())
-    return Condition(source, rest[broken:].strip(), rest[shown:ends].strip())
+    return Condition(source, rest[broken:].strip(), ", ".join(columns_of[name] for name in dict.fromkeys(shown)))
 
 
 def with_count(query: str, rows: int) -> str:

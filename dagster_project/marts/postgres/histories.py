@@ -26,9 +26,12 @@ def end_versions(history: Model, deleted: str) -> str:
 
 
 def index_versions(history: Model) -> str:
-    """A statement that makes the index by which the versions of a row are found, however many others there are."""
-    index = quoted(shortened(f"{history.name}_versions"))
-    return f"create index if not exists {index} on {_published(history)} ({columns(_identity(history))})"
+    """Statements that make indexes: by which the versions of a row are found, however many others there are, and those of a time."""
+    indexes = {"versions": columns(_identity(history)), "began": VALID_FROM, "ended": VALID_TO}
+    return "; ".join(
+        f"create index if not exists {quoted(shortened(f'{history.name}_{name}'))} on {_published(history)} ({indexed})"
+        for name, indexed in indexes.items()
+    )
 
 
 def forget_versions(history: Model) -> str:

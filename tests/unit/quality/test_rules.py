@@ -76,6 +76,10 @@ def test_query_of_single_rows_is_its_condition_as_it_is_written() -> None:
             ),
         ),
         (
+            " select item_id, greatest(size, 0) as size, item_id from this where size < 0",
+            Condition(Source(), "size < 0", "item_id, greatest(size, 0) as size"),
+        ),
+        (
             " select item_id, size is distinct from 1 as is_odd from this where name = '{{'",
             Condition(Source(), "name = '{'", "item_id, size is distinct from 1 as is_odd"),
         ),
