@@ -21,6 +21,9 @@ from dagster_project.marts.postgres.touching import Touching
 from dagster_project.postgres.schemas import CANDIDATES
 from dagster_project.quality.rules import Reach, Rule
 
+# In queries of the rows that are judged together with changed ones.
+_CHANGED, _TOUCHED = '"changed keys"', '"touched groups"'
+
 
 class Subject(Protocol):
     """What a suite is about: a raw table, or a mart."""
@@ -96,13 +99,15 @@ def asked(subject: Subject, rule: Rule, known: str) -> Asked:
     keys = f"{changed}\nunion\nselect {columns(subject.key)} from ({found}) as found" if is_known_by_row else changed
     made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
     of_keys = "\nunion all\n".join(
-        f"select this.* from {subject.relation} as this inner join ({keys}) as changed on {is_same}"
+        f"select this.* from {subject.relation} as this inner join {_CHANGED} as changed on {is_same}"
         for is_same in _is_same(subject, "changed")
     )
     groups = f"select distinct {made} from ({of_keys}) as this"
     if not is_known_by_row:
         groups += f"\nunion\nselect {columns(rule.within)} from ({found}) as found"
-    return Asked(_rows_of(subject.rows, groups, rule))
+    # Each once, however often it is read: to plan hundreds of copies takes longer than to read the few rows that there are.
+    once = f"with {_CHANGED} as materialized ({keys}), {_TOUCHED} as materialized ({groups})"
+    return Asked(f"{once}\n{_rows_of(subject.rows, rule)}")
 
 
 def _gone(subject: Subject, found: str) -> str:
@@ -120,8 +125,8 @@ def _is_same(subject: Subject, other: str) -> tuple[str, ...]:
     return f"this.{first} = {other}.{first}{same}", f"this.{first} is null and {other}.{first} is null{same}"
 
 
-def _rows_of(rows: str, groups: str, rule: Rule) -> str:
-    """The rows that are in one of the groups. Of the first column there is an index, often, which does not find nulls by comparing them."""
+def _rows_of(rows: str, rule: Rule) -> str:
+    """The rows that are in a touched group. Of the first column there is an index, often, which does not find nulls by comparing them."""
     first, *others = rule.within
     made = ", ".join(f"{sql} as {quoted(name)}" for name, sql in rule.within.items())
     same = "".join(f" and touched.{quoted(name)} is not distinct from own.{quoted(name)}" for name in others)
@@ -132,7 +137,7 @@ def _rows_of(rows: str, groups: str, rule: Rule) -> str:
     # Made apart, since what makes them names columns without a relation.
     return "\nunion all\n".join(
         f"select this.* from ({rows}) as this cross join lateral (select {made}) as own\n"
-        f"where exists (select from ({groups}) as touched where {is_first}{same})"
+        f"where exists (select from {_TOUCHED} as touched where {is_first}{same})"
         for is_first in parts
     )
 

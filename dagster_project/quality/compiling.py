@@ -105,12 +105,18 @@ def _of_all(parts: Sequence[_Part]) -> Statement:
 
 
 def _of_some(parts: Sequence[_Part]) -> Statement:
-    """Rows that several parts ask about are found once."""
-    times = Counter(part.asked.rows for part in parts if not part.asked.is_whole)
+    """Rows that several parts ask about, or one part more than once, are found once."""
+    # Who judges rows together looks at them twice.
+    times = Counter(
+        part.asked.rows
+        for part in parts
+        if not part.asked.is_whole
+        for _ in range(1 + any(rule.reach is Reach.GROUP for rule in part.rules))
+    )
     names = {rows: f'"asked rows {number}"' for number, (rows, count) in enumerate(times.items(), 1) if count > 1}
-    once = ",\n".join(f"{name} as materialized ({rows})" for rows, name in names.items())
+    found = ",\n".join(f"{name} as materialized ({rows})" for rows, name in names.items())
     queries = _union(part.of(f"select * from {names[part.asked.rows]}" if part.asked.rows in names else part.asked.rows) for part in parts)
-    return Statement(_rules(parts), f"insert into {FOUND}\n{f'with {once}' if once else ''}\n{queries}")
+    return Statement(_rules(parts), f"insert into {FOUND}\n{f'with {found}' if found else ''}\n{queries}")
 
 
 def _rules(parts: Iterable[_Part]) -> list[Rule]:

@@ -79,6 +79,37 @@ def test_a_run_plans_its_assets_and_every_one_of_its_verdicts_is_kept(instance: 
     assert {record.asset_entry.last_run_id for record in instance.get_asset_records([KEY, bills.key])} == {runs[-1]}
 
 
+def test_a_step_that_is_tried_again_gives_a_check_one_verdict_which_is_the_last(instance: dg.DagsterInstance, url: str) -> None:
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("passing", asset=KEY), dg.AssetCheckSpec("failing", asset=KEY)])
+    def found(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        is_second = context.op_execution_context.retry_number == 1
+        yield dg.AssetCheckResult(asset_key=KEY, check_name="passing", passed=is_second)
+        if not is_second:
+            raise dg.RetryRequested(max_retries=1)
+        yield dg.AssetCheckResult(asset_key=KEY, check_name="failing", passed=False)
+
+    done = dg.materialize([orders, found], instance=instance)
+    assert done.success
+    assert statuses(instance) == {"passing": ("SUCCEEDED", done.run_id), "failing": ("FAILED", done.run_id)}
+    assert run(url, "select count(*) from asset_check_executions") == [(2,)]
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key(CHECKS)[CHECKS[0]]
+    assert record.event
+    evaluation = record.event.asset_check_evaluation
+    assert evaluation
+    last = instance.get_latest_materialization_event(KEY)
+    assert evaluation.target_materialization_data
+    assert last
+    assert evaluation.target_materialization_data.run_id == done.run_id
+    assert run(url, "select distinct materialization_event_storage_id from asset_check_executions") == run(
+        url, "select id from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
+    )
+
+
+def test_verdict_without_a_run_is_stored_at_once(instance: dg.DagsterInstance) -> None:
+    instance.report_runless_asset_event(dg.AssetCheckEvaluation(asset_key=KEY, check_name="passing", passed=True, metadata={}))
+    assert {name: status for name, (status, _) in statuses(instance).items()} == {"passing": "SUCCEEDED"}
+
+
 def test_events_do_not_wait_for_the_disk(instance: dg.DagsterInstance) -> None:
     assert isinstance(instance.event_log_storage, EventLog)
     with instance.event_log_storage.index_connection() as connection:
