@@ -53,6 +53,22 @@ def test_transaction_that_outlives_two_syncs_arrives_with_the_third(pair: Pair) 
     pair.assert_equal()
 
 
+@WITHOUT_SLOT
+@pytest.mark.parametrize("transactions", [1, 16, 17, 60])
+def test_rows_of_all_transactions_since_arrive_and_no_others_are_read(pair: Pair, transactions: int) -> None:
+    """Few transactions are named, of many the age is asked."""
+    pair.sync()
+    wait_for_earlier_transactions(pair.source_url)
+    pair.sync()
+    for number in range(transactions):
+        pair.at_source(f"insert into parent values ({1000 + number}, 'one more', null, null)")
+    pair.at_source("delete from child where child_id = 1")
+    result = pair.sync()
+    pair.assert_equal()
+    read = {table.table: table.rows_read for table in result.tables}
+    assert read["parent"] == transactions
+
+
 def test_nothing_is_read_when_nothing_was_written(pair: Pair) -> None:
     pair.sync()
     pair.sync()
