@@ -17,7 +17,8 @@ def said(first: int, end: int, table: SourceTable) -> str:
     before, now = replace(BEFORE, snapshot=f"{first}:{first}:"), replace(BEFORE, next_transaction=end)
     (condition,) = written_since(table, before, now, table.leaves).reads
     assert isinstance(condition, sql.Composed)
-    return "".join(str(part.wrapped) if isinstance(part, sql.Literal) else part.string for part in condition)
+    parts = (part for part in condition if isinstance(part, sql.Literal | sql.SQL))
+    return "".join(str(part.wrapped) if isinstance(part, sql.Literal) else part.string for part in parts)
 
 
 @pytest.fixture
