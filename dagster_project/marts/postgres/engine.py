@@ -214,7 +214,8 @@ class PostgresEngine:
                 refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
             except ShapeChanged as error:
                 raise NothingPublished(str(error)) from error
-            state.keep_held(cursor, refresh_id, held, [model.name for model in asked if model.name not in refresh.left_out])
+            others = {model.name for model in known} - {model.name for model in asked} | {*refresh.left_out}
+            state.keep_held(cursor, refresh_id, held, others)
         return refresh_id
 
     def _under_way(self, cursor: Cursor) -> state.UnderWay:

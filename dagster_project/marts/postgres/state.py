@@ -239,9 +239,16 @@ def record_refresh(
     return int(refresh_id)
 
 
-def keep_held(cursor: Cursor, refresh_id: int, held: Mapping[str, str], known: Collection[str]) -> None:
-    """Write down, in the transaction that publishes, which of known marts, histories and views stand as they were, and why."""
-    cursor.execute("delete from quality.held_marts where mart = any(%s) and mart <> all(%s)", (list(known), list(held)))
+def keep_held(cursor: Cursor, refresh_id: int, held: Mapping[str, str], others: Collection[str]) -> None:
+    """Write down, in the transaction that publishes, which marts, histories and views stand as they were.
+
+    Args:
+        cursor: In that transaction.
+        refresh_id: The refresh.
+        held: By name, why.
+        others: Those that it has not looked at.
+    """
+    cursor.execute("delete from quality.held_marts where mart <> all(%s)", ([*held, *others],))
     execute_values(
         cursor,
         "insert into quality.held_marts (mart, refresh_id, reason) values %s "
