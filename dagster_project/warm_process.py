@@ -68,7 +68,8 @@ def import_ahead(home: Path) -> None:
         compile_macros(manifest)
     definitions = loaded_definitions()
     for job in definitions.jobs or ():
-        definitions.resolve_job_def(job.name)
+        # A run is recorded with a snapshot of its job.
+        definitions.resolve_job_def(job.name).get_job_snapshot_id()
     # What dbt brings along lets every program print its log.
     logging.root.handlers.clear()
 

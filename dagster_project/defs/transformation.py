@@ -163,7 +163,9 @@ def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -
     Returns:
         The selectors that leave it out of a dbt command, and the models.
     """
-    missing = set(soundness(instance, frozenset().union(*map(_behind, models))).unmaterialized)
+    behind = frozenset().union(*map(_behind, models))
+    synced = frozenset(table for table in behind if shared_part(table.path)[0] in load_contracts())
+    missing = synced - last_materializations(instance, synced).keys()
     return [_selector(table) for table in sorted(missing)], frozenset(model for model in models if missing & _behind(model))
 
 
