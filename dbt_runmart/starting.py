@@ -12,6 +12,8 @@ import dbt.task.build  # noqa: F401
 from dbt.cli.main import dbtRunner
 from dbt.compilation import Compiler, Linker
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ParsedNode
+from dbt.task.runnable import GraphRunnableTask
 from dbt_common.clients.jinja import template_cache
 
 # Names the refresh that a build belongs to.
@@ -20,6 +22,8 @@ REFRESH = "RUNMART_REFRESH"
 _write_manifest = Manifest.write
 _write_graph = Linker.write_graph
 _write_compiled = Compiler._write_node  # noqa: SLF001
+_write_node = ParsedNode.write_node
+_create_schemas = GraphRunnableTask.create_schemas
 
 
 def parse_ahead(project: Path, target: Path) -> Manifest | None:
@@ -46,10 +50,12 @@ def compile_macros(manifest: Manifest) -> None:
 
 
 def write_less() -> None:
-    """Let a refresh leave out files that it does not read: they take a second, and `dbt` by itself writes them."""
+    """Let a refresh leave out files that it does not read, and schemas, which the engine has made; `dbt` by itself makes them all."""
     Manifest.write = _unless_refreshing(_write_manifest)  # type: ignore[method-assign]
     Linker.write_graph = _unless_refreshing(_write_graph)  # type: ignore[method-assign]
     Compiler._write_node = _unless_refreshing(_write_compiled)  # type: ignore[method-assign]  # noqa: SLF001
+    ParsedNode.write_node = _unless_refreshing(_write_node)  # type: ignore[method-assign]
+    GraphRunnableTask.create_schemas = _unless_refreshing(_create_schemas)  # type: ignore[method-assign]
 
 
 def _unless_refreshing(write: Any) -> Any:  # noqa: ANN401

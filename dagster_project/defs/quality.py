@@ -23,7 +23,7 @@ from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.results import record
 from dagster_project.quality.suites import Severity, Suite, load_suites
-from dagster_project.quality.validation import CheckResult, Project, validations
+from dagster_project.quality.validation import CheckResult, Project, validations, warehouse_connection
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Warehouses
@@ -113,13 +113,14 @@ def _run(
     selected = {suite.name: suite for suite in _selected(suites, context.selected_asset_check_keys, warehouse.namespace)}
     has_news = False
     try:
-        for validation in validations(warehouse.url, [*selected.values()], checked_project(), everything=config.everything):
-            suite, page = selected[validation.suite], {}
-            if validation.is_news:
-                has_news = True
-                record(warehouse.url, suite, validation, op_context.run_id)
-                page = {"data_docs": dg.MetadataValue.path(write_page(warehouse.data_docs, suite, validation, op_context.run_id))}
-            yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
+        with warehouse_connection(warehouse.url) as connection:
+            for validation in validations(warehouse.url, [*selected.values()], checked_project(), everything=config.everything):
+                suite, page = selected[validation.suite], {}
+                if validation.is_news:
+                    has_news = True
+                    record(connection, suite, validation, op_context.run_id)
+                    page = {"data_docs": dg.MetadataValue.path(write_page(warehouse.data_docs, suite, validation, op_context.run_id))}
+                yield from (_result(asset_of(suite, warehouse.namespace), result, page) for result in validation.results)
         if has_news:
             write_index(warehouse.data_docs)
         yield from _fit(context, suites, warehouse)

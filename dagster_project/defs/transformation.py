@@ -164,7 +164,7 @@ def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -
         The selectors that leave it out of a dbt command, and the models.
     """
     behind = frozenset().union(*map(_behind, models))
-    synced = frozenset(table for table in behind if shared_part(table.path)[0] in load_contracts())
+    synced = frozenset(table for table in behind if shared_part(table.path)[0] in load_plan().contracts)
     missing = synced - last_materializations(instance, synced).keys()
     return [_selector(table) for table in sorted(missing)], frozenset(model for model in models if missing & _behind(model))
 

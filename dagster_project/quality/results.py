@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from dagster_project.postgres.cursors import one_row
@@ -24,16 +25,16 @@ values %s
 _NEWEST_BATCH = "select max(batch_id) from ops.batches"
 
 
-def record(url: str, suite: Suite, validation: Validation, run_id: str) -> None:
+def record(connection: Connection, suite: Suite, validation: Validation, run_id: str) -> None:
     """Write one row per result, all or none.
 
     Args:
-        url: libpq URL of the warehouse.
+        connection: To the warehouse, see `warehouse_connection`.
         suite: What was checked.
         validation: What came of it.
         run_id: Identity of the run that checked.
     """
-    with warehouse_connection(url) as connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         rows = [
             (
                 run_id,

@@ -23,7 +23,7 @@ from dagster_project.marts.plan import HISTORY, STEP, VIEW, Family, Plan, make_p
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import candidate_query, changes_of, groups_query, making_touched, recomputed_query
 from dagster_project.marts.postgres.following import making_followed, noting_touched
-from dagster_project.marts.postgres.names import columns, in_utc, literal, relation
+from dagster_project.marts.postgres.names import columns, in_utc, literal, quoted, relation
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
@@ -84,7 +84,8 @@ class PostgresEngine:
             is_full = full or not self._is_built(cursor, kept) or not self._can_go_on(work, wanted)
             building = {*wanted}
             if is_full:
-                cursor.execute(f"create schema if not exists {CANDIDATES}")
+                for schema in sorted({CANDIDATES, *(model.schema for model in self._plan.project.models.values())}):
+                    cursor.execute(f"create schema if not exists {quoted(schema)}")
             else:
                 before = state.under_way(cursor)
                 if before is None or before.is_full or not self._is_prepared(cursor, kept):

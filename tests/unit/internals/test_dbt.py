@@ -34,6 +34,8 @@ PARTS = (
     Part("dbt.compilation:Linker.write_graph", "let a refresh write less", takes("self", "outfile", "manifest")),
     Part("dbt.compilation:Compiler", "let a refresh write less", lambda found: isinstance(found, type)),
     Part("dbt.compilation:Compiler._write_node", "let a refresh write less", takes("self", "node", split_suffix=None)),
+    Part("dbt.task.runnable:GraphRunnableTask", "let a refresh make no schema", lambda found: isinstance(found, type)),
+    Part("dbt.task.runnable:GraphRunnableTask.create_schemas", "let a refresh make no schema", takes("self", "adapter", ["schema"])),
     Part("dbt_common.events.event_manager:EventManager", "log what is read", lambda found: {"loggers", "callbacks"} <= {*vars(found())}),
     Part("dbt_common.events.event_manager:EventManager.fire_event", "log what is read", takes("self", "event", "level", "node")),
     Part("dbt_common.events.base_types:BaseEvent", "log what is read", has("level_tag")),
