@@ -54,6 +54,12 @@ from numbered
 where (check_name, key, copy) not in (select check_name, key, copy from seen)
 """
 
+# Statistics of the ledger may know of few of its rows, and there are none of what was found: each would be compared with each.
+_HASH = "set local enable_nestloop = off"
+_JOIN_AS_USUAL = "reset enable_nestloop"
+
+_JUDGED = "pg_temp.judged"
+
 _OPEN = "select check_name, count(*) from quality.failing_rows where asset_key = %s and resolved_at is null group by check_name"
 
 # The columns stand in the order of `FailingRow`.
@@ -114,12 +120,16 @@ def keep(cursor: Cursor, asset: str, questions: Iterable[Question], key: Collect
         if question.rule.check in failing:
             judged.setdefault(question.asked.judged, []).append(question.rule.check)
     for rows, checks in judged.items():
-        is_judged = f"failing.key in (select {document(key, 'judged')} from ({rows}) as judged)" if rows else "true"
-        # The driver takes a percent sign in the name of a column for the place of a value.
-        is_judged = is_judged.replace("%", "%%")
+        if rows:
+            cursor.execute(f"create temporary table {_JUDGED} as select {document(key, 'judged')} as key from ({rows}) as judged")
+        is_judged = f"failing.key in (select key from {_JUDGED})" if rows else "true"
+        cursor.execute(_HASH)
         cursor.execute(_RESOLVE.format(numbered=_NUMBERED, is_judged=is_judged), {"asset": asset, "checks": checks})
+        cursor.execute(f"{_JOIN_AS_USUAL}; drop table if exists {_JUDGED}")
     if is_found:
+        cursor.execute(_HASH)
         cursor.execute(_SEE, {"asset": asset, "batch_id": batch_id})
+        cursor.execute(_JOIN_AS_USUAL)
     return open_rows(cursor, asset)
 
 
