@@ -75,7 +75,7 @@ class RunReport:
 
     @property
     def holds_back(self) -> bool:
-        """Whether marts stand as they were, because too much of a raw table is wrong."""
+        """Whether marts stand as they were: too much of a raw table is wrong, or they fail checks of their own."""
         is_found = any(check.check_name == HELD for check in self.failed_checks)
         return is_found or any("held_back" in said for said in self.assets.values())
 

@@ -17,7 +17,7 @@ from dagster_project.components.telling import news
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality import accounting, fitness, holding
+from dagster_project.quality import accounting, holding, verdicts
 from dagster_project.quality.data_docs import write_index, write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
@@ -32,6 +32,9 @@ from dagster_project.warehouse import Namespace, Warehouse
 _MAX_RETRIES = 3
 
 _ON_RAW = (accounting.CHECK, holding.CHECK)
+
+# The check of each mart that the publication waits for, and so for all checks that are asked with it.
+FIT = "is_fit_for_publication"
 
 
 class CheckConfig(dg.Config):
@@ -71,14 +74,14 @@ def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
             metadata={"expectation": expectation.type, "level": expectation.meta.level},
         )
     if not is_raw:
+        # Its failure is a warning, and blocks nothing. What is blocking is waited for.
         yield dg.AssetCheckSpec(
-            fitness.CHECK,
+            FIT,
             asset=asset,
             description="The mart passes its critical checks; one that does not stands as it was, with what needs it.",
-            # Its failure is a warning, and blocks nothing. What is blocking is waited for.
             blocking=True,
         )
-    if is_raw:
+    else:
         yield dg.AssetCheckSpec(
             accounting.CHECK,
             asset=asset,
@@ -131,16 +134,16 @@ def _run(
 
 def _fit(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     """Tell which marts are fit for publication, as their checks stand now."""
-    asked = {key.asset_key for key in context.selected_asset_check_keys if key.name == fitness.CHECK}
+    asked = {key.asset_key for key in context.selected_asset_check_keys if key.name == FIT}
     wanted = [suite for suite in suites if asset_of(suite, warehouse.namespace) in asked]
     if not wanted:
         return
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         for suite in wanted:
-            failing = fitness.failing(cursor, suite)
+            failing = verdicts.failing(cursor, suite)
             yield dg.AssetCheckResult(
                 asset_key=asset_of(suite, warehouse.namespace),
-                check_name=fitness.CHECK,
+                check_name=FIT,
                 passed=not failing,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=f"the mart stands as it was: it fails {', '.join(failing)}" if failing else None,

@@ -68,9 +68,7 @@ def keep(cursor: Cursor, system: str, found: Mapping[str, str]) -> None:
 
 
 def _finding(cursor: Cursor, contract: SystemContract, suite: Suite) -> Finding | None:
-    last, on_rows = verdicts.last(cursor, "/".join(suite.asset_key)), rules_on_rows(suite)
-    critical = (expectation.meta.check for expectation in suite.expectations if expectation.severity is Severity.CRITICAL)
-    failing = {check: last[check] for check in critical if check in last and not last[check].is_success}
+    failing, on_rows = verdicts.failing(cursor, suite), rules_on_rows(suite)
     of_table = [check for check, verdict in failing.items() if verdict.error or check not in on_rows]
     outage = _outage(cursor, contract, suite, [check for check in failing if check not in of_table])
     reasons = [f"it fails {', '.join(of_table)}"] if of_table else []

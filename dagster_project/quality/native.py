@@ -50,8 +50,10 @@ def native_verdicts(url: str, suite: Suite) -> dict[str, NativeVerdict]:
         warnings.simplefilter("ignore", GxDatasourceWarning)
         # A data source of its own per run: nothing that an earlier run knew about a table can be out of date, or be of another warehouse.
         source = context.data_sources.add_or_update_sql(name=str(uuid.uuid4()), connection_string=_connection_string(url))
+    # It keeps two pools, and closes neither.
+    engines = source.get_engine(), source.get_execution_engine().engine
     try:
-        for engine in (source.get_engine(), source.get_execution_engine().engine):
+        for engine in engines:
             _ask_for_columns_only(engine, suite.rows_query)
         batch = source.add_query_asset(name=suite.name, query=suite.rows_query).add_batch_definition_whole_table("rows").get_batch()
         verdicts = batch.validate(ExpectationSuite(**suite.model_dump(mode="json")), result_format="BASIC").results
@@ -61,8 +63,7 @@ def native_verdicts(url: str, suite: Suite) -> dict[str, NativeVerdict]:
             if verdict.expectation_config
         }
     finally:
-        # It keeps two pools, and closes neither.
-        for engine in (source.get_engine(), source.get_execution_engine().engine):
+        for engine in engines:
             engine.dispose()
         context.data_sources.delete(source.name)
 

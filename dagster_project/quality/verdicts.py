@@ -14,6 +14,7 @@ from psycopg2.extras import execute_values
 from dagster_project.contracts.table import raw_schema
 from dagster_project.postgres.cursors import one_row
 from dagster_project.quality.rules import Rule
+from dagster_project.quality.suites import Severity, Suite
 
 # A table that was loaded anew has rows of which nothing says that they have gone.
 _CHANGES = """
@@ -152,6 +153,13 @@ def last(cursor: Cursor, asset: str) -> dict[str, Verdict]:
     """By check, what it found when it was last asked."""
     cursor.execute(_LAST, (asset,))
     return {check: Verdict(*found) for check, *found in cursor.fetchall()}
+
+
+def failing(cursor: Cursor, suite: Suite) -> dict[str, Verdict]:
+    """By critical check of a suite that fails, or could not be asked, what it found when it was last asked."""
+    found = last(cursor, "/".join(suite.asset_key))
+    critical = (expectation.meta.check for expectation in suite.expectations if expectation.severity is Severity.CRITICAL)
+    return {check: found[check] for check in critical if check in found and not found[check].is_success}
 
 
 def stand(cursor: Cursor, asset: str, checks: Collection[str], refresh_started_at: datetime | None) -> None:

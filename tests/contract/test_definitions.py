@@ -8,9 +8,9 @@ import pytest
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import CHECK as AGREEMENT
+from dagster_project.defs.quality import FIT
 from dagster_project.marts.verification import CHECK as VERIFICATION
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality import fitness
 from dagster_project.quality.suites import load_suites
 
 
@@ -65,7 +65,7 @@ def test_publication_waits_for_the_checks_of_every_mart(definitions: dg.Definiti
     graph = definitions.resolve_asset_graph()
     for suite in load_suites().values():
         if suite.system == PUBLISHED:
-            assert graph.get(dg.AssetCheckKey(dg.AssetKey(suite.asset_key), fitness.CHECK)).blocking
+            assert graph.get(dg.AssetCheckKey(dg.AssetKey(suite.asset_key), FIT)).blocking
 
 
 def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:

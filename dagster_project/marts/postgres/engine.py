@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts import raw_columns
 from dagster_project.marts.engine import Begun, NothingPublished
-from dagster_project.marts.held import held_tables
+from dagster_project.marts.held import held_marts, held_tables
 from dagster_project.marts.lineage import MART, MartDeclarationError, Model, Table
 from dagster_project.marts.plan import HISTORY, STEP, VIEW, Family, Plan, make_plan
 from dagster_project.marts.postgres import state
@@ -185,7 +185,9 @@ class PostgresEngine:
             refresh = state.under_way(cursor)
             if refresh is None:
                 return True
-            return state.is_published(cursor) and state.held(cursor) - {*refresh.left_out} == self._held(refresh, failing or {}).keys()
+            return (
+                state.is_published(cursor) and held_marts(cursor).keys() - {*refresh.left_out} == self._held(refresh, failing or {}).keys()
+            )
 
     def _held(self, refresh: state.UnderWay, failing: Mapping[str, str]) -> dict[str, str]:
         """What stands as it was because these marts fail, or models when they were built, and why."""
@@ -206,11 +208,12 @@ class PostgresEngine:
                 raise NothingPublished(f"there is no mart {name}; name models of dbt_project/models/marts")
             asked = self._plan.published_with(marts) if marts else known
             held = self._held(refresh, failing or {})
-            wanted = [model for model in asked if model.name not in (*refresh.left_out, *held)]
+            standing = {*refresh.left_out, *held}
+            wanted = [model for model in asked if model.name not in standing]
             if held and not wanted:
                 raise NothingPublished(f"{'; '.join(sorted({*held.values()}))}. Mend the source or the model, then run `runmart refresh`.")
             self._require_fit(cursor, refresh, wanted)
-            is_complete = {model.name for model in wanted} >= {model.name for model in known} - {*refresh.left_out, *held}
+            is_complete = {model.name for model in wanted} >= {model.name for model in known} - standing
             try:
                 refresh_id = self._publish(cursor, refresh, wanted, is_complete=is_complete)
             except ShapeChanged as error:

@@ -257,12 +257,6 @@ def keep_held(cursor: Cursor, refresh_id: int, held: Mapping[str, str], others: 
     )
 
 
-def held(cursor: Cursor) -> set[str]:
-    """The marts, histories and views that stand as they were."""
-    cursor.execute("select mart from quality.held_marts")
-    return {mart for (mart,) in cursor.fetchall()}
-
-
 def is_published(cursor: Cursor) -> bool:
     """Whether the refresh that was begun last has been published, with all that it has not left out."""
     cursor.execute(

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.defs.quality import expectation_checks
-from dagster_project.quality import accounting, fitness
+from dagster_project.defs.quality import FIT, expectation_checks
+from dagster_project.quality import accounting
 from dagster_project.quality.suites import load_suites
 from dagster_project.warehouse import DEFAULT
 
@@ -19,7 +19,7 @@ def test_every_expectation_is_one_check_of_its_asset() -> None:
 
 def test_of_marts_only_the_check_that_the_publication_waits_for_blocks() -> None:
     suite = load_suites()["analytics.model_performance"]
-    assert [spec.name for spec in expectation_checks([suite], DEFAULT).check_specs if spec.blocking] == [fitness.CHECK]
+    assert [spec.name for spec in expectation_checks([suite], DEFAULT).check_specs if spec.blocking] == [FIT]
 
 
 def test_of_raw_tables_only_the_check_that_accounts_for_rows_blocks() -> None:
