@@ -7,12 +7,14 @@ Belongs here: what all commands that run a job have in common. Does not belong h
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from dagster_project.commands import setup
 from dagster_project.commands.ahead import dbt_ahead
 from dagster_project.commands.syncing import SYNC_AND_REFRESH
 from dagster_project.resources.databases import Databases
 from dagster_project.results import as_dict, show_findings, show_verdict
-from dagster_project.terminal import err, print_error, print_json
+from dagster_project.terminal import err, kept_stderr, print_error, print_json
 
 if TYPE_CHECKING:
     from dagster_project.commands.runs import RunReport
@@ -47,9 +49,8 @@ def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] |
     from dagster_project.commands.runs import run_job  # noqa: PLC0415
     from dagster_project.resources.instance import open_instance  # noqa: PLC0415
 
-    progress = Progress(lambda line: say(line, as_json))
-    with open_instance(databases) as instance:
-        return run_job(job, instance, databases.settings.home / "logs" / "runs.log", progress, config)
+    with open_instance(databases) as instance, kept_stderr() as console:
+        return run_job(job, instance, Progress(lambda line: say(line, as_json, console)), config)
 
 
 def check_setup(databases: Databases) -> None:
@@ -58,7 +59,7 @@ def check_setup(databases: Databases) -> None:
     setup.check_connections(databases)
 
 
-def say(line: str, as_json: bool) -> None:
+def say(line: str, as_json: bool, console: Console = err) -> None:
     """Progress goes to stderr, so that stdout holds results only; with --json there is none."""
     if not as_json:
-        err.print(line.replace("[", r"\["))
+        console.print(line.replace("[", r"\["))

@@ -7,6 +7,8 @@ Belongs here: the two streams, their width, the look of tables, and the option t
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import typer
@@ -21,6 +23,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_FILES)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def kept_stderr() -> Iterator[Console]:
+    """Stderr as it is now, whatever takes what the process writes there meanwhile."""
+    if sys.stderr is None:
+        # Whoever started this has closed it.
+        yield err
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as stream:
+        yield Console(file=stream, highlight=False, soft_wrap=True)
 
 
 def help_if_alone(context: typer.Context) -> None:

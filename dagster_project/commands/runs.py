@@ -3,14 +3,10 @@
 Belongs here: starting a job and telling how it went. Does not belong here: what the job does (`defs/`) and how its report is shown (`cli`).
 """
 
-import os
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -81,15 +77,14 @@ class RunReport:
 
 
 def run_job(
-    job_name: str, instance: DagsterInstance, log: Path, progress: Progress | None = None, config: Mapping[str, Any] | None = None
+    job_name: str, instance: DagsterInstance, progress: Progress | None = None, config: Mapping[str, Any] | None = None
 ) -> RunReport:
     """Run one job to its end.
 
     Args:
         job_name: A job of `defs.automation`.
         instance: Where the run is recorded.
-        log: File that takes what the job's tools print; the UI shows it with each step too.
-        progress: Hears of every event and of every line that a step logs.
+        progress: Hears of every event and of every line that a step logs. Both streams of the process belong to the steps meanwhile.
         config: Configuration of the run, where the job's own is not to be used.
     """
     job = loaded_definitions().resolve_job_def(job_name)
@@ -99,10 +94,9 @@ def run_job(
     report, started = RunReport(job_name, run.run_id), time.monotonic()
     # What a step logs while it goes on is no event of the run: the instance passes it on as it stores it.
     instance.add_event_listener(run.run_id, told.log)
-    with _output_to(log):
-        for event in execute_run(instance, job, run):
-            _note(report, event)
-            told.show(event)
+    for event in execute_run(instance, job, run):
+        _note(report, event)
+        told.show(event)
     report.seconds = round(time.monotonic() - started, 1)
     return report
 
@@ -126,22 +120,6 @@ def loaded_definitions() -> Definitions:
         if cause:
             raise cause from None
         raise
-
-
-@contextmanager
-def _output_to(log: Path) -> Iterator[None]:
-    """Send file descriptor 1 to a file: dbt is a process of its own and would print hundreds of lines between ours."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    terminal = os.dup(1)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(terminal, 1)
-        os.close(terminal)
 
 
 def _note(report: RunReport, event: DagsterEvent) -> None:

@@ -4,18 +4,24 @@ Belongs here: these parts, each behind a function that says what it is for. Does
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.execution.compute_logs import redirect_to_file
 from dagster._core.execution.plan.active import logger as _LOGGER
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
+from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._serdes import ConfigurableClassData
+from dagster._utils import ensure_file
 
 # What the instance remembers of one execution of a check.
 CheckRecord: TypeAlias = AssetCheckExecutionRecord
@@ -96,3 +102,21 @@ def keep_connections(storage: DagsterStorage, seconds: int) -> None:
     """Let a storage in PostgreSQL use its connections again until they are that old, as Dagster does in its webserver only."""
     for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
         part.optimize_for_webserver(statement_timeout=0, pool_recycle=seconds, max_overflow=-1)
+
+
+class StepLogFiles(LocalComputeLogManager):
+    """Files that take what steps print, and nobody else does.
+
+    Dagster's own class shows it to the process too: by a `tail` for each stream, and a Python that looks after it. An interrupt in the
+    terminal reaches these as well, and a Python that is still starting tells of it by a fatal error.
+    """
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
+        """Send both streams of the process to files of their own."""
+        out, err = (self.get_captured_local_path(log_key, IO_TYPE_EXTENSION[kind]) for kind in (ComputeIOType.STDOUT, ComputeIOType.STDERR))
+        ensure_file(out)
+        ensure_file(err)
+        with redirect_to_file(sys.stdout, out), redirect_to_file(sys.stderr, err):
+            yield CapturedLogContext(log_key)
+        ensure_file(self.get_captured_local_path(log_key, "complete"))

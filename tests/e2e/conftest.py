@@ -48,7 +48,7 @@ class Platform:
 
     def run(self, job: str, config: Mapping[str, Any] | None = None) -> RunReport:
         """Run a job to its end."""
-        return run_job(job, self.instance, self.databases.settings.home / "runs.log", config=config)
+        return run_job(job, self.instance, config=config)
 
     def source(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement at the source, committed."""

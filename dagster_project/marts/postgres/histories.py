@@ -16,11 +16,16 @@ def begin_versions(history: Model, rows: str) -> str:
     return f"insert into {_published(history)} ({kept}, {VALID_FROM})\nselect {kept}, %(published_at)s from {rows}"
 
 
-def end_versions(history: Model, deleted: str) -> str:
-    """A statement that ends the open versions of deleted rows; takes `published_at`."""
-    is_same = " and ".join(f"versions.{quoted(name)} = {deleted}.{quoted(name)}" for name in _identity(history))
+def end_versions(history: Model, deleted: str, inserted: str) -> str:
+    """A statement that ends the open versions of rows that were deleted or take their place; takes `published_at`.
+
+    Where a published row was lost, its version ends when the row is back.
+    """
+    identity = _identity(history)
+    is_same = " and ".join(f"versions.{quoted(name)} = written.{quoted(name)}" for name in identity)
+    written = f"select {columns(identity)} from {deleted} union select {columns(identity)} from {inserted}"
     return (
-        f"update {_published(history)} as versions\nset {VALID_TO} = %(published_at)s\nfrom {deleted}\n"
+        f"update {_published(history)} as versions\nset {VALID_TO} = %(published_at)s\nfrom ({written}) as written\n"
         f"where versions.{VALID_TO} is null and {is_same}"
     )
 

@@ -140,15 +140,13 @@ class Publishing:
             "deleted as": f"delete from {mart}\nwhere ctid in (\nselect _place from published\n"
             "where not exists (select from recomputed where recomputed._image = published._image)\n)\nreturning *",
         }
-        if history:
-            parts["ended as"] = f"{end_versions(history, 'deleted')}\nreturning 1"
-        # A version ends before the next one of the same row begins.
-        parts["gone as"] = "select count(*) as number from deleted" + (" where (select count(*) from ended) >= 0" if history else "")
+        parts["gone as"] = "select count(*) as number from deleted"
         parts["inserted as"] = (
             f"insert into {mart} ({columns(listed)})\nselect {written}\nfrom recomputed\ncross join gone\n{touched}"
             "where not exists (select from published where published._image = recomputed._image)\nreturning *"
         )
         if history:
+            parts["ended as"] = end_versions(history, "deleted", "inserted")
             parts["begun as"] = begin_versions(history, "inserted")
         definitions = ",\n".join(f"{name} (\n{query}\n)" for name, query in parts.items())
         return f"with {definitions}\nselect (select count(*) from inserted), (select number from gone)"

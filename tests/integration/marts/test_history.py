@@ -89,6 +89,21 @@ def test_history_begins_with_what_is_published_and_is_kept_as_long_as_asked(hous
     assert said(house, "experiment_summary", "experiment_summary_history") == said(house, "experiment_summary")
 
 
+def test_version_of_a_row_that_was_lost_ends_when_the_row_is_back(house: House) -> None:
+    house.fill({"experiments": [{"experiment_id": 1, "experiment_name": "a", "created_at": START, "updated_at": START}]})
+    refresh(house)
+    house.warehouse("delete from analytics.experiment_summary")
+    refresh(house, "--full-refresh")
+    house.source("update experiments set experiment_name = 'b'")
+    house.sync()
+    refresh(house)
+    versions = house.warehouse(
+        "select experiment_name, lead(valid_from) over (order by valid_from) is not distinct from valid_to"
+        " from analytics.experiment_summary_history where experiment_id = 1 order by valid_from desc limit 3"
+    )
+    assert versions == [("b", True), ("a", True), ("a", True)]
+
+
 def test_candidate_shows_what_is_kept(house: House) -> None:
     """Tests and suites read it, from the first publication on."""
     refresh(house)
