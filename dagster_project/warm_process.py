@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster_project.places import HOME_VARIABLE, PROJECT_ROOT, home_folder
 from dagster_project.short_lived import ended_at_once
@@ -18,6 +19,9 @@ from dagster_project.start import DBT, RUNMART
 from dagster_project.warm.forked import Forked
 from dagster_project.warm.project_state import State, project_state
 from dagster_project.warm.server import Outcome, serve
+
+if TYPE_CHECKING:
+    from dbt_runmart.starting import Parsed
 
 _POLL_SECONDS = 1.0
 
@@ -29,7 +33,7 @@ def main() -> None:
         # Looked at before anything is imported: what changes meanwhile is noticed.
         state = project_state(PROJECT_ROOT)
         try:
-            import_ahead(home)
+            parsed = import_ahead(home)
         except Exception:
             # The log says what is wrong; commands say it too.
             traceback.print_exc()
@@ -41,21 +45,22 @@ def main() -> None:
         found = serve(home, {RUNMART, DBT}, lambda: _is_current(state))
         if isinstance(found, Forked):
             found.become_the_command()
-            _run(found.request.program)
+            _run(found.request.program, parsed)
         elif found is Outcome.OUTDATED:
             _begin_anew()
 
 
-def import_ahead(home: Path) -> None:
-    """Import and load what runs need, but for what looks at the environment or the terminal meanwhile."""
+def import_ahead(home: Path) -> "Parsed | None":
+    """Import and load what runs need, but for what looks at the environment or the terminal meanwhile; gives what dbt has parsed."""
     import typer  # noqa: PLC0415, F401
 
     import dagster_project.commands.refreshing  # noqa: PLC0415
     import dagster_project.commands.setup  # noqa: PLC0415, F401
     from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
+    from dagster_project.marts.definition import definition  # noqa: PLC0415
     from dagster_project.quality.rules import rule  # noqa: PLC0415
     from dagster_project.quality.suites import load_suites  # noqa: PLC0415
-    from dagster_project.resources.manifest import load_plan  # noqa: PLC0415
+    from dagster_project.resources.manifest import DEFINITION, load_plan  # noqa: PLC0415
     from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
     from dagster_project.warehouse import Warehouse  # noqa: PLC0415
     from dbt_runmart.starting import compile_macros, parse_ahead  # noqa: PLC0415
@@ -64,25 +69,28 @@ def import_ahead(home: Path) -> None:
     for suite in load_suites().values():
         for expectation in suite.expectations:
             rule(suite, expectation)
-    if manifest := parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target):
-        compile_macros(manifest)
+    # It is another one than at the start of `runmart up` if the project has changed since.
+    os.environ[DEFINITION] = definition()
+    if parsed := parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target):
+        compile_macros(parsed)
     definitions = loaded_definitions()
     for job in definitions.jobs or ():
         # A run is recorded with a snapshot of its job.
         definitions.resolve_job_def(job.name).get_job_snapshot_id()
     # What dbt brings along lets every program print its log.
     logging.root.handlers.clear()
+    return parsed
 
 
-def _run(program: str) -> None:
+def _run(program: str, parsed: "Parsed | None") -> None:
     if program == RUNMART:
         from dagster_project.cli import main as runmart  # noqa: PLC0415
 
         runmart()
     else:
-        from dbt.cli.main import cli  # noqa: PLC0415
+        from dbt_runmart.starting import run as dbt  # noqa: PLC0415
 
-        cli()
+        dbt(parsed)
 
 
 def _is_current(state: State) -> bool:

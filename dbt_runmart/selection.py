@@ -11,7 +11,7 @@ from typing import Any
 
 from dbt.graph.selector import NodeSelector
 
-_ONLY = "RUNMART_ONLY"
+ONLY = "RUNMART_ONLY"
 
 _SELECTED = NodeSelector.get_selected
 
@@ -23,7 +23,7 @@ def narrow_selection() -> None:
 
 def _narrowed(selector: NodeSelector, *given: Any, **named: Any) -> set[Any]:  # noqa: ANN401
     nodes = _SELECTED(selector, *given, **named)
-    only = os.environ.get(_ONLY)
+    only = os.environ.get(ONLY)
     return nodes if only is None else {node for node in nodes if _is_needed(selector, node, {*only.split()})}
 
 

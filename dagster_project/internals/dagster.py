@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -18,13 +19,16 @@ from dagster._core.execution.plan.active import logger as _LOGGER
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 from dagster._core.storage.base_storage import DagsterStorage
-from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
-from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
+from dagster._core.storage.compute_log_manager import CapturedLogContext
+from dagster._core.storage.event_log.base import AssetRecord
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._serdes import ConfigurableClassData
-from dagster._utils import ensure_file
 
 # What the instance remembers of one execution of a check.
 CheckRecord: TypeAlias = AssetCheckExecutionRecord
+
+# What the instance knows of an asset: its last materialization and its last plan.
+KnownAsset: TypeAlias = AssetRecord
 
 # What `dagster.yaml` says of a class.
 ConfiguredClass: TypeAlias = ConfigurableClassData
@@ -114,9 +118,8 @@ class StepLogFiles(LocalComputeLogManager):
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
         """Send both streams of the process to files of their own."""
-        out, err = (self.get_captured_local_path(log_key, IO_TYPE_EXTENSION[kind]) for kind in (ComputeIOType.STDOUT, ComputeIOType.STDERR))
-        ensure_file(out)
-        ensure_file(err)
+        out, err, complete = (Path(self.get_captured_local_path(log_key, kind)) for kind in ("out", "err", "complete"))
+        out.parent.mkdir(parents=True, exist_ok=True)
         with redirect_to_file(sys.stdout, out), redirect_to_file(sys.stderr, err):
             yield CapturedLogContext(log_key)
-        ensure_file(self.get_captured_local_path(log_key, "complete"))
+        complete.touch()

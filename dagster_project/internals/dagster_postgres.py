@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from sqlalchemy import Connection, text
 
-from dagster_project.internals.dagster import ConfiguredClass
+from dagster_project.internals.dagster import ConfiguredClass, KnownAsset
 
 _PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 
@@ -63,6 +63,8 @@ class EventLog(PostgresEventLogStorage):
             if event.dagster_event_type not in _WITHIN_STEPS:
                 self._store_held()
             super().store_event(event)
+            if materialized := event.dagster_event and event.dagster_event.asset_key:
+                self._known_assets.pop(materialized, None)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events that a run begins with: what it plans."""
@@ -74,6 +76,15 @@ class EventLog(PostgresEventLogStorage):
                 for event, number in self._stored(connection, planned):
                     self._store_asset_event(connection, event, number)
 
+    def get_asset_records(self, asset_keys: Sequence[dg.AssetKey] | None = None) -> Sequence[KnownAsset]:
+        """What is known of assets; Dagster asks it for each check on one, and it stays the same until the step materializes the asset."""
+        if not self._held or asset_keys is None or len(asset_keys) != 1:
+            return super().get_asset_records(asset_keys)
+        (key,) = asset_keys
+        if key not in self._known_assets:
+            self._known_assets[key] = super().get_asset_records(asset_keys)
+        return self._known_assets[key]
+
     def has_table(self, table_name: str) -> bool:
         """Whether the database has a table; the parent asks the catalogs each time, twice for each event of an asset."""
         if table_name not in self._known_tables and super().has_table(table_name):
@@ -82,6 +93,7 @@ class EventLog(PostgresEventLogStorage):
 
     def _store_held(self) -> None:
         held, self._held = self._held, []
+        self._known_assets.clear()
         if held:
             with self.index_transaction() as connection:
                 found = [(_verdict(event), number) for event, number in self._stored(connection, held)]
@@ -103,6 +115,10 @@ class EventLog(PostgresEventLogStorage):
     @cached_property
     def _held(self) -> list[dg.EventLogEntry]:
         return []
+
+    @cached_property
+    def _known_assets(self) -> dict[dg.AssetKey, Sequence[KnownAsset]]:
+        return {}
 
     @cached_property
     def _known_tables(self) -> set[str]:

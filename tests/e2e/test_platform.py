@@ -466,7 +466,8 @@ def starts_of_dbt(platform: Platform) -> list[str]:
     return "".join(part.read_text(encoding="utf-8") for part in parts).split('"msg": "Running with dbt')[1:]
 
 
-def test_a_refresh_starts_dbt_once_and_parses_nothing_again(platform: Platform) -> None:
+def test_a_refresh_starts_dbt_once_and_parses_nothing_again(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "info")
     earlier = len(starts_of_dbt(platform))
     platform.source("update experiments set status = 'archived' where experiment_id = 1")
     before = published(platform)

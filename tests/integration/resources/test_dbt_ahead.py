@@ -15,13 +15,12 @@ from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
 _AHEAD = """
 import os, sys
 from pathlib import Path
-from dbt_runmart.starting import parse_ahead
+from dbt_runmart.starting import parse_ahead, run
 project, target = map(Path, sys.argv[1:3])
-parse_ahead(project, target)
+parsed = parse_ahead(project, target)
 exec(sys.argv[3])
 sys.argv = ["dbt", *sys.argv[4:]]
-from dbt.cli.main import cli
-cli()
+run(parsed)
 """
 
 _BY_ITSELF = """
@@ -46,11 +45,12 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DBT_PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns("target", "logs")))
 
 
-def python(code: str, *arguments: str, **environment: str) -> None:
+def python(code: str, *arguments: str, **environment: str) -> str:
     variables = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "RUNMART_DEFINITION": "one", **environment}
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, cwd=PROJECT_ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def parsed(target: Path) -> dict[str, Any]:
@@ -75,3 +75,27 @@ def test_refresh_leaves_out_what_only_tools_read(project: Path, tmp_path: Path) 
     python(_BY_ITSELF, "", *parse, RUNMART_REFRESH="now")
     assert not (target / "manifest.json").exists()
     assert (target / "partial_parse.msgpack").exists()
+
+
+_TOLD = """
+from dbt.parser.manifest import ManifestLoader
+load = ManifestLoader.get_full_manifest
+ManifestLoader.get_full_manifest = lambda *given, **named: print("parses") or load(*given, **named)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "parses"),
+    [
+        ("os.environ['RUNMART_REFRESH'] = 'now'", 0),
+        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_ONLY='fct_runs', RUNMART_DBT_AHEAD='there')", 0),
+        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DEFINITION='another')", 1),
+        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DBT_NAME='another')", 1),
+        ("os.environ.pop('RUNMART_REFRESH', None)", 1),
+    ],
+)
+def test_a_refresh_in_the_same_environment_parses_nothing(tmp_path: Path, change: str, parses: int) -> None:
+    listed = ["--quiet", "ls", "--resource-type", "model", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    said = python(_AHEAD, str(DBT_PROJECT), str(tmp_path), _TOLD + change, *listed, "--target-path", str(tmp_path)).splitlines()
+    assert said.count("parses") == parses
+    assert "runmart.marts.shared.fct_runs" in said

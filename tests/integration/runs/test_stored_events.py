@@ -1,10 +1,11 @@
 """What Dagster's database holds of a run, and what it shows of a check whose run has ended before it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 import pytest
+from dagster_postgres import PostgresEventLogStorage
 
 from dagster_project.internals.dagster_postgres import EventLog
 from tests.databases import run
@@ -103,6 +104,34 @@ def test_a_step_that_is_tried_again_gives_a_check_one_verdict_which_is_the_last(
     assert run(url, "select distinct materialization_event_storage_id from asset_check_executions") == run(
         url, "select id from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
     )
+
+
+def test_verdicts_name_the_materialization_that_they_are_of(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of the asset is asked once before the step materializes it, and once after."""
+    asked = []
+
+    @dg.multi_asset(specs=[dg.AssetSpec(KEY)], check_specs=[dg.AssetCheckSpec(name, asset=KEY) for name in "abcdef"])
+    def orders_again() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        for name in "abc":
+            yield dg.AssetCheckResult(asset_key=KEY, check_name=name, passed=True)
+        yield dg.MaterializeResult(asset_key=KEY)
+        for name in "def":
+            yield dg.AssetCheckResult(asset_key=KEY, check_name=name, passed=True)
+
+    def counted(storage: PostgresEventLogStorage, asset_keys: Sequence[dg.AssetKey] | None = None) -> object:
+        asked.append(asset_keys)
+        return parent(storage, asset_keys)
+
+    first = dg.materialize([orders], instance=instance).run_id
+    parent = PostgresEventLogStorage.get_asset_records
+    monkeypatch.setattr(PostgresEventLogStorage, "get_asset_records", counted)
+    second = dg.materialize([orders_again], instance=instance)
+    targets = {
+        evaluation.check_name: evaluation.target_materialization_data.run_id if evaluation.target_materialization_data else None
+        for evaluation in second.get_asset_check_evaluations()
+    }
+    assert targets == dict(zip("abcdef", [first] * 3 + [second.run_id] * 3, strict=True))
+    assert len(asked) < len(targets)
 
 
 def test_verdict_without_a_run_is_stored_at_once(instance: dg.DagsterInstance) -> None:

@@ -70,6 +70,26 @@ PARTS = (
     ),
     Part(f"{_EVENT_LOG}.free_concurrency_slots_for_run", "free the pools that dead runs hold", takes("self", "run_id")),
     Part("dagster._serdes:ConfigurableClassData", "tell Dagster where its PostgreSQL is", lambda found: isinstance(found, type)),
+    Part("dagster._core.storage.event_log.base:AssetRecord", "ask once what is known of an asset", has("asset_entry")),
+    Part(
+        "dagster._core.storage.local_compute_log_manager:LocalComputeLogManager",
+        "keep what steps print in files alone",
+        takes("base_dir", inst_data=None),
+    ),
+    *(
+        Part(
+            f"dagster._core.storage.local_compute_log_manager:LocalComputeLogManager.{method}",
+            "keep what steps print in files alone",
+            takes("self", ["key"], *extension),
+        )
+        for method, extension in (("capture_logs", ()), ("get_captured_local_path", ("out",)))
+    ),
+    Part(
+        "dagster._core.storage.compute_log_manager:CapturedLogContext",
+        "keep what steps print in files alone",
+        takes(["key"]),
+    ),
+    Part("dagster._core.execution.compute_logs:redirect_to_file", "keep what steps print in files alone", takes("stream", "path")),
     Part(
         "dagster._core.storage.base_storage:DagsterStorage",
         "use connections to Dagster's database again",

@@ -13,6 +13,7 @@ PARTS = (
             "prepare_insert_event_batch": takes("self", ["event"]),
             "index_transaction": takes("self"),
             "_store_asset_event": takes("self", "connection", "event", 1),
+            "get_asset_records": takes("self", ["key"]),
             "has_table": takes("self", "table"),
             "_has_asset_key_col_on_connection": takes("self", "connection", "column"),
         }.items()
