@@ -53,6 +53,7 @@ _PAGE = """# What checks cost
 `make bench-checks SIZE={size}` checks the raw tables of a tracking server with {size:,} metrics, and with a tenth of them: by Great
 Expectations as it is, which reads all rows each time, and compiled ([ADR 16](../adr/0016-compile-checks.md)).
 Measured on {machine}.
+Times are in seconds.
 
 {histories}
 
@@ -186,13 +187,13 @@ def figures(facts: Mapping[str, object], small: Checks, large: Checks, ways: Sec
 
 
 def _histories(measured: Sequence[Checks]) -> Grid:
-    header = ("metrics", "Great Expectations, s", "compiled, s", "10,000 changes, s", "1% changed, s", "nothing changed, s", "MB")
+    header = ("metrics", "Great Expectations", "compiled", "10,000 changes", "1% changed", "nothing changed", "MB")
     rows = [
         (f"{each.metrics:,}", *(f"{seconds:.2f}" for seconds in (each.native, each.compiled, each.few, each.share, each.nothing)),
          f"{each.peak_bytes / 2**20:.0f}")
         for each in measured
     ]  # fmt: skip
-    return Grid("Checks of the raw tables", header, rows)
+    return Grid("Checks of the raw tables, in seconds", header, rows)
 
 
 def _ways(ways: Seconds) -> Grid:

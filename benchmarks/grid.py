@@ -6,7 +6,7 @@ Belongs here: nothing but this. Does not belong here: what stands in them (`repo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
+from rich.table import Column, Table
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Grid:
 
     def for_terminal(self) -> Table:
         """As rich shows it."""
-        table = Table(*self.header, title=self.title)
+        table = Table(*(Column(name, overflow="fold") for name in self.header), title=self.title)
         for row in self.rows:
             table.add_row(*row)
         return table
