@@ -6,6 +6,7 @@ Belongs here: nothing but this. Does not belong here: what stands in them (`repo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.table import Column, Table
 
 
@@ -19,7 +20,8 @@ class Grid:
 
     def for_terminal(self) -> Table:
         """As rich shows it."""
-        table = Table(*(Column(name, overflow="fold") for name in self.header), title=self.title)
+        columns = (Column(name, overflow="fold") for name in self.header)
+        table = Table(*columns, title=self.title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for row in self.rows:
             table.add_row(*row)
         return table
