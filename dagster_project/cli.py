@@ -18,7 +18,7 @@ import typer
 from dagster_project.check_cli import check_app
 from dagster_project.commands import setup
 from dagster_project.commands.refreshing import current_refresh
-from dagster_project.commands.syncing import SYNC_AND_REFRESH, jobs_of_sync
+from dagster_project.commands.syncing import jobs_of_sync
 from dagster_project.commands.urls import UrlFormat, url_of
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
@@ -38,7 +38,7 @@ from dagster_project.results import (
     show_verdict,
     show_where_to_look,
 )
-from dagster_project.settings import ConfigurationError
+from dagster_project.settings import ConfigurationError, url_variable
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
 from dagster_project.terminal import AsJson, err, help_if_alone, out, print_json
@@ -52,7 +52,9 @@ app = typer.Typer(
 app.add_typer(source_app, name="source")
 app.add_typer(check_app, name="check")
 
-DEMO_SYSTEM = "forecast_tracking"
+# Where backtests are imported.
+_BACKTESTS = "forecast_tracking"
+
 WATCH_SECONDS = 2.0
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
@@ -85,30 +87,43 @@ def _migrate(databases: Databases, systems: Sequence[str] = ()) -> list[str]:
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Set everything up, run real backtests, build and publish marts.
+    """Set everything up, fill the sources with real work, build and publish marts.
 
     All of it is on the embedded server. Run again, it does what is missing.
     """
     from dagster_project.commands.leaders import best_models  # noqa: PLC0415
-    from dagster_project.demo.forecast_tracking import fill  # noqa: PLC0415
+    from dagster_project.demo.workloads import workloads  # noqa: PLC0415
 
     databases = setup.find_databases()
-    if databases.external_url(DEMO_SYSTEM):
-        raise ConfigurationError(
-            "the demo writes into its source database; unset RUNMART_SOURCE_FORECAST_TRACKING_URL to use the embedded one"
-        )
+    for workload in workloads():
+        if databases.external_url(workload.system):
+            variable = url_variable(workload.system)
+            raise ConfigurationError(f"the demo writes into the database of {workload.system}; unset {variable} to use the embedded one")
     say("starting PostgreSQL and migrating", as_json)
     _migrate(databases)
-    say("running backtests and tracking them; two are set up so that they end early, as real ones do", as_json)
-    workload = fill(databases.url(DEMO_SYSTEM), databases.settings.home, lambda line: say(f"  {line}", as_json))
-    report = run(SYNC_AND_REFRESH, databases, as_json)
+    filled, reports = {}, []
+    for workload in workloads():
+        say(f"filling {workload.system}", as_json)
+        filled[workload.system] = workload.fill(
+            databases.url(workload.system), databases.settings.home, lambda line: say(f"  {line}", as_json)
+        )
+        reports.append(run(f"sync_{workload.system}", databases, as_json))
+    reports.append(run("refresh", databases, as_json))
     leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
-        print_json({"workload": asdict(workload), **as_dict(report), "best_models": [asdict(one) for one in leaders]})
+        print_json(
+            {
+                "workloads": {system: asdict(summary) for system, summary in filled.items()},
+                "runs": [as_dict(report) for report in reports],
+                "best_models": [asdict(leader) for leader in leaders],
+            }
+        )
         return
-    show_rows(report)
+    for report in reports:
+        show_rows(report)
     show_leaders(leaders)
-    show_verdict(report)
+    for report in reports:
+        show_verdict(report)
     show_where_to_look(databases.warehouse().data_docs / "index.html")
 
 
@@ -378,9 +393,9 @@ def import_(
     if not as_json:
         show_backtest(backtest)
     databases = setup.find_databases()
-    if databases.external_url(DEMO_SYSTEM) is None:
+    if databases.external_url(_BACKTESTS) is None:
         _migrate(databases)
-    summary = track_backtest(databases.url(DEMO_SYSTEM), backtest, experiment)
+    summary = track_backtest(databases.url(_BACKTESTS), backtest, experiment)
     if as_json:
         print_json({**asdict(summary), **backtest_as_dict(backtest)})
     else:

@@ -116,6 +116,7 @@ def fill(
     started = perf_counter()
     chosen = selected(series)
     _check_methods(methods)
+    progress("running backtests and tracking them; two are set up so that they end early, as real ones do")
     database = engine(source_url)
     added: list[bool] = []
     for study in STUDIES:

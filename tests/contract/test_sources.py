@@ -11,9 +11,9 @@ from importlib import import_module
 import pytest
 from sqlalchemy import MetaData
 
-from dagster_project.cli import DEMO_SYSTEM
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contracts
+from dagster_project.demo.workloads import workloads
 from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.secrets import Decision, Named, judge
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
@@ -79,8 +79,9 @@ def test_a_database_without_migrations_is_named_with_the_way_out() -> None:
         main(["warehuse", "heads"])
 
 
-def test_the_embedded_databases_are_among_those_that_can_be_migrated() -> None:
-    assert {"warehouse", DEMO_SYSTEM} <= set(MIGRATED) <= {"warehouse", *CONTRACTS}
+def test_every_database_that_runmart_builds_has_a_workload() -> None:
+    assert ["warehouse", *(workload.system for workload in workloads())] == sorted(MIGRATED, key=lambda name: (name != "warehouse", name))
+    assert set(MIGRATED) <= {"warehouse", *CONTRACTS}
 
 
 @pytest.mark.parametrize("system", CONTRACTS)
