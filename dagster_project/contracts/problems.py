@@ -53,6 +53,8 @@ def _table_problems(contract: SystemContract, table: TableContract) -> Iterator[
             if column in names[:index]:
                 yield (listed, index), f"column {column!r} is listed twice"
     yield from _key_problems(table)
+    if table.upkeep and (table.upkeep.delete_after_days is None) != (table.upkeep.dated_by is None):
+        yield ("upkeep",), "delete_after_days and dated_by, the column that says how old a row is, need each other"
     for index, column in enumerate(table.columns):
         if column in raw_columns.TYPES:
             yield ("columns", index), f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name"

@@ -42,6 +42,21 @@ class ForeignKey(BaseModel, extra="forbid", frozen=True):
     parent_columns: Annotated[tuple[Identifier, ...], Field(min_length=1)]
 
 
+class Upkeep(BaseModel, extra="forbid", frozen=True):
+    """What becomes of old rows in a source database that Runmart builds; of others it is their owners' business.
+
+    Attributes:
+        archive_after_months: Partitions that end so long ago go to schema `archive`. What is archived is no longer in the table, and so
+            leaves the marts.
+        delete_after_days: Rows that are older are deleted.
+        dated_by: The column that says how old a row is, for those that are deleted.
+    """
+
+    archive_after_months: Annotated[int, Field(ge=1)] | None = None
+    delete_after_days: Annotated[int, Field(ge=1)] | None = None
+    dated_by: Identifier | None = None
+
+
 class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     """One source table.
 
@@ -56,6 +71,7 @@ class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
         foreign_keys: Those of one column: `column: table.column` within the same system.
         composite_foreign_keys: Those of several columns.
         indexes: Further indexes of the raw table.
+        upkeep: What becomes of old rows in the source, if Runmart builds it.
     """
 
     description: Annotated[str, StringConstraints(min_length=1)]
@@ -67,6 +83,7 @@ class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
     foreign_keys: dict[Identifier, ForeignKeyTarget] = {}
     composite_foreign_keys: tuple[ForeignKey, ...] = ()
     indexes: tuple[IndexContract, ...] = ()
+    upkeep: Upkeep | None = None
 
     @property
     def references(self) -> tuple[ForeignKey, ...]:

@@ -124,6 +124,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         "hourly_sync_and_refresh": ("sync_and_refresh", "0 * * * *"),
         "daily_check": ("check", "30 3 * * *"),
         "daily_retention": ("retention", "0 4 * * *"),
+        "daily_source_upkeep": ("source_upkeep", "15 4 * * *"),
         "daily_verify": ("verify", "0 5 * * 1-6"),
         "weekly_verify": ("verify", "0 5 * * 0"),
         "weekly_native_check": ("check_natively", "0 6 * * 0"),

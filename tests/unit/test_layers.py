@@ -14,7 +14,7 @@ LAYERS = (
     ("settings", "warm"),
     ("contracts", "postgres"),
     ("warehouse",),
-    ("ingestion", "marts"),
+    ("ingestion", "marts", "upkeep"),
     ("quality",),
     ("scaffold",),
     ("internals",),

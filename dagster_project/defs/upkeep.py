@@ -1,0 +1,54 @@
+"""Upkeep of the source databases that Runmart builds, as one job.
+
+Belongs here: the job, its schedule, and which databases it is for. Does not belong here: what is done (`upkeep`), and by which declaration
+(the contracts).
+"""
+
+import dagster as dg
+
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.loading import load_contracts
+from dagster_project.resources.databases import Databases
+from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.warehouse import Sources
+from dagster_project.settings import Settings, has_migrations
+from dagster_project.upkeep import keep_up
+from dagster_project.warehouse import DEFAULT
+
+
+def _op(contract: SystemContract) -> dg.OpDefinition:
+    """A step for each system: one that fails stops no other."""
+
+    @dg.op(name=f"keep_up_{contract.system}")
+    def keep_system_up(context: dg.OpExecutionContext, sources: Sources) -> None:
+        """Bring an embedded source to what its contract declares; one that is behind a URL belongs to somebody else."""
+        if Databases(Settings.from_environment()).external_url(contract.system):
+            context.log.info(f"{contract.system} is behind a URL: its owner keeps it up")
+            return
+        for line in keep_up(contract, sources.url(contract.system)):
+            context.log.info(f"{contract.system}: {line}")
+
+    return keep_system_up
+
+
+@dg.job(description="Make partitions of the coming periods in embedded sources, and archive or delete old rows as their contracts say.")
+def source_upkeep() -> None:
+    """One step for each system whose database Runmart builds."""
+    for system, contract in load_contracts().items():
+        if has_migrations(system):
+            _op(contract)()
+
+
+@dg.definitions
+def upkeep(context: dg.ComponentLoadContext) -> dg.Definitions:
+    """The job, once a day; sources are the same in every warehouse."""
+    if namespace_of(context) != DEFAULT:
+        return dg.Definitions()
+    schedule = dg.ScheduleDefinition(
+        name="daily_source_upkeep",
+        job=source_upkeep,
+        cron_schedule="15 4 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(schedules=[schedule])

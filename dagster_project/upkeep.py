@@ -1,0 +1,56 @@
+"""Upkeep of a source database that Runmart builds: partitions of the coming periods, and old rows.
+
+Belongs here: doing what a contract declares, in one transaction for each table. Does not belong here: the functions that make and archive
+partitions (`migrations.calendar_partitions`), and when all of this is done (`defs.upkeep`). Whatever ends it early, it goes on next time.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dagster_project.contracts.contract import SystemContract
+from dagster_project.contracts.table import BoundTable
+from dagster_project.postgres.cursors import one_row
+from dagster_project.words import counted
+
+_PERIODS_AHEAD = 4
+
+_HAS_PARTITIONS = "select to_regprocedure('public.create_future_partitions(integer)') is not null"
+_MAKE = "select public.create_future_partitions(%s)"
+
+# Whole partitions go, so those stay of which a part is young enough.
+_ARCHIVE = "select public.archive_partitions({}, (timezone('utc', now()) - make_interval(months => %s))::date)"
+_DELETE = "delete from {} where {} < now() - make_interval(days => %s)"
+
+
+def keep_up(contract: SystemContract, url: str) -> Iterator[str]:
+    """Make partitions of the coming periods, and archive or delete what is older than the contract says; tells what was done, line by line.
+
+    Args:
+        contract: Of a system whose database Runmart builds.
+        url: libpq URL of that database.
+    """
+    with closing(psycopg2.connect(url, options="-c timezone=UTC")) as connection:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_HAS_PARTITIONS)
+            (has_partitions,) = one_row(cursor)
+            if has_partitions:
+                cursor.execute(_MAKE, (_PERIODS_AHEAD,))
+                yield f"{counted(int(one_row(cursor)[0]), 'partition')} made"
+        for table in contract.bound_tables():
+            with connection, connection.cursor() as cursor:
+                yield from _clear(cursor, table)
+
+
+def _clear(cursor: Cursor, table: BoundTable) -> Iterator[str]:
+    upkeep = table.declared.upkeep
+    if upkeep and upkeep.archive_after_months is not None:
+        relation = sql.Literal(table.source.as_string(cursor))
+        cursor.execute(sql.SQL(_ARCHIVE).format(relation), (upkeep.archive_after_months,))
+        yield f"{table.name}: {counted(int(one_row(cursor)[0]), 'partition')} archived"
+    if upkeep and upkeep.delete_after_days is not None:
+        cursor.execute(sql.SQL(_DELETE).format(table.source, sql.Identifier(str(upkeep.dated_by))), (upkeep.delete_after_days,))
+        yield f"{table.name}: {counted(cursor.rowcount, 'row')} deleted"
