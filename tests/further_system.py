@@ -15,8 +15,6 @@ _FILES = {
     f"models/intermediate/{SYSTEM}/int_{SYSTEM}__executions.sql": f"""
 select
     '{SYSTEM}' as system_name,
-    cast('7' as text) as source_id,
-    cast(null as text) as source_group_id,
     '7' as execution_id,
     cast(null as text) as parent_execution_id,
     cast(null as text) as group_id,
@@ -26,6 +24,7 @@ select
     cast(null as text) as started_by,
     'succeeded' as status,
     'done' as source_status,
+    cast(null as text) as error_message,
     false as is_deleted,
     cast(null as double precision) as duration_seconds,
     cast('2025-01-01' as timestamp) as started_at,

@@ -53,6 +53,14 @@
     ops.time_or_null({{ json_text(column, key) }})
 {%- endmacro %}
 
+{% macro error_class(message) %}{{ return(adapter.dispatch('error_class')(message)) }}{% endmacro %}
+{% macro default__error_class(message) -%}
+    {#- Identifiers first: numbers are parts of them. A number that is part of a word is a name. -#}
+    {%- set line = "split_part(btrim(" ~ message ~ ", e' \\t\\r\\n'), e'\\n', 1)" %}
+    {%- set without_ids = "regexp_replace(" ~ line ~ ", '\\m([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|0x[0-9a-f]+|(?=[a-f]*[0-9])[0-9a-f]{12,})\\M', '<id>', 'gi')" %}
+    nullif(left(btrim(regexp_replace({{ without_ids }}, '(?<![[:alnum:]_.])[-+]?[0-9]+([.,][0-9]+)*(e[-+]?[0-9]+)?(?![[:alnum:]_])', '<number>', 'gi')), 200), '')
+{%- endmacro %}
+
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
 {% macro default__seconds_between(start, end) -%}
     cast(extract(epoch from ({{ end }} - {{ start }})) as {{ type_double() }})

@@ -22,7 +22,6 @@
 {% endmacro %}
 
 {% macro executions_of(systems) -%}
-    {#- Without source_id and source_group_id, which have another type in each system. -#}
     {%- for system in systems %}
     select
         system_name,
@@ -35,6 +34,7 @@
         started_by,
         status,
         source_status,
+        error_message,
         is_deleted,
         duration_seconds,
         started_at,

@@ -13,6 +13,7 @@
 {% macro json_text(column, key) %}dialect_json_text({{ column }}, '{{ key }}'){% endmacro %}
 {% macro json_number(column, key) %}dialect_json_number({{ column }}, '{{ key }}'){% endmacro %}
 {% macro json_time(column, key) %}dialect_json_time({{ column }}, '{{ key }}'){% endmacro %}
+{% macro error_class(message) %}dialect_error_class({{ message }}){% endmacro %}
 {% macro seconds_between(start, end) %}dialect_seconds_between({{ start }}, {{ end }}){% endmacro %}
 {% macro hours_after(time, hours) %}dialect_hours_after({{ time }}, {{ hours }}){% endmacro %}
 {% macro utc_now() %}dialect_utc_now(){% endmacro %}

@@ -149,6 +149,7 @@ _BY_HAND = [
     *(_set(f"{mart}__scores_cover_the_width", "interval_width = 2, winkler_score = 1") for mart in _tables_with("scores_cover_the_width")),
     _set("registry_timeline__entries_have_one_current_stage", "is_current = false"),
     _set("registry_timeline__entries_have_one_current_stage", "registry_id = 2", "registry_id = 1"),
+    _set("fct_runs__status_is_translated", "status = 'unknown'"),
     _set("dim_date__days_are_without_gaps", "date_day = '2026-01-01'"),
     Corruption(
         "registry_timeline__every_entry_is_there", "one entry for all", "update analytics_next.registry_timeline set registry_id = 1"

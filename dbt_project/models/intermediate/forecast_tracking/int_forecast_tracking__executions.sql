@@ -10,13 +10,28 @@ experiments as (
 
 ),
 
+system_logs as (
+
+    select * from {{ ref('stg_forecast_tracking__system_logs') }}
+
+),
+
+last_errors as (
+
+    select
+        run_id,
+        {{ last_in_order('log_message', 'logged_at nulls last, log_id nulls last', 'true') }} as error_message
+    from system_logs
+    where log_level in ('ERROR', 'CRITICAL')
+    group by run_id
+
+),
+
 timed as (
 
     select
         *,
-        coalesce(
-            cast(execution_duration_seconds as {{ type_double() }}), {{ seconds_between('started_at', 'ended_at') }}
-        ) as duration_seconds
+        {{ run_duration_seconds() }} as duration_seconds
     from runs
 
 ),
@@ -25,8 +40,6 @@ final as (
 
     select
         'forecast_tracking' as system_name,
-        timed.run_id as source_id,
-        timed.experiment_id as source_group_id,
         cast(timed.run_id as {{ type_text() }}) as execution_id,
         cast(timed.parent_run_id as {{ type_text() }}) as parent_execution_id,
         cast(timed.experiment_id as {{ type_text() }}) as group_id,
@@ -43,12 +56,14 @@ final as (
             else 'unknown'
         end as status,
         cast(timed.status as {{ type_text() }}) as source_status,
+        last_errors.error_message,
         timed.deleted_at is not null as is_deleted,
         timed.duration_seconds,
         timed.started_at,
         timed.ended_at
     from timed
     left join experiments on timed.experiment_id = experiments.experiment_id
+    left join last_errors on timed.run_id = last_errors.run_id
 
 )
 

@@ -13,10 +13,10 @@ runs as (
 executions as (
 
     select
-        source_id as run_id,
-        duration_seconds,
+        run_id,
+        {{ run_duration_seconds() }} as duration_seconds,
         {{ is_zombie() }} as is_zombie
-    from {{ ref('int_forecast_tracking__executions') }}
+    from runs
 
 ),
 

@@ -18,6 +18,7 @@ final as (
         started_by,
         status,
         source_status,
+        {{ error_class('error_message') }} as error_class,
         is_deleted,
         {{ is_zombie() }} as is_zombie,
         duration_seconds,
