@@ -28,11 +28,13 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 @contextmanager
 def kept_stderr() -> Iterator[Console]:
     """Stderr as it is now, whatever takes what the process writes there meanwhile."""
-    if sys.stderr is None:
-        # Whoever started this has closed it.
+    try:
+        kept = os.dup(sys.stderr.fileno())
+    except (AttributeError, OSError):
+        # Whoever started this has closed it, or it is no file.
         yield err
         return
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as stream:
+    with os.fdopen(kept, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors) as stream:
         yield Console(file=stream, highlight=False, soft_wrap=True)
 
 
