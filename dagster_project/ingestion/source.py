@@ -181,9 +181,12 @@ class SourceSnapshot:
             StatementFailed: The source failed.
         """
         left = max(1.0, min(self.limits.statement_timeout_minutes * 60, self.limits.snapshot_minutes * 60 - self.age_seconds))
-        with self.connection.cursor() as cursor:
+        with _failing_at_source():
+            cursor = self.connection.cursor()
+        with cursor:
             try:
-                cursor.execute("savepoint reading; set local statement_timeout = %s", (int(left * 1000),))
+                with _failing_at_source():
+                    cursor.execute("savepoint reading; set local statement_timeout = %s", (int(left * 1000),))
                 yield cursor
             except BaseException as error:
                 if not self.connection.closed:
@@ -194,7 +197,8 @@ class SourceSnapshot:
                 if isinstance(error, psycopg2.Error) and error.cursor is cursor:
                     raise StatementFailed(error, is_at_source=True) from error
                 raise
-            cursor.execute("release savepoint reading")
+            with _failing_at_source():
+                cursor.execute("release savepoint reading")
 
     @contextmanager
     def relaying(self, writing: Cursor, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[Relay]:
@@ -217,12 +221,9 @@ class SourceSnapshot:
         Raises:
             StatementFailed: The source failed.
         """
-        try:
-            with self.connection.cursor() as cursor:
-                cursor.execute("select pg_export_snapshot()")
-                (exported,) = one_row(cursor)
-        except psycopg2.Error as error:
-            raise StatementFailed(error, is_at_source=True) from error
+        with _failing_at_source(), self.connection.cursor() as cursor:
+            cursor.execute("select pg_export_snapshot()")
+            (exported,) = one_row(cursor)
         with ExitStack() as opened:
             open_now = [self.connection]
             with suppress(psycopg2.Error):
@@ -241,6 +242,15 @@ class SourceSnapshot:
         """Let the snapshot go as soon as all is read; the connection stays, one statement per transaction."""
         self.connection.rollback()
         self.connection.set_session(isolation_level="READ COMMITTED", readonly=False, autocommit=True)
+
+
+@contextmanager
+def _failing_at_source() -> Iterator[None]:
+    """What the driver raises within is the source's error, wherever it is told."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise StatementFailed(error, is_at_source=True) from error
 
 
 @contextmanager

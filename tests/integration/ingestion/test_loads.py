@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 
 import psycopg2
@@ -13,6 +13,7 @@ from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion import relay, watermark
 from dagster_project.ingestion.errors import DatabaseUnreachable, SyncInProgress
 from dagster_project.ingestion.events import Stage, SyncEvent
+from dagster_project.ingestion.source import SourceSnapshot
 from dagster_project.ingestion.watermark import Batch
 from tests.databases import create_login, run
 from tests.integration.capture import oracle
@@ -245,6 +246,28 @@ def test_worker_that_loses_a_connection_ends_the_sync_and_the_next_goes_on(here:
     assert resumed >= set(loaded)
     assert len(loaded) >= 2
     assert_equal(here)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("is_reading", [True, False])
+def test_source_that_is_lost_while_raw_is_written_is_named(here: Pair, is_reading: bool, is_closed: bool) -> None:
+    """Whatever comes next: the end of what was read or the next statement, which finds the connection lost or closed."""
+    opened: list[SourceSnapshot] = []
+    lose = f"select pg_terminate_backend(pid, 10000) from ({SESSIONS}) as session"
+
+    def look(event: SyncEvent) -> None:
+        if event.source is not None:
+            opened.append(event.source)
+        if event.stage is Stage.COPIED:
+            (source,) = opened
+            with source.reading() if is_reading else nullcontext():
+                here.at_source(lose)
+                if is_closed:
+                    source.connection.close()
+            source.keep()
+
+    with pytest.raises(DatabaseUnreachable, match="the source many"):
+        here.sync(many(1), on_event=look)
 
 
 @pytest.mark.parametrize("connections", [1, 3])
