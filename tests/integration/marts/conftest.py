@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,27 +45,26 @@ from tests.histories.schema import Schema
 from tests.histories.singled_out import singled_out
 
 SYSTEM = "forecast_tracking"
-SOURCE = "marts_source"
 WAREHOUSE = "marts_warehouse"
 
 
 @dataclass
 class House:
-    """A source database, a warehouse and dbt.
+    """The source databases of some systems, a warehouse and dbt. One system at a time is the one whose rows change.
 
     Attributes:
-        source_url: libpq URL of the source.
+        source_urls: libpq URLs of the sources, by system.
         warehouse_url: libpq URL of the warehouse.
         server_url: libpq URL of another database of their server.
         work: Folder for what dbt writes.
         root: Where the dbt project is, and the contracts: in folders as in the checkout.
-        system: The system of the source.
+        system: The system whose rows change.
         contracts: By system.
         manifest: What it is made of.
         plan: How its marts are refreshed.
     """
 
-    source_url: str
+    source_urls: Mapping[str, str]
     warehouse_url: str
     server_url: str
     work: Path
@@ -77,6 +75,8 @@ class House:
     plan: Plan = field(init=False, repr=False)
     _runner: dbtRunner = field(init=False)
     _moment: datetime | None = field(init=False, default=None)
+    _tables: dict[str, set[str]] = field(init=False, repr=False, default_factory=dict)
+    _schemas: dict[str, Schema] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Parse the project once; every command of this house starts from that."""
@@ -92,16 +92,40 @@ class House:
         self.plan = make_plan(read_project(self.manifest), self.contracts)
         self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
 
-    @cached_property
+    @contextmanager
+    def changing(self, system: str) -> Iterator[None]:
+        """Within, rows of another system change."""
+        before, self.system = self.system, system
+        try:
+            yield
+        finally:
+            self.system = before
+
+    @property
+    def source_url(self) -> str:
+        """Libpq URL of the source whose rows change."""
+        return self.source_urls[self.system]
+
+    @property
     def tables(self) -> set[str]:
         """The tables of the source that are behind the marts."""
-        found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
-        assert {system for system, _ in found if system in self.contracts} == {self.system}, "this house has the source of one system only"
-        return {table for system, table in found if system == self.system}
+        if self.system not in self._tables:
+            found = source_tables(self.manifest, behind(self.manifest, marts_of(self.manifest)))
+            self._tables[self.system] = {table for system, table in found if system == self.system}
+        return self._tables[self.system]
 
-    @cached_property
+    def is_made_of_these(self, mart: str) -> bool:
+        """Whether rows of the system whose rows change are behind a mart."""
+        return bool(self.plan.project.behind(mart) & {(self.system, table) for table in self.tables})
+
+    @property
     def schema(self) -> Schema:
         """What histories of the source are made of: its tables behind the marts, and what the SQL of these says of their columns."""
+        if self.system not in self._schemas:
+            self._schemas[self.system] = self._read_schema()
+        return self._schemas[self.system]
+
+    def _read_schema(self) -> Schema:
         contract = self.contracts[self.system]
         read = behind(self.manifest, marts_of(self.manifest))
         compiled = self.dbt("compile", "--select", "resource_type:model", "--exclude", "resource_type:test")
@@ -264,8 +288,9 @@ def messages(result: dbtRunnerResult) -> str:
 
 @pytest.fixture(scope="session")
 def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A house whose marts have been built once, with all data and unit tests, from an empty source."""
-    for kind, name in ((SYSTEM, SOURCE), ("warehouse", WAREHOUSE)):
+    """A house whose marts have been built once, with all data and unit tests, from empty sources."""
+    sources = {system: f"marts_{system}" for system in load_contracts()}
+    for kind, name in (*sources.items(), ("warehouse", WAREHOUSE)):
         server.ensure_database(name)
         upgrade(kind, server.url(name))
     with pytest.MonkeyPatch.context() as environment:
@@ -274,9 +299,19 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
         # As the platform refreshes: without a list of all relations first.
         environment.setenv("DBT_POPULATE_CACHE", "false")
-        house = House(server.url(SOURCE), server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
-        house.sync()
+        urls = {system: server.url(name) for system, name in sources.items()}
+        house = House(urls, server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
+        for system in sources:
+            with house.changing(system):
+                house.sync()
         house.build()
         result = house.dbt("test", "--select", "test_type:unit")
         assert result.success, messages(result)
+        yield house
+
+
+@pytest.fixture(params=sorted(load_contracts()))
+def each_house(house: House, request: pytest.FixtureRequest) -> Iterator[House]:
+    """The house, once for each system whose rows change."""
+    with house.changing(request.param):
         yield house

@@ -39,10 +39,11 @@ class Way:
         return f"{', '.join(name for name in self.of.models)}: {self.by}"
 
 
-def ways_of(plan: Plan) -> list[Way]:
-    """All that there are."""
-    by_keys = [Way(family, hop) for family in plan.families for hop in family.influence.hops]
-    return by_keys + [Way(followers, mart) for followers in plan.followers for mart in followers.followed]
+def ways_of(plan: Plan, system: str) -> list[Way]:
+    """All by which rows of a system reach groups."""
+    by_keys = [Way(family, hop) for family in plan.families if family.group.system == system for hop in family.influence.hops]
+    by_rows = [Way(followers, mart) for followers in plan.followers for mart in followers.followed]
+    return by_keys + [way for way in by_rows if any(behind == system for behind, _ in plan.project.behind(str(way.by)))]
 
 
 def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) -> list[str]:
@@ -60,7 +61,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
         refresh(house, "--full-refresh")
         with house.transforming() as cursor:
             plan = make_plan(house.plan.project, house.plan.contracts, reads_of(kept(cursor, definition())))
-        left = ways_of(plan)
+        left = ways_of(plan, house.system)
         for step in range(steps):
             seen = dict(house.warehouse("select system, batch_id from ops.sync_state"))
             for history in histories:

@@ -39,7 +39,7 @@ def test_fct_runs_unites_it_in_full_and_in_part(unspoilt: House, tmp_path: Path)
     root = tmp_path / "checkout"
     shutil.copytree(SOURCES_ROOT, root / SOURCES_ROOT.relative_to(PROJECT_ROOT))
     project = further_system.copy_project(root / "dbt_project")
-    there = House(unspoilt.source_url, unspoilt.warehouse_url, unspoilt.server_url, tmp_path / "dbt", root)
+    there = House(unspoilt.source_urls, unspoilt.warehouse_url, unspoilt.server_url, tmp_path / "dbt", root)
     fill(there, runs=1)
     further_system.bring_executions(project)
     folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(tmp_path)]

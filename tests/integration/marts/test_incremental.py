@@ -29,16 +29,17 @@ def test_zombie_that_only_a_part_has_published_reaches_the_other_marts(house: Ho
 
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_incremental_refreshes_equal_a_full_rebuild(house: House, seed: int) -> None:
-    for differences in differences_along_histories(house, [seed + number for number in range(HISTORIES)]):
+def test_incremental_refreshes_equal_a_full_rebuild(each_house: House, seed: int) -> None:
+    for differences in differences_along_histories(each_house, [seed + number for number in range(HISTORIES)]):
         assert differences == {}
 
 
-def test_a_row_that_is_missing_is_noticed_in_every_mart(house: House) -> None:
+def test_a_row_that_is_missing_is_noticed_in_every_mart(each_house: House) -> None:
     """And every mart has one: histories reach them all."""
+    house = each_house
     house.fill(together([house.history(number, seed=number) for number in range(1, 9)]))
     refresh(house)
-    marts = kept_of(house.manifest)
+    marts = {mart: node for mart, node in kept_of(house.manifest).items() if house.is_made_of_these(mart)}
     for mart, node in marts.items():
         house.warehouse(f"delete from {node['schema']}.{mart} where ctid = (select min(ctid) from {node['schema']}.{mart})")
     noticed = differences_from_rebuild(house)

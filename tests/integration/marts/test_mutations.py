@@ -10,7 +10,7 @@ HISTORIES = 160
 STEPS = 14
 
 
-def test_no_way_can_be_cut_unnoticed(house: House) -> None:
-    assert ways_of(house.plan)
-    left = survivors(house, MOMENT, range(1, 1 + HISTORIES), STEPS)
+def test_no_way_can_be_cut_unnoticed(each_house: House) -> None:
+    assert ways_of(each_house.plan, each_house.system)
+    left = survivors(each_house, MOMENT, range(1, 1 + HISTORIES), STEPS)
     assert not left, "\n".join(left)

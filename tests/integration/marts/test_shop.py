@@ -67,7 +67,7 @@ def house(server_of_the_shop: EmbeddedServer, project: Path, tmp_path: Path, con
     root = shutil.copytree(project, tmp_path / "root")
     contracts_of(root)
     source, warehouse, other = (server_of_the_shop.url(name) for name in ("shop", "shop_marts", "postgres"))
-    return House(source, warehouse, other, tmp_path / "work", root, shop.SYSTEM)
+    return House({shop.SYSTEM: source}, warehouse, other, tmp_path / "work", root, shop.SYSTEM)
 
 
 def wrong(house: House) -> dict[str, tuple[Rows, Rows]]:
