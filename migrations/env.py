@@ -20,6 +20,12 @@ _PARTITIONS = text(
     "select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relispartition"
 )
 
+# A foreign key to a partitioned table has a copy for each partition, which comes and goes with that.
+_COPIES = text(
+    "select n.nspname, c.relname, k.conname from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid "
+    "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where k.contype = 'f' and k.conparentid <> 0"
+)
+
 config = context.config
 name: str = config.attributes["name"]
 
@@ -30,21 +36,24 @@ def target_metadata() -> MetaData | None:
     return import_module(module).Base.metadata if find_spec(module) else None
 
 
-def partitions(connection: Connection) -> frozenset[tuple[str, str]]:
-    """Schema and name of each partition."""
-    found = frozenset((row.nspname, row.relname) for row in connection.execute(_PARTITIONS))
+def partitions(connection: Connection) -> frozenset[tuple[str, ...]]:
+    """Schema and name of each partition; schema, table and name of each foreign key that is there because of one."""
+    found = frozenset(tuple(map(str, row)) for query in (_PARTITIONS, _COPIES) for row in connection.execute(query))
     # Looking began a transaction, and Alembic would leave its end to us.
     connection.rollback()
     return found
 
 
-def compared(schemas: Set[str | None], partitions: Set[tuple[str, str]]) -> Callable[[str | None, str, Mapping[Any, str | None]], bool]:
+def compared(schemas: Set[str | None], partitions: Set[tuple[str, ...]]) -> Callable[[str | None, str, Mapping[Any, str | None]], bool]:
     """What of the database `alembic check` looks at: the schemas of the models, without the partitions, which functions create."""
 
     def include_name(object_name: str | None, kind: str, parents: Mapping[Any, str | None]) -> bool:
         if kind == "schema":
             return object_name in schemas
-        return kind != "table" or (parents["schema_name"] or "public", object_name) not in partitions
+        schema = parents["schema_name"] or "public"
+        if kind == "foreign_key_constraint":
+            return (schema, parents["table_name"], object_name) not in partitions
+        return kind != "table" or (schema, object_name) not in partitions
 
     return include_name
 

@@ -7,7 +7,7 @@ Belongs here: reading dbt's manifest. Does not belong here: making one that is n
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -78,7 +78,8 @@ class Model:
         grain: The columns that identify a row, as a test says, or a view of marts that are tested; empty where nothing does.
         group: What it declares its groups to be, rows of a raw table or of another mart; None if it declares none.
         is_whole: Whether it says that it is recomputed whole in each refresh.
-        touched_by: Models whose rows name raw rows that count as changed, though no batch has touched them.
+        touched_by: Models whose rows name raw rows that count as changed, though no batch has touched them: those that it declares, and
+            those of the models that it reads, marts left out.
         touches: The raw table, system and name, whose rows it names, if it is such a model.
         indexes: Of the published mart, as dbt writes them.
         history_of: The mart whose versions it keeps.
@@ -183,8 +184,12 @@ def read_project(manifest: Mapping[str, Any]) -> Project:
             tests[node["attached_node"]].append(node["test_metadata"])
     models = {node["unique_id"]: node for node in nodes if node["resource_type"] == "model"}
     order = TopologicalSorter({key: [parent for parent in node["depends_on"]["nodes"] if parent in models] for key, node in models.items()})
-    found = (_model(models[key], tests[key], manifest) for key in order.static_order())
-    return Project({model.name: model for model in found})
+    found: dict[str, Model] = {}
+    for key in order.static_order():
+        model = _model(models[key], tests[key], manifest)
+        inherited = (rule for parent in model.models if found[parent].kind != MART for rule in found[parent].touched_by)
+        found[model.name] = replace(model, touched_by=tuple(dict.fromkeys([*model.touched_by, *inherited])))
+    return Project(found)
 
 
 def _model(node: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> Model:

@@ -221,9 +221,9 @@ def test_build_that_failed_is_not_published(published: House) -> None:
     published.fill(rows(2))
     published.build(flags=NO_TESTS, publish=False)
     published.fill(rows(3))
-    published.warehouse("update raw_forecast_tracking.runs set status = 'paused' where run_id = 3")
-    assert "total_runs" in published.try_build()
-    assert "has not built" in refused(published)
+    published.warehouse("update raw_forecast_tracking.runs set start_time = 'infinity' where run_id = 3")
+    assert published.try_build().startswith("dim_date: Database Error")
+    assert "has not built dim_date" in refused(published)
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 

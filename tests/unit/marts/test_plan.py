@@ -1,10 +1,14 @@
 """Which marts are recomputed together, and which follow rows of others; what a mart forgets to say is said."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.lineage import MART, Group, MartDeclarationError, Model, Project, Rows
 from dagster_project.marts.plan import STEP, VIEW, Plan, make_plan
+from dagster_project.marts.postgres.touching import touching
 
 TABLES = {
     "customers": {"description": "Who buys.", "key": ["customer_id"], "columns": ["customer_id"]},
@@ -62,6 +66,17 @@ def test_mart_follows_the_marts_that_it_reads() -> None:
     ]
     assert found.group_columns("days") == ("customer_id", "day")
     assert found.referring_columns("regulars", found.followers[1]) == {"customer_id": "customer_id"}
+
+
+def test_time_touches_groups_of_the_system_that_its_rule_is_about() -> None:
+    """A mart of several systems has rules of them all."""
+    rules = [replace(model(f"{system}_due", VIEW), touches=(system, "lines")) for system in ("shop", "elsewhere")]
+    made = plan(replace(SALES, touched_by=tuple(rule.name for rule in rules)), *rules)
+    (family,) = made.families
+    assert {rule.name for rule in family.rules} == {"shop_due", "elsewhere_due"}
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    found = touching(made, family, seen=0, since=(moment, moment)).rules
+    assert [(table, "shop_due" in query) for table, query in found] == [("lines", True)]
 
 
 def test_marts_of_one_step_follow_together_and_others_by_themselves() -> None:

@@ -1,9 +1,9 @@
 with mentioned as (
 
     select
-        {{ utc_date('min(first_run_started_at)') }} as first_on,
-        {{ utc_date('max(last_run_started_at)') }} as last_on
-    from {{ ref('experiment_summary') }}
+        min(started_on) as first_on,
+        max(started_on) as last_on
+    from {{ ref('fct_runs') }}
     union all
     select
         {{ utc_date('min(first_target_at)') }} as first_on,
