@@ -74,6 +74,8 @@ def test_partitions_of_the_coming_periods_are_made(new_database: Callable[[str],
 def test_the_job_keeps_up_every_embedded_source(new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert SYSTEM in EMBEDDED
     urls = {system: new_database(system) for system in EMBEDDED}
+    for system in EMBEDDED:
+        monkeypatch.delenv(url_variable(system), raising=False)
     with dg.instance_for_test() as instance:
         resources = {"sources": Sources(fixed_urls=urls)}
         assert source_upkeep.execute_in_process(instance=instance, resources=resources).success
