@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from dagster_project.components.schedules import running
 from dagster_project.defs.quality import asset_of, checked_project
 from dagster_project.quality.agreement import Disagreement, disagreements
 from dagster_project.quality.suites import load_suites
@@ -76,11 +77,5 @@ def agreeing(context: dg.ComponentLoadContext) -> dg.Definitions:
         native_checks_of(namespace),
         description="Ask Great Expectations about all rows, and compare its verdicts with those that stand.",
     )
-    weekly = dg.ScheduleDefinition(
-        name=namespace.label("weekly_native_check"),
-        job_name=namespace.label(JOB),
-        cron_schedule="0 6 * * 0",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    weekly = running(namespace.label("weekly_native_check"), namespace.label(JOB), "0 6 * * 0")
     return dg.Definitions(asset_checks=[agreement(namespace)], jobs=[job], schedules=[weekly])

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.components.schedules import running
 from dagster_project.components.source_system import WARNINGS, reconcile_config
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import native_checks_of
@@ -65,13 +66,7 @@ def _jobs(namespace: Namespace) -> Iterator[Any]:
 
 
 def _schedule(namespace: Namespace, name: str, job: str, cron: str) -> dg.ScheduleDefinition:
-    return dg.ScheduleDefinition(
-        name=namespace.label(name),
-        job_name=namespace.label(job),
-        cron_schedule=cron,
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    return running(namespace.label(name), namespace.label(job), cron)
 
 
 @dg.run_failure_sensor(monitor_all_code_locations=True, default_status=dg.DefaultSensorStatus.RUNNING)

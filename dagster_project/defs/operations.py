@@ -5,6 +5,7 @@ Belongs here: the retention job and its schedule. Does not belong here: data of 
 
 import dagster as dg
 
+from dagster_project.components.schedules import running
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.run_history import RunHistory
@@ -52,11 +53,5 @@ def retention(namespace: Namespace) -> dg.JobDefinition:
 def operations(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Housekeeping, once a day."""
     namespace = namespace_of(context)
-    schedule = dg.ScheduleDefinition(
-        name=namespace.label("daily_retention"),
-        job=retention(namespace),
-        cron_schedule="0 4 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    return dg.Definitions(schedules=[schedule])
+    job = retention(namespace)
+    return dg.Definitions(jobs=[job], schedules=[running(namespace.label("daily_retention"), job.name, "0 4 * * *")])

@@ -6,6 +6,7 @@ Belongs here: the job, its schedule, and which databases it is for. Does not bel
 
 import dagster as dg
 
+from dagster_project.components.schedules import running
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.resources.databases import Databases
@@ -44,11 +45,4 @@ def upkeep(context: dg.ComponentLoadContext) -> dg.Definitions:
     """The job, once a day; sources are the same in every warehouse."""
     if namespace_of(context) != DEFAULT:
         return dg.Definitions()
-    schedule = dg.ScheduleDefinition(
-        name="daily_source_upkeep",
-        job=source_upkeep,
-        cron_schedule="15 4 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    return dg.Definitions(schedules=[schedule])
+    return dg.Definitions(jobs=[source_upkeep], schedules=[running("daily_source_upkeep", source_upkeep.name, "15 4 * * *")])

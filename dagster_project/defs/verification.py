@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
+from dagster_project.components.schedules import running
 from dagster_project.marts.definition import definition
 from dagster_project.marts.postgres.verifying import Verifying
 from dagster_project.marts.verification import CHECK, Verification
@@ -102,14 +103,8 @@ def checks_of(namespace: Namespace) -> dg.AssetSelection:
 
 
 def _schedule(namespace: Namespace, name: str, cron: str, groups: int | None) -> dg.ScheduleDefinition:
-    return dg.ScheduleDefinition(
-        name=namespace.label(name),
-        job_name=namespace.label("verify"),
-        cron_schedule=cron,
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        run_config={"ops": {namespace.label("verification"): {"config": {"groups": groups}}}},
-    )
+    config = {"ops": {namespace.label("verification"): {"config": {"groups": groups}}}}
+    return running(namespace.label(name), namespace.label("verify"), cron, config)
 
 
 @dg.definitions
