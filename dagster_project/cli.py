@@ -94,15 +94,15 @@ def demo(as_json: AsJson = False) -> None:
     from dagster_project.commands.leaders import best_models  # noqa: PLC0415
     from dagster_project.demo.workloads import workloads  # noqa: PLC0415
 
-    databases = setup.find_databases()
-    for workload in workloads():
+    databases, known = setup.find_databases(), workloads()
+    for workload in known:
         if databases.external_url(workload.system):
             variable = url_variable(workload.system)
             raise ConfigurationError(f"the demo writes into the database of {workload.system}; unset {variable} to use the embedded one")
     say("starting PostgreSQL and migrating", as_json)
     _migrate(databases)
     filled, reports = {}, []
-    for workload in workloads():
+    for workload in known:
         say(f"filling {workload.system}", as_json)
         filled[workload.system] = workload.fill(
             databases.url(workload.system), databases.settings.home, lambda line: say(f"  {line}", as_json)

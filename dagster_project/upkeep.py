@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.table import BoundTable
+from dagster_project.contracts.table import BoundTable, Upkeep
 from dagster_project.postgres.cursors import one_row
 from dagster_project.words import counted
 
@@ -41,16 +41,16 @@ def keep_up(contract: SystemContract, url: str) -> Iterator[str]:
                 cursor.execute(_MAKE, (_PERIODS_AHEAD,))
                 yield f"{counted(int(one_row(cursor)[0]), 'partition')} made"
         for table in contract.bound_tables():
-            with connection, connection.cursor() as cursor:
-                yield from _clear(cursor, table)
+            if table.declared.upkeep:
+                with connection, connection.cursor() as cursor:
+                    yield from _clear(cursor, table, table.declared.upkeep)
 
 
-def _clear(cursor: Cursor, table: BoundTable) -> Iterator[str]:
-    upkeep = table.declared.upkeep
-    if upkeep and upkeep.archive_after_months is not None:
+def _clear(cursor: Cursor, table: BoundTable, upkeep: Upkeep) -> Iterator[str]:
+    if upkeep.archive_after_months is not None:
         relation = sql.Literal(table.source.as_string(cursor))
         cursor.execute(sql.SQL(_ARCHIVE).format(relation), (upkeep.archive_after_months,))
         yield f"{table.name}: {counted(int(one_row(cursor)[0]), 'partition')} archived"
-    if upkeep and upkeep.delete_after_days is not None:
+    if upkeep.delete_after_days is not None:
         cursor.execute(sql.SQL(_DELETE).format(table.source, sql.Identifier(str(upkeep.dated_by))), (upkeep.delete_after_days,))
         yield f"{table.name}: {counted(cursor.rowcount, 'row')} deleted"

@@ -80,8 +80,10 @@ def run(parsed: Parsed | None) -> None:
     Args:
         parsed: The project, which is not parsed again by a refresh in the same environment. Whoever starts dbt so answers for its files.
     """
-    is_known = parsed is not None and REFRESH in os.environ and parsed.environment == _environment()
-    cli(obj={"manifest": parsed.manifest} if parsed is not None and is_known else None)
+    if parsed and REFRESH in os.environ and parsed.environment == _environment():
+        cli(obj={"manifest": parsed.manifest})
+    else:
+        cli()
 
 
 def write_less() -> None:

@@ -285,13 +285,19 @@ class _Share:
         return _Share(self.group, self.models.union(*(_steps_behind(project, name) for name in self.models)))
 
     def rules(self, project: Project) -> frozenset[str]:
-        """Names of the rules that any of its models asks for."""
-        return frozenset(rule for name in self.models for rule in project.models[name].touched_by)
+        """Names of the rules that any of its models asks for, of one system if its groups are."""
+        asked = frozenset(rule for name in self.models for rule in project.models[name].touched_by)
+        return frozenset(rule for rule in asked if isinstance(self.group, Rows) or _is_about(project.models[rule], self.group.system))
 
     def behind(self, project: Project) -> frozenset[Table]:
         """The raw tables behind any of its models, of one system if its groups are."""
         tables = frozenset[Table]().union(*(project.behind(name) for name in self.models))
         return frozenset(table for table in tables if isinstance(self.group, Rows) or table[0] == self.group.system)
+
+
+def _is_about(rule: Model, system: str) -> bool:
+    """Whether a rule names rows of a system, or of none."""
+    return rule.touches is None or rule.touches[0] == system
 
 
 def _steps_behind(project: Project, name: str) -> frozenset[str]:

@@ -190,7 +190,7 @@ def touching(
     contract = plan.contracts[family.group.system]
     rules = []
     for rule in family.rules:
-        if rule.touches is not None and rule.touches[0] == contract.system and since is not None:
+        if rule.touches is not None and since is not None:
             key = columns(contract.tables[rule.touches[1]].key)
             is_due = f"due_at >= {in_utc(since[0])} and due_at < {in_utc(since[1])}"
             rules.append(
