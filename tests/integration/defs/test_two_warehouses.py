@@ -34,7 +34,7 @@ def definitions_on(source_url: str, *warehouses: Warehouse) -> dg.Definitions:
         asset_checks=made.asset_checks,
         jobs=made.jobs,
         executor=made.executor,
-        resources={"warehouses": Warehouses(warehouses), "sources": Sources(fixed_urls={SYSTEM: source_url})},
+        resources={**(made.resources or {}), "warehouses": Warehouses(warehouses), "sources": Sources(fixed_urls={SYSTEM: source_url})},
     )
 
 
