@@ -76,6 +76,11 @@
     (current_timestamp at time zone 'UTC')
 {%- endmacro %}
 
+{% macro utc(time) %}{{ return(adapter.dispatch('utc')(time)) }}{% endmacro %}
+{% macro default__utc(time) -%}
+    ({{ time }} at time zone 'UTC')
+{%- endmacro %}
+
 {% macro utc_date(time) %}{{ return(adapter.dispatch('utc_date')(time)) }}{% endmacro %}
 {% macro default__utc_date(time) -%}
     cast({{ time }} as date)

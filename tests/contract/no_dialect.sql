@@ -17,6 +17,7 @@
 {% macro seconds_between(start, end) %}dialect_seconds_between({{ start }}, {{ end }}){% endmacro %}
 {% macro hours_after(time, hours) %}dialect_hours_after({{ time }}, {{ hours }}){% endmacro %}
 {% macro utc_now() %}dialect_utc_now(){% endmacro %}
+{% macro utc(time) %}dialect_utc({{ time }}){% endmacro %}
 {% macro utc_date(time) %}dialect_utc_date({{ time }}){% endmacro %}
 {% macro iso_weekday(day) %}dialect_iso_weekday({{ day }}){% endmacro %}
 {% macro iso_year(day) %}dialect_iso_year({{ day }}){% endmacro %}

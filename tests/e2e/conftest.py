@@ -16,11 +16,12 @@ from dagster import DagsterInstance
 
 from dagster_project.commands.runs import RunReport, run_job
 from dagster_project.commands.setup import migrate
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.demo.forecast_tracking import fill
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.instance import open_instance
-from dagster_project.settings import Settings
+from dagster_project.settings import Settings, url_variable
 from tests.databases import run
 from tests.e2e.shell import User
 
@@ -63,17 +64,19 @@ class Platform:
 def platform(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform after its first full run."""
     home = tmp_path_factory.mktemp("home")
-    urls = {name: server.url(f"e2e_{name}") for name in ("warehouse", "dagster", SYSTEM)}
+    systems = sorted(load_contracts())
+    urls = {name: server.url(f"e2e_{name}") for name in ("warehouse", "dagster", *systems)}
     for name in urls:
         server.ensure_database(f"e2e_{name}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNMART_HOME", str(home))
         patch.setenv("RUNMART_WAREHOUSE_URL", urls["warehouse"])
         patch.setenv("RUNMART_DAGSTER_URL", urls["dagster"])
-        patch.setenv(f"RUNMART_SOURCE_{SYSTEM.upper()}_URL", urls[SYSTEM])
+        for system in systems:
+            patch.setenv(url_variable(system), urls[system])
         databases = Databases(Settings.from_environment())
         migrate(databases)
-        migrate(databases, [SYSTEM])
+        migrate(databases, systems)
         fill(urls[SYSTEM], Path(home), lambda _: None, series=["nile", "real_gdp"], methods=["SeasonalNaive", "AutoReg"])
         with open_instance(databases) as instance:
             platform = Platform(databases, instance)

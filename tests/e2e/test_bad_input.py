@@ -19,7 +19,7 @@ from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
-from dagster_project.settings import SOURCES_ROOT
+from dagster_project.settings import SOURCES_ROOT, url_variable
 from migrations.run import upgrade
 from tests.databases import create_login
 from tests.e2e.servers import PASSWORD, old_server, password_server, resize, silent_server, small_disk
@@ -92,7 +92,7 @@ def own_databases(server: EmbeddedServer, new_database: Callable[[str], str]) ->
     return {
         "RUNMART_WAREHOUSE_URL": new_database("warehouse"),
         "RUNMART_DAGSTER_URL": server.url("bad_input_dagster"),
-        _SOURCE_URL: new_database("forecast_tracking"),
+        **{url_variable(system): new_database(system) for system in load_contracts()},
     }
 
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import yaml
 
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.settings import PROJECT_ROOT
 from tests.dbt_manifest import kept_of, marts_of, project_manifest
@@ -24,10 +25,11 @@ KEPT = {*kept_of(project_manifest())} - {*MARTS}
 
 def expected_assets() -> set[tuple[str, ...]]:
     """Every table that a source declares, every dbt model, and the publication."""
-    declared = yaml.safe_load((PROJECT_ROOT / "dagster_project" / "defs" / "sources" / SYSTEM / "defs.yaml").read_text(encoding="utf-8"))
+    sources = (PROJECT_ROOT / "dagster_project" / "defs" / "sources").glob("*/defs.yaml")
+    declared = [yaml.safe_load(source.read_text(encoding="utf-8"))["attributes"] for source in sources]
     models = PROJECT_ROOT / "dbt_project" / "models"
     return {
-        *((SYSTEM, table) for table in declared["attributes"]["tables"]),
+        *((system["system"], table) for system in declared for table in system["tables"]),
         *(("kept", model) for model in KEPT),
         *(
             ("staging", path.stem)
@@ -116,8 +118,8 @@ def test_every_command_again_changes_no_row(user: User) -> None:
     assert before["forecast_accuracy"]
     again = user.gets_json(f"runmart import {shlex.quote(str(user.file))} --experiment {shlex.quote(EXPERIMENT)} --json")
     assert (again["predictions"], again["is_new"]) == (0, False)
-    (report,) = user.gets_json("runmart sync --json")
-    assert (report["is_success"], report["assets"]) == (True, {})
+    for report in user.gets_json("runmart sync --json"):
+        assert (report["is_success"], report["assets"]) == (True, {})
     rebuilt = user.gets_json("runmart refresh --full --json")
     assert rebuilt["is_success"]
     rows = {each["mart"]: (each["inserted"], each["deleted"]) for each in rebuilt["assets"]["analytics/publication"]["rows"]}
@@ -125,8 +127,8 @@ def test_every_command_again_changes_no_row(user: User) -> None:
     assert {key.partition("/")[2] for key in rebuilt["assets"] if key.startswith("analytics/")} == {*MARTS, "publication"}
     current = user.gets_json("runmart refresh --json")
     assert current["is_success"]
-    (batch,) = user.queries("warehouse", "select max(batch_id) from ops.batches")
-    assert current["nothing_new_since"]["batches"] == {SYSTEM: int(batch)}
+    batches = user.queries("warehouse", "select system, max(batch_id) from ops.batches group by system")
+    assert current["nothing_new_since"]["batches"] == {system: int(batch) for system, batch in (line.split("|") for line in batches)}
     assert user.published() == before
 
 
@@ -137,10 +139,10 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
     assert done.returncode == 1
     assert f"    warning: raw_{SYSTEM}.predictions differed from its source: 0 rows lost, 0 extra, 2 stale; not repaired" in done.stderr
     assert f"error: raw_{SYSTEM} differs from its source in 2 rows, which `runmart reconcile {SYSTEM} --repair` repairs" in done.stderr
-    (status,) = user.gets_json("runmart status --json")
+    (status,) = (each for each in user.gets_json("runmart status --json") if each["system"] == SYSTEM)
     assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 2)
 
-    (report,) = user.gets_json("runmart reconcile --table predictions --repair --json")
+    (report,) = user.gets_json(f"runmart reconcile {SYSTEM} --table predictions --repair --json")
     (finding,) = report["findings"]
     assert {name: finding[name] for name in ("table", "rows_compared", "rows_lost", "rows_extra", "rows_stale", "rows_repaired")} == {
         "table": "predictions",
@@ -153,7 +155,7 @@ def test_reconcile_tells_and_repairs_rows_that_differ(user: User) -> None:
     columns = "prediction_id, predicted_value"
     raw = user.queries("warehouse", f"select {columns} from raw_{SYSTEM}.predictions where _deleted_at is null order by 1")
     assert raw == user.queries(SYSTEM, f"select {columns} from predictions order by 1")
-    (status,) = user.gets_json("runmart status --json")
+    (status,) = (each for each in user.gets_json("runmart status --json") if each["system"] == SYSTEM)
     assert (status["last_reconcile"]["rows_differing"], status["last_reconcile"]["rows_left"]) == (2, 0)
     assert "last reconciled: " in user.gets("runmart status")
 
@@ -189,8 +191,8 @@ def test_great_expectations_agrees_with_every_verdict(user: User) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ("nosuch", f"error: there is no system 'nosuch'; there are: {SYSTEM}\n"),
-        ("--table runs --table nosuch", f"error: there is no table 'nosuch' in {SYSTEM}; there are: "),
+        ("nosuch", f"error: there is no system 'nosuch'; there are: {', '.join(sorted(load_contracts()))}\n"),
+        (f"{SYSTEM} --table runs --table nosuch", f"error: there is no table 'nosuch' in {SYSTEM}; there are: "),
     ],
 )
 def test_reconcile_of_something_unknown_is_one_line(user: User, arguments: str, line: str) -> None:
@@ -204,9 +206,9 @@ def test_sync_waits_for_another_one_and_goes_on_when_that_is_killed(user: User) 
     with ExitStack() as stack:
         lock = stack.enter_context(ExitStack())
         lock.enter_context(locked(user, "runs"))
-        first = stack.enter_context(started(user, "sync"))
+        first = stack.enter_context(started(user, "sync", SYSTEM))
         says(first, "reading")
-        second = stack.enter_context(started(user, "sync"))
+        second = stack.enter_context(started(user, "sync", SYSTEM))
         says(second, "waiting for run")
         first.kill()
         says(second, "reading")

@@ -26,22 +26,24 @@ CONTRACT = PROJECT.contracts["forecast_tracking"]
 
 # An hour before, with the same counts: what a check of growth compares with.
 _AN_EARLIER_SYNC = (
-    "insert into ops.batches overriding system value select 0, system, run_id, capture, snapshot, started_at, committed_at "
+    "insert into ops.batches overriding system value select -batch_id, system, run_id, capture, snapshot, started_at, committed_at "
     "from ops.batches",
-    "insert into ops.table_syncs select 0, system, table_name, synced_at - interval '1 hour', source_rows, rows_read, rows_inserted, "
-    "rows_updated, rows_deleted, seconds, found_by, bytes_read from ops.table_syncs",
+    "insert into ops.table_syncs select -batch_id, system, table_name, synced_at - interval '1 hour', source_rows, rows_read, "
+    "rows_inserted, rows_updated, rows_deleted, seconds, found_by, bytes_read from ops.table_syncs",
 )
 
 # Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say stands below.
 _VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '2025-01-01' + number", "timestamp": "timestamp '2025-01-01'",
     "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5",
-    "jsonb": "'{}'"}  # fmt: skip
+    "jsonb": "'{}'", "uuid": "gen_random_uuid()"}  # fmt: skip
 _SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
     "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number",
-    "asset_key": "'x' || number", "valid_to": "null"}  # fmt: skip
+    "asset_key": "'x' || number", "valid_to": "null", "health": "'healthy'", "attempts_per_job": "1"}  # fmt: skip
 # As many rows as the clean source has of what the mart must have.
 _ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
-    "mv_experiment_summary": 1, "mv_model_performance": 1, "experiment_summary_history": 1, "model_performance_history": 1}  # fmt: skip
+    "mv_experiment_summary": 1, "mv_model_performance": 1, "experiment_summary_history": 1, "model_performance_history": 1,
+    "material_results": 1, "organization_activity": 1, "pipeline_health": 1, "pipeline_reliability": 1, "project_job_counts": 1,
+    "simulation_throughput": 1, "storage_usage": 1, "api_key_hygiene": 1}  # fmt: skip
 
 
 def candidates() -> Iterator[str]:
@@ -114,15 +116,22 @@ def copy_database(server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
         administrate(f'drop database "{name}" with (force)')
 
 
+def _clean_source(system: str) -> Path:
+    """Rows for the source: those that corruptions are made of, or one in every table."""
+    here = Path(__file__).parent
+    return here / "clean_source.sql" if system == CONTRACT.system else here.parent / "migrations" / f"{system}.sql"
+
+
 @pytest.fixture(scope="session")
 def clean_warehouse(template_database: Callable[[str], str], copy_database: Callable[[str], str]) -> str:
-    """URL of a warehouse that equals a clean source after its second sync. Nobody may change it."""
-    source_url = copy_database(template_database("forecast_tracking"))
-    execute(source_url, (Path(__file__).parent / "clean_source.sql").read_text(encoding="utf-8"))
+    """URL of a warehouse that equals clean sources after their second sync. Nobody may change it."""
     warehouse_url = copy_database(template_database("empty"))
     # Rights on a database are not copied with it: this one is migrated itself.
     upgrade("warehouse", warehouse_url)
-    sync(CONTRACT, source_url, warehouse_url)
+    for system, contract in PROJECT.contracts.items():
+        source_url = copy_database(template_database(system))
+        execute(source_url, _clean_source(system).read_text(encoding="utf-8"))
+        sync(contract, source_url, warehouse_url)
     with warehouse_connection(warehouse_url) as connection:
         declare(connection, load_metric_ranges())
     execute(warehouse_url, *_AN_EARLIER_SYNC, *_A_REFRESH, *candidates())

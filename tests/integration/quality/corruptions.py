@@ -184,7 +184,7 @@ def _by_rule(suite: Suite, expectation: Expectation) -> Iterator[tuple[str, str]
         yield f"set {assignments}", _update(suite.table, assignments)
     relation = qualified(suite.table)
     syncs = f"system = 'forecast_tracking' and table_name = '{suite.table}'"
-    newest = f"{syncs} and batch_id = (select max(batch_id) from ops.table_syncs)"
+    newest = f"{syncs} and batch_id = (select max(batch_id) from ops.table_syncs where {syncs})"
     check = expectation.meta.check
     if "unique" in expectation.type:
         yield "every row twice", f"insert into {relation} select * from {relation}"
@@ -362,8 +362,7 @@ HEADLINES = [
     ),
     _headline(
         "tags: truncated at the source",
-        f"update {RAW}.tags set _deleted_at = now(); "
-        "update ops.table_syncs set source_rows = 0 where table_name = 'tags' and batch_id = (select max(batch_id) from ops.batches)",
+        f"update {RAW}.tags set _deleted_at = now(); update ops.table_syncs set source_rows = 0 where table_name = 'tags' and batch_id > 0",
         "tags__row_count_did_not_collapse",
     ),
     _headline(

@@ -55,8 +55,9 @@ def test_clean_table_passes_every_check_and_downstream_is_built(warehouse: Wareh
     assert all(evaluation.passed for evaluation in evaluations.values())
     assert result.asset_materializations_for_node("downstream")
     recorded = fetch(warehouse.url, "select run_id, asset_key, expectation, is_success, batch_id from quality.validation_results")
+    ((batch,),) = fetch(warehouse.url, "select batch_id from ops.sync_state where system = 'forecast_tracking'")
     assert sorted(recorded) == sorted(
-        (result.run_id, "forecast_tracking/tags", name, True, 1) for name in evaluations.keys() - {accounting.CHECK, holding.CHECK}
+        (result.run_id, "forecast_tracking/tags", name, True, batch) for name in evaluations.keys() - {accounting.CHECK, holding.CHECK}
     )
     assert (tmp_path / "data_docs" / "index.html").is_file()
 

@@ -1,0 +1,1 @@
+{% macro recent_failure_hours() %}{{ return(7 * 24) }}{% endmacro %}

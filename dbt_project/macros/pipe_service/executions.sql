@@ -1,0 +1,3 @@
+{% macro pipe_service__executions() -%}
+    {{ ref('int_pipe_service__executions') }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""The coding client database: its tables (`models`) and the revisions that lead to them (`versions/`)."""

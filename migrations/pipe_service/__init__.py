@@ -1,0 +1,1 @@
+"""The pipe service database: its tables (`models`) and the revisions that lead to them (`versions/`)."""
