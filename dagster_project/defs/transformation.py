@@ -243,7 +243,8 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
         yield from dbt_on(warehouse).cli(build, context=context).stream()
         return
     if left_out:
-        build += ["--exclude", *selectors]
+        # One argument: of several, Dagster excludes only the first.
+        build += ["--exclude", " ".join(selectors)]
     outputs = _Outputs(context)
     # Of what Dagster has never heard, nothing says that it has passed its checks.
     is_full = config.full or not building <= last_materializations(context.instance, building).keys()

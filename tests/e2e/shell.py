@@ -173,9 +173,12 @@ def started(user: User, *words: str) -> Iterator[subprocess.Popen[str]]:
 def says(process: subprocess.Popen[str], words: str) -> str:
     """The first line of a command that has the words."""
     assert process.stderr is not None
-    line = next((line for line in process.stderr if words in line), None)
-    assert line is not None, f"it never said {words!r}"
-    return line
+    said = []
+    for line in process.stderr:
+        if words in line:
+            return line
+        said.append(line)
+    raise AssertionError(f"it never said {words!r}: {said}")
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from tests.e2e.servers import PASSWORD, old_server, password_server, resize, sil
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-_SOURCE_URL = "RUNMART_SOURCE_FORECAST_TRACKING_URL"
+_SYSTEM = "forecast_tracking"
+_SOURCE_URL = url_variable(_SYSTEM)
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,10 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
 
 
 def assert_nothing_written(environment: dict[str, str]) -> None:
-    """The warehouse is as it was migrated."""
-    written = (
-        "select (select count(*) from ops.batches) + (select count(*) from ops.sync_state), to_regnamespace('raw_forecast_tracking')::text"
-    )
-    assert rows(environment["RUNMART_WAREHOUSE_URL"], written) == [(0, None)]
+    """The warehouse has nothing of the system, whatever came of others."""
+    batches, states = (f"(select count(*) from ops.{table} where system = '{_SYSTEM}')" for table in ("batches", "sync_state"))
+    written = f"select {batches}, {states}, to_regnamespace('raw_{_SYSTEM}')::text"
+    assert rows(environment["RUNMART_WAREHOUSE_URL"], written) == [(0, 0, None)]
 
 
 @pytest.mark.parametrize("command", ["status", "migrate", "sync", "refresh", "check"])
