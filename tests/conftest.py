@@ -1,6 +1,6 @@
 """Fixtures shared by all tests: one real PostgreSQL server per session, databases cloned from migrated templates.
 
-Belongs here: servers and databases. Does not belong here: rows of any system (each test folder makes its own).
+Belongs here: servers and databases, and options of pytest. Does not belong here: rows of any system (each test folder makes its own).
 """
 
 import itertools
@@ -17,6 +17,11 @@ from migrations.run import upgrade
 # Tests may lose their server's last writes in a crash of the machine, and they empty many small tables, for each of which the server looks
 # through all shared memory; nothing else differs from the real thing.
 _TEST_SERVER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of the tests of pages."""
+    parser.addoption("--rewrite", action="store_true", help="write into the pages what marts say of themselves, or what examples print")
 
 
 @pytest.fixture(autouse=True)

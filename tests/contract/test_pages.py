@@ -1,6 +1,7 @@
-"""Agreement of the pages with each other and with what they list: links lead somewhere, no mart and no command is left out.
+"""Agreement of the pages with each other and with what they list: links lead somewhere, no command is left out.
 
-Belongs here: what can be read off the pages. Does not belong here: whether their examples are true (`tests/e2e/test_readme.py`).
+Belongs here: what can be read off the pages. Does not belong here: what they say of the marts (`test_mart_pages`), and whether their
+examples are true (`tests/e2e/test_readme.py`).
 """
 
 import re
@@ -12,11 +13,8 @@ import pytest
 import typer.main
 
 from dagster_project.cli import app
-from dagster_project.settings import DBT_PROJECT, PROJECT_ROOT
-from tests.pages import PAGES, README, anchors, headings, links, name_of
-
-MARTS_PAGE = PROJECT_ROOT / "docs" / "marts.md"
-MARTS = sorted(path.stem for path in (DBT_PROJECT / "models" / "marts").rglob("*.sql"))
+from dagster_project.settings import PROJECT_ROOT
+from tests.pages import PAGES, README, anchors, links, name_of
 
 
 def read(page: Path) -> str:
@@ -61,19 +59,6 @@ def test_links_in_tables_and_images_are_looked_at(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("| a |\n|---|\n| [x](nothing.md) |\n\n![y](nothing.png)\n", encoding="utf-8")
     assert broken_links(page) == ["nothing.md", "nothing.png"]
-
-
-def test_every_mart_has_its_section_and_is_found_from_the_readme() -> None:
-    sections = headings(read(MARTS_PAGE))[1:]
-    linked = {link.partition("#")[2] for link in links(read(README)) if link.startswith("docs/marts.md#")}
-    assert sorted(sections) == MARTS
-    assert sorted(linked) == MARTS
-
-
-def test_the_example_of_a_mart_reads_it() -> None:
-    for section in read(MARTS_PAGE).split("\n## ")[1:]:
-        mart = section.partition("\n")[0]
-        assert re.search(rf"^from analytics\.{mart}$", section, re.MULTILINE), mart
 
 
 def test_architecture_lists_every_decision() -> None:

@@ -28,11 +28,6 @@ from tests.e2e.shell import User
 SYSTEM = "forecast_tracking"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of `test_readme`."""
-    parser.addoption("--rewrite", action="store_true", help="write what the examples of the pages print into the pages")
-
-
 @dataclass
 class Platform:
     """A running platform.
