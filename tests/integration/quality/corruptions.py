@@ -14,6 +14,7 @@ from dagster_project.postgres.schemas import CANDIDATES
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.suites import Expectation, Suite, load_suites
 from dagster_project.scaffold.names import parent_check
+from tests.integration.quality.rows_of_marts import rows_of_marts
 
 CONTRACT = load_contracts()["forecast_tracking"]
 RAW = CONTRACT.raw_schema
@@ -73,7 +74,7 @@ def _beyond_ranges() -> Iterator[Corruption]:
         )
 
 
-# Expectations written as SQL of their own: a corruption each, by hand.
+# Expectations written as SQL of their own: a corruption each, by hand. Those of single marts stand in `marts/`.
 _BY_HAND = [
     _set("runs__parents_form_no_circle", "parent_run_id = run_id"),
     _set("runs__parents_form_no_circle", "parent_run_id = 2", "run_id = 1"),
@@ -133,27 +134,7 @@ _BY_HAND = [
     _set("predictions__predicted_value_is_within_bounds", "predicted_value = 7.5", "lower_bound = 8"),
     _set("predictions__intervals_are_complete", "upper_bound = null", "upper_bound = 12"),
     _set("predictions__intervals_are_complete", "confidence_level = null", "upper_bound = 12"),
-    *(
-        _set("metric_summary__statistics_are_ordered", assignment)
-        for assignment in (
-            "min_value = 0.6",
-            "q1_value = 0.6",
-            "median_value = 0.6",
-            "q3_value = 0.6",
-            "first_value = 0.4",
-            "last_value = 0.6",
-        )
-    ),
-    _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'lower', best_value = 2, worst_value = 1"),
-    _set("metric_summary__best_is_not_worse_than_worst", "metric_direction = 'higher', best_value = 1, worst_value = 2"),
     *(_set(f"{mart}__scores_cover_the_width", "interval_width = 2, winkler_score = 1") for mart in _tables_with("scores_cover_the_width")),
-    _set("registry_timeline__entries_have_one_current_stage", "is_current = false"),
-    _set("registry_timeline__entries_have_one_current_stage", "registry_id = 2", "registry_id = 1"),
-    _set("fct_runs__status_is_translated", "status = 'unknown'"),
-    _set("dim_date__days_are_without_gaps", "date_day = '2026-01-01'"),
-    Corruption(
-        "registry_timeline__every_entry_is_there", "one entry for all", "update analytics_next.registry_timeline set registry_id = 1"
-    ),
     *(
         Corruption(
             f"{history}__versions_do_not_overlap",
@@ -165,17 +146,26 @@ _BY_HAND = [
         for history in _tables_with("versions_do_not_overlap")
         for ended, valid_to in (("ended", "valid_from + interval '1 hour'"), ("an end", "null"))
     ),
-    _set("data_quality_status__holds_have_a_reason", "is_held_back = not is_held_back"),
-    _set("data_quality_status__failing_checks_are_among_checks", "failing_checks = checks + 1"),
-    _set("mv_experiment_summary__runs_add_up", "total_runs = 1, completed_runs = 1, failed_runs = 1"),
 ]
+
+
+def _of_marts() -> Iterator[Corruption]:
+    """Those that are told of single marts."""
+    for mart, rows in ((mart, rows) for marts in rows_of_marts().values() for mart, rows in marts.items()):
+        for check, broken_by in rows.corruptions.items():
+            for what in broken_by:
+                statement = f"update {qualified(mart)} set {what}" if " where " in what else _update(mart, what)
+                yield Corruption(f"{mart}__{check}", f"set {what}", statement)
+
+
+_OF_MARTS = [*_of_marts()]
 
 
 def corruptions(suite: Suite) -> Iterator[Corruption]:
     """Corruptions for every expectation of a suite, alone or several each."""
     for expectation in suite.expectations:
         check = f"{suite.table}__{expectation.meta.check}"
-        yield from (corruption for corruption in _BY_HAND if corruption.check == check)
+        yield from (corruption for corruption in (*_BY_HAND, *_OF_MARTS) if corruption.check == check)
         yield from (Corruption(check, what, statement) for what, statement in _by_rule(suite, expectation))
 
 
