@@ -11,8 +11,8 @@ from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.scaffold.names import parent_check, quoted
 from dagster_project.settings import PROJECT_ROOT
-from tests.integration.quality.corruptions import CONTRACT as CORRUPTED
-from tests.integration.quality.corruptions import corruptions
+from tests.integration.quality.corruptions import SUITES as CORRUPTED
+from tests.integration.quality.corruptions import corruptions, told
 from tests.integration.quality.rows_of_marts import RowsOfMart, rows_of_marts
 
 CONTRACTS = load_contracts()
@@ -71,12 +71,14 @@ def test_joins_alias_the_batch(suite: Suite) -> None:
         assert bool(re.search(r"\bjoin\b", query)) == ("{batch} as " in query), expectation.meta.check
 
 
-@pytest.mark.parametrize(
-    "suite", [suite for suite in SUITES.values() if suite.system in (CORRUPTED.system, PUBLISHED)], ids=lambda s: s.name
-)
+@pytest.mark.parametrize("suite", CORRUPTED.values(), ids=lambda suite: suite.name)
 def test_every_expectation_has_a_corruption(suite: Suite) -> None:
-    corrupted = {corruption.check for corruption in corruptions(suite)}
-    assert corrupted == {f"{suite.table}__{expectation.meta.check}" for expectation in suite.expectations}
+    assert {corruption.check for corruption in corruptions(suite)} == {expectation.meta.check for expectation in suite.expectations}
+
+
+def test_every_corruption_that_is_told_is_of_a_check() -> None:
+    checks = {name: {expectation.meta.check for expectation in suite.expectations} for name, suite in CORRUPTED.items()}
+    assert [(name, check) for name, broken in told().items() for check in broken if check not in checks.get(name, ())] == []
 
 
 def unheard_of(told: Mapping[str, Mapping[str, RowsOfMart]]) -> list[str]:

@@ -112,9 +112,10 @@ def copy_database(server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
 
 
 def _clean_source(system: str) -> Path:
-    """Rows for the source: those that corruptions are made of, or one in every table."""
+    """Rows for the source: those that its corruptions need, or one in every table."""
     here = Path(__file__).parent
-    return here / "clean_source.sql" if system == CONTRACT.system else here.parent / "migrations" / f"{system}.sql"
+    needed = here / "raw" / f"{system}.sql"
+    return needed if needed.exists() else here.parent / "migrations" / f"{system}.sql"
 
 
 @pytest.fixture(scope="session")

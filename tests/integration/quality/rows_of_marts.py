@@ -16,7 +16,7 @@ class RowsOfMart(BaseModel, extra="forbid", frozen=True):
     Attributes:
         rows: How many clean rows it has; where it must have a row for each of the source, as many as the clean source has.
         values: By column, the value of clean rows in SQL; `number` is that of the row.
-        corruptions: By check, what breaks it, each by itself: `<column> = <value>, …` in one row, or in all rows ` where <condition>`.
+        corruptions: By check, what breaks it, written as `corruptions` says.
     """
 
     rows: int = 4
