@@ -1,16 +1,19 @@
 """Contract, suites and tests agree: every table is covered, every foreign key is checked, every expectation has a corruption."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
+import yaml
 
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.scaffold.names import parent_check, quoted
 from dagster_project.settings import PROJECT_ROOT
-from tests.integration.quality.corruptions import CONTRACT as CORRUPTED
-from tests.integration.quality.corruptions import corruptions
+from tests.integration.quality.corruptions import SUITES as CORRUPTED
+from tests.integration.quality.corruptions import corruptions, told
+from tests.integration.quality.rows_of_marts import RowsOfMart, rows_of_marts
 
 CONTRACTS = load_contracts()
 SUITES = load_suites()
@@ -68,9 +71,37 @@ def test_joins_alias_the_batch(suite: Suite) -> None:
         assert bool(re.search(r"\bjoin\b", query)) == ("{batch} as " in query), expectation.meta.check
 
 
-@pytest.mark.parametrize(
-    "suite", [suite for suite in SUITES.values() if suite.system in (CORRUPTED.system, PUBLISHED)], ids=lambda s: s.name
-)
+@pytest.mark.parametrize("suite", CORRUPTED.values(), ids=lambda suite: suite.name)
 def test_every_expectation_has_a_corruption(suite: Suite) -> None:
-    corrupted = {corruption.check for corruption in corruptions(suite)}
-    assert corrupted == {f"{suite.table}__{expectation.meta.check}" for expectation in suite.expectations}
+    assert {corruption.check for corruption in corruptions(suite)} == {expectation.meta.check for expectation in suite.expectations}
+
+
+def test_every_corruption_that_is_told_is_of_a_check() -> None:
+    checks = {name: {expectation.meta.check for expectation in suite.expectations} for name, suite in CORRUPTED.items()}
+    assert [(name, check) for name, broken in told().items() for check in broken if check not in checks.get(name, ())] == []
+
+
+def unheard_of(told: Mapping[str, Mapping[str, RowsOfMart]]) -> list[str]:
+    """Marts that are not in the folder in which something is told of them, and checks and columns that the marts do not have."""
+    found: list[str] = []
+    for folder, marts in told.items():
+        for mart, rows in marts.items():
+            declared = PROJECT_ROOT / "dbt_project" / "models" / "marts" / folder / f"{mart}.yml"
+            if not declared.exists():
+                found.append(f"{folder}/{mart}")
+                continue
+            (model,) = yaml.safe_load(declared.read_text(encoding="utf-8"))["models"]
+            columns = {column["name"] for column in model["columns"]}
+            checks = {expectation.meta.check for expectation in SUITES[f"{PUBLISHED}.{mart}"].expectations}
+            found += [f"{mart}.{name}" for name in [*({*rows.values} - columns), *({*rows.corruptions} - checks)]]
+    return found
+
+
+def test_what_is_told_of_marts_is_of_what_they_have() -> None:
+    assert unheard_of(rows_of_marts()) == []
+
+
+def test_what_is_told_of_something_unheard_of_is_seen() -> None:
+    wrong = RowsOfMart(values={"status": "'x'", "no_column": "1"}, corruptions={"no_check": ["status = 'x'"]})
+    told = {"shared": {"fct_runs": wrong}, "elsewhere": {"fct_runs": RowsOfMart()}}
+    assert unheard_of(told) == ["fct_runs.no_column", "fct_runs.no_check", "elsewhere/fct_runs"]

@@ -22,6 +22,17 @@ from migrations.__main__ import main
 CONTRACTS = load_contracts()
 SUITES = load_suites()
 
+# How columns are called that no contract declares, whoever has decided of it; by what is in them.
+NEVER_READ = {
+    "password hashes": "password",
+    "tokens and their hashes": "token(_id|_hash)?$",
+    "hashes of API keys": "key_hash$",
+    "webhook URLs and secrets": "^webhook_",
+    "push subscriptions": "^push_",
+    "environment variables": "^env(ironment)?_",
+    "context data of sessions": "^context_data$",
+}
+
 # The databases that Runmart builds; that of a user's own has no migrations.
 MIGRATED = sorted(folder.parent.name for folder in MIGRATIONS_ROOT.glob("*/versions"))
 
@@ -93,3 +104,18 @@ def test_a_declared_secret_is_seen() -> None:
     contract = CONTRACTS["forecast_tracking"]
     users = contract.tables["users"].model_copy(update={"columns": (*contract.tables["users"].columns, "email")})
     assert secrets(contract.model_copy(update={"tables": {**contract.tables, "users": users}})) == ["users.email"]
+
+
+@pytest.mark.parametrize("kind", NEVER_READ)
+def test_what_is_never_read_is_in_no_contract(kind: str) -> None:
+    """A name may leave doubt, about which a contract decides; of these it does not."""
+    found = [
+        (f"{system}.{table.name}.{column.name}", column.name in contract.tables[table.name].columns)
+        for system, contract in CONTRACTS.items()
+        if has_migrations(system)
+        for table in metadata(system).sorted_tables
+        for column in table.columns
+        if re.search(NEVER_READ[kind], column.name)
+    ]
+    assert found
+    assert [column for column, is_declared in found if is_declared] == []

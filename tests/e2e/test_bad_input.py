@@ -6,13 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from dagster_project import cli
 from dagster_project.commands.processes import claimed, free_port
 from dagster_project.components import source_system
 from dagster_project.contracts.loading import load_contracts
@@ -22,6 +20,7 @@ from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import SOURCES_ROOT, url_variable
 from migrations.run import upgrade
 from tests.databases import create_login
+from tests.e2e.in_process import Outcome, Run, runmart_on
 from tests.e2e.servers import PASSWORD, old_server, password_server, resize, silent_server, small_disk
 from tests.integration.ingestion.conftest import CONTRACT, Pair
 
@@ -30,60 +29,16 @@ _SYSTEM = "forecast_tracking"
 _SOURCE_URL = url_variable(_SYSTEM)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines that say what is wrong."""
-        return [line for line in self.err.splitlines() if line.startswith("error: ")]
-
-    @property
-    def line(self) -> str:
-        """The one line that says what is wrong."""
-        errors = self.lines
-        assert self.code == 1, self.err
-        assert len(errors) == 1, self.err
-        assert "Traceback" not in self.err + self.out
-        return errors[0]
-
-
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
 @pytest.fixture
-def runmart(home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+def runmart(home: Path) -> Iterator[Run]:
     """`runmart("sync", RUNMART_…="…")` is the command in this process, on a home of its own."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("RUNMART_")]:
-        del os.environ[name]
-
-    def run(*arguments: str, **environment: str) -> Outcome:
-        os.environ.update({"RUNMART_HOME": str(home), **environment})
-        capsys.readouterr()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["runmart", *arguments])
-            try:
-                cli.main()
-                code = 0
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        return Outcome(code, *capsys.readouterr())
-
-    yield run
-    EmbeddedServer(home / "postgres").stop()
-    os.environ.clear()
-    os.environ.update(before)
+    with runmart_on(home) as run:
+        yield run
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from dagster_project.warehouse import DEFAULT, Namespace, Warehouse
 from tests.databases import run
 
 SYSTEM = "forecast_tracking"
-ROWS = (Path(__file__).parents[1] / "quality" / "clean_source.sql").read_text(encoding="utf-8")
+ROWS = (Path(__file__).parents[1] / "quality" / "raw" / "forecast_tracking.sql").read_text(encoding="utf-8")
 PUBLISHED = "select experiment_name from analytics.mv_experiment_summary where experiment_id = 1"
 RUNS = "select distinct run_id from quality.validation_results"
 REFRESHES = "select count(*) from ops.refreshes"

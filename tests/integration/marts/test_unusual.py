@@ -13,7 +13,7 @@ from tests.databases import run
 from tests.integration.marts.conftest import SYSTEM, House
 from tests.integration.marts.oracle import refresh
 
-CLEAN = (Path(__file__).parents[1] / "quality" / "clean_source.sql").read_text(encoding="utf-8")
+CLEAN = (Path(__file__).parents[1] / "quality" / "raw" / "forecast_tracking.sql").read_text(encoding="utf-8")
 
 # Tables that are no parts of others, and columns of a kind.
 _COLUMNS = """

@@ -20,6 +20,7 @@ from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.manifest import load_plan
 from dagster_project.settings import DBT_PROJECT
 from migrations.run import upgrade
+from tests.integration.quality.rows_of_marts import RowsOfMart, rows_of_marts
 
 PROJECT = Project(load_contracts(), load_plan())
 CONTRACT = PROJECT.contracts["forecast_tracking"]
@@ -32,32 +33,26 @@ _AN_EARLIER_SYNC = (
     "rows_inserted, rows_updated, rows_deleted, seconds, found_by, bytes_read from ops.table_syncs",
 )
 
-# Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say stands below.
+# Plausible values by type, so that a mart has rows without a run of dbt; what a type cannot say, `marts/` says.
 _VALUES = {"text": "'x'", "varchar": "'x'", "boolean": "true", "date": "date '2025-01-01' + number", "timestamp": "timestamp '2025-01-01'",
     "timestamptz": "current_timestamp", "bigint": "1", "integer": "1", "double precision": "0.5", "numeric": "0.5",
     "jsonb": "'{}'", "uuid": "gen_random_uuid()"}  # fmt: skip
-_SPECIAL_VALUES = {"source_batch_id": "(select max(batch_id) from ops.batches)", "registry_id": "number", "stage_name": "'staging'",
-    "system_name": "'forecast_tracking'", "unusable_count": "0", "failed_runs": "0", "refresh_id": "number",
-    "asset_key": "'x' || number", "valid_to": "null", "health": "'healthy'", "attempts_per_job": "1"}  # fmt: skip
-# As many rows as the clean source has of what the mart must have.
-_ROWS = {"experiment_summary": 2, "model_performance": 2, "metric_summary": 8, "registry_timeline": 2, "fct_runs": 4,
-    "mv_experiment_summary": 1, "mv_model_performance": 1, "experiment_summary_history": 1, "model_performance_history": 1,
-    "material_results": 1, "organization_activity": 1, "pipeline_health": 1, "pipeline_reliability": 1, "project_job_counts": 1,
-    "simulation_throughput": 1, "storage_usage": 1, "api_key_hygiene": 1}  # fmt: skip
+_VALUES_IN_EVERY_MART = {"source_batch_id": "(select max(batch_id) from ops.batches)", "valid_to": "null"}
 
 
 def candidates() -> Iterator[str]:
     """Statements that make every mart's candidate as its contract says, with rows that break no expectation."""
+    told = rows_of_marts()
     for path in sorted((DBT_PROJECT / "models" / "marts").rglob("*.yml")):
         (mart,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        rows = told.get(path.parent.name, {}).get(mart["name"], RowsOfMart())
         types = {column["name"]: column["data_type"] for column in mart["columns"]}
+        by_name = {**_VALUES_IN_EVERY_MART, **rows.values}
         definitions = ", ".join(f"{column} {kind}" for column, kind in types.items())
-        values = (
-            _SPECIAL_VALUES.get(column) or _VALUES[kind.removeprefix("pg_catalog.").partition("(")[0]] for column, kind in types.items()
-        )
-        name, rows = f"analytics_next.{mart['name']}", _ROWS.get(mart["name"], 4)
+        values = (by_name.get(column) or _VALUES[kind.removeprefix("pg_catalog.").partition("(")[0]] for column, kind in types.items())
+        name = f"analytics_next.{mart['name']}"
         yield f"create table {name} ({definitions})"
-        yield f"insert into {name} select {', '.join(values)} from generate_series(1, {rows}) as number"
+        yield f"insert into {name} select {', '.join(values)} from generate_series(1, {rows.rows}) as number"
         yield f"grant select on {name} to runmart_transform"
 
 
@@ -117,9 +112,10 @@ def copy_database(server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
 
 
 def _clean_source(system: str) -> Path:
-    """Rows for the source: those that corruptions are made of, or one in every table."""
+    """Rows for the source: those that its corruptions need, or one in every table."""
     here = Path(__file__).parent
-    return here / "clean_source.sql" if system == CONTRACT.system else here.parent / "migrations" / f"{system}.sql"
+    needed = here / "raw" / f"{system}.sql"
+    return needed if needed.exists() else here.parent / "migrations" / f"{system}.sql"
 
 
 @pytest.fixture(scope="session")
