@@ -17,7 +17,7 @@ from dagster_project.settings import PROJECT_ROOT
 from tests.e2e.examples import Outcome, difference, examples, rewritten, run
 
 # What a shell would not have, or what would lead to other databases than the copy's own.
-_FOREIGN = ("RUNMART_", "DAGSTER_", "DBT_", "PYTEST_", "MAKE", "MFLAGS", "COLUMNS")
+_FOREIGN = ("RUNMART_", "DAGSTER_", "DBT_", "PYTEST_", "MAKE", "MFLAGS", "COLUMNS", "GIT_")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Checkout:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         # The copy's code runs, not that of the checkout which is installed.
         environment["PYTHONPATH"] = str(self.root)
-        # A pytest among the examples would close the folder of this one to the servers in it.
-        environment["PYTEST_DEBUG_TEMPROOT"] = str(self.root)
+        # A pytest among the examples would close the folder of this one to the servers in it; in the copy, its files would be new ones.
+        environment["PYTEST_DEBUG_TEMPROOT"] = str(self.root.parent)
         return run([examples(text) for text in texts], self.root, environment)
 
 
@@ -40,8 +40,9 @@ class Checkout:
 def checkout(folder: Path) -> Iterator[Checkout]:
     """A copy in a folder that there is not yet, without databases of its own yet; its servers end with it."""
     shutil.copytree(PROJECT_ROOT, folder, ignore=shutil.ignore_patterns(".*", "target", "logs"))
-    # Of what is hidden, pages name this.
-    shutil.copy(PROJECT_ROOT / ".env.example", folder)
+    # Of what is hidden, pages name the one, and git needs the other.
+    for hidden in (".env.example", ".gitignore"):
+        shutil.copy(PROJECT_ROOT / hidden, folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     # For make, the environment is newer than what it is made of.
     for origin in ("uv.lock", "pyproject.toml"):
