@@ -1,0 +1,17 @@
+with published as (
+
+    select * from {{ ref('project_job_counts') }}
+
+),
+
+final as (
+
+    select
+        *,
+        refreshed_at as valid_from,
+        cast(null as {{ type_timestamp_tz() }}) as valid_to
+    from published
+
+)
+
+select * from final
