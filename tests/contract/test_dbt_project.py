@@ -283,6 +283,24 @@ def test_fct_runs_holds_every_system_that_brings_its_executions(manifest: Manife
     assert {family.group.system for family in make_plan(read_project(manifest), load_contracts()).families_behind("fct_runs")} == systems
 
 
+def not_touched_by_time(manifest: Manifest) -> list[str]:
+    """Systems with executions that run, of which no rule says when time alone makes zombies."""
+    plan = make_plan(read_project(manifest), load_contracts())
+    running = {name for name, model in models_of(manifest).items() if "'running'" in model["raw_code"]}
+    families = plan.families_behind("fct_runs")
+    return [family.group.system for family in families if f"int_{family.group.system}__executions" in running and not family.rules]
+
+
+def test_time_alone_makes_zombies_of_executions_of_every_system(manifest: Manifest) -> None:
+    assert not_touched_by_time(manifest) == []
+
+
+def test_executions_without_a_rule_of_time_are_seen(manifest: Manifest) -> None:
+    changed: Manifest = json.loads(json.dumps(manifest))
+    models_of(changed)["int_forecast_tracking__executions"]["config"]["meta"]["touched_by"] = []
+    assert not_touched_by_time(changed) == ["forecast_tracking"]
+
+
 def test_fct_runs_unites_a_further_system_by_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where dbt has parsed the project before, if it is told that files have changed, as Runmart tells it."""
     brought = {f"model.runmart.int_{further_system.SYSTEM}__executions"}
