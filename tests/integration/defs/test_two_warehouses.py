@@ -1,12 +1,13 @@
 """Two warehouses in one process: each is synced, refreshed and checked as if the other were not there."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.definitions import definitions_of
 from dagster_project.resources.warehouse import Sources, Warehouses
 from dagster_project.settings import ConfigurationError
@@ -26,15 +27,15 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def definitions_on(source_url: str, *warehouses: Warehouse) -> dg.Definitions:
-    """All definitions of these warehouses, and what their runs find them by."""
+def definitions_on(sources: Mapping[str, str], *warehouses: Warehouse) -> dg.Definitions:
+    """All definitions of these warehouses, and what their runs find them and the sources by."""
     made = definitions_of(*(warehouse.namespace for warehouse in warehouses))
     return dg.Definitions(
         assets=made.assets,
         asset_checks=made.asset_checks,
         jobs=made.jobs,
         executor=made.executor,
-        resources={**(made.resources or {}), "warehouses": Warehouses(warehouses), "sources": Sources(fixed_urls={SYSTEM: source_url})},
+        resources={**(made.resources or {}), "warehouses": Warehouses(warehouses), "sources": Sources(fixed_urls=sources)},
     )
 
 
@@ -48,11 +49,12 @@ def variables() -> dict[str, str]:
 
 
 def test_two_warehouses_share_no_state(new_database: Callable[[str], str], tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    source = new_database(SYSTEM)
+    sources = {system: new_database(system) for system in load_contracts()}
+    source = sources[SYSTEM]
     run(source, ROWS)
     one = Warehouse(new_database("warehouse"), tmp_path / "one")
     other = Warehouse(new_database("warehouse"), tmp_path / "other", Namespace("acme"))
-    definitions = definitions_on(source, one, other)
+    definitions = definitions_on(sources, one, other)
     before_runs = variables()
 
     def refreshed(warehouse: Warehouse) -> str:

@@ -25,7 +25,7 @@ where relnamespace <> 'pg_catalog'::regnamespace and relnamespace <> 'informatio
 order by 1, attnum
 """
 
-_SUITES = load_suites()
+_SUITES = [suite for suite in load_suites().values() if suite.system in (SYSTEM, PUBLISHED)]
 
 
 def set_everywhere(source: str, which: str, value: str) -> None:
@@ -71,7 +71,7 @@ def test_clean_data_that_is_unusual_fails_no_check(house: House, new_database: C
     project = Project(house.contracts, house.plan)
     failing = {
         f"{suite.name} {result.check_name}": (result.failing_rows, result.error, result.failing_sample[:2])
-        for suite in _SUITES.values()
+        for suite in _SUITES
         for result in validate(house.warehouse_url if suite.system == PUBLISHED else warehouse, suite, project, everything=True).results
         if not result.is_success
     }
