@@ -5,6 +5,7 @@ Belongs here: the job, its schedule, and which databases it is for. Does not bel
 """
 
 import dagster as dg
+from psycopg2.errors import LockNotAvailable
 
 from dagster_project.components.schedules import running
 from dagster_project.contracts.contract import SystemContract
@@ -16,6 +17,9 @@ from dagster_project.settings import Settings, has_migrations
 from dagster_project.upkeep import keep_up
 from dagster_project.warehouse import DEFAULT
 
+# Two minutes in all, in which a sync that reads the tables ends.
+_MAX_RETRIES = 7
+
 
 def _op(contract: SystemContract) -> dg.OpDefinition:
     """A step for each system: one that fails stops no other."""
@@ -26,8 +30,11 @@ def _op(contract: SystemContract) -> dg.OpDefinition:
         if Databases(Settings.from_environment()).external_url(contract.system):
             context.log.info(f"{contract.system} is behind a URL: its owner keeps it up")
             return
-        for line in keep_up(contract, sources.url(contract.system)):
-            context.log.info(f"{contract.system}: {line}")
+        try:
+            for line in keep_up(contract, sources.url(contract.system)):
+                context.log.info(f"{contract.system}: {line}")
+        except LockNotAvailable as in_use:
+            raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from in_use
 
     return keep_system_up
 

@@ -1,6 +1,8 @@
 """Upkeep of embedded sources: partitions of the coming periods, and what becomes of old rows, as contracts declare it."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,8 @@ from dagster_project.resources.warehouse import Sources
 from dagster_project.settings import has_migrations, url_variable
 from dagster_project.upkeep import keep_up
 from tests.databases import run
+from tests.partitions import ADD_ROW, PARTITIONED_TABLES, fill
+from tests.waiting import until
 
 SYSTEM = "forecast_tracking"
 LOG = "insert into system_logs (log_level, log_message, created_at) values ('INFO', %s, localtimestamp - make_interval(days => %s))"
@@ -23,6 +27,23 @@ LOGS = "select log_message from system_logs order by 1"
 LAST_MONTH = "select max(substring(pg_get_expr(relpartbound, oid) from 'TO .*(....-..-..)')) from pg_class where relname ~ '^system_logs_2'"
 
 EMBEDDED = [system for system in load_contracts() if has_migrations(system)]
+CONTRACTS = load_contracts()
+UPKEPT = [(system, table) for system in EMBEDDED for table, declared in CONTRACTS[system].tables.items() if declared.upkeep]
+
+# Whether four months from now are in a partition other than DEFAULT.
+HAS_COMING_MONTHS = """
+select max(substring(pg_get_expr(relpartbound, oid) from 'TO .*(....-..-..)')::date) > now() + interval '4 months'
+from pg_class join pg_inherits on inhrelid = oid where inhparent = %s::regclass
+"""
+TO_BE_RETRIED = dg.DagsterEventType.STEP_UP_FOR_RETRY
+REFERRED_TO = """
+select distinct confrelid::regclass::text from pg_constraint join pg_partitioned_table on partrelid = conrelid where contype = 'f'
+"""
+IN_DEADLOCK = """
+select held.relation::regclass::text
+from pg_locks as held join pg_partitioned_table on partrelid = held.relation join pg_locks as wanted on wanted.pid = held.pid
+where held.mode = 'AccessExclusiveLock' and held.granted and not wanted.granted
+"""
 
 
 def declaring(**upkeep: Mapping[str, Any]) -> SystemContract:
@@ -71,6 +92,50 @@ def test_partitions_of_the_coming_periods_are_made(new_database: Callable[[str],
     assert list(keep_up(declaring(), source)) == ["0 partitions made"]
 
 
+@pytest.mark.parametrize(("system", "table"), UPKEPT)
+def test_old_rows_go_where_the_contract_says(new_database: Callable[[str], str], system: str, table: str) -> None:
+    declared = CONTRACTS[system].tables[table].upkeep
+    assert declared
+    source = new_database(system)
+    fill(system, source)
+    run(source, f"delete from {table}")
+    if declared.delete_after_days:
+        limit = f"now() - interval '{declared.delete_after_days} days'"
+        nearly_old = f"{limit} + interval '1 hour'"
+    else:
+        # Of a month that is not quite so old nothing goes.
+        limit = f"date_trunc('month', now() - interval '{declared.archive_after_months} months', 'UTC')"
+        nearly_old = limit
+    for moment in ("now()", nearly_old):
+        run(source, ADD_ROW[system][table].replace("%s", moment))
+    young = run(source, f"select to_jsonb(t) from {table} as t order by 1")
+    for moment in (f"{limit} - interval '1 microsecond'", "timestamptz '2001-02-03 04:05:06Z'"):
+        run(source, ADD_ROW[system][table].replace("%s", moment))
+    everything = run(source, f"select to_jsonb(t) from {table} as t order by 1")
+    list(keep_up(CONTRACTS[system], source))
+    assert run(source, f"select to_jsonb(t) from {table} as t order by 1") == young
+    archives = run(source, "select oid::regclass from pg_class where relkind = 'r' and relnamespace = 'archive'::regnamespace")
+    archived = [row for (name,) in archives for row in run(source, f"select to_jsonb(t) from {name} as t")]
+    assert sorted([*young, *archived], key=str) == sorted(everything if declared.archive_after_months else young, key=str)
+
+
+@pytest.mark.parametrize("system", EMBEDDED)
+def test_a_writer_who_would_be_in_deadlock_with_upkeep_goes_first(new_database: Callable[[str], str], system: str) -> None:
+    """It has changed tables that a partitioned one refers to, and wants that one, which upkeep has; upkeep wants what the writer has."""
+    source = new_database(system)
+    with ThreadPoolExecutor() as threads, closing(psycopg2.connect(source)) as writer, writer.cursor() as cursor:
+        for (table,) in run(source, REFERRED_TO):
+            cursor.execute(f"lock table {table} in row exclusive mode")
+        upkeep = threads.submit(list, keep_up(CONTRACTS[system], source))
+        until(lambda: run(source, IN_DEADLOCK) != [])
+        for (table,) in run(source, IN_DEADLOCK):
+            cursor.execute(f"lock table {table} in row exclusive mode")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            upkeep.result(timeout=20)
+        writer.commit()
+    assert next(keep_up(CONTRACTS[system], source)) != "0 partitions made"
+
+
 def test_the_job_keeps_up_every_embedded_source(new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert SYSTEM in EMBEDDED
     urls = {system: new_database(system) for system in EMBEDDED}
@@ -79,9 +144,9 @@ def test_the_job_keeps_up_every_embedded_source(new_database: Callable[[str], st
     with dg.instance_for_test() as instance:
         resources = {"sources": Sources(fixed_urls=urls)}
         assert source_upkeep.execute_in_process(instance=instance, resources=resources).success
-        for url in urls.values():
-            made = "select create_future_partitions(4) from pg_proc where proname = 'create_future_partitions'"
-            assert {number for (number,) in run(url, made)} <= {0}
+        for system, url in urls.items():
+            for (table,) in run(url, PARTITIONED_TABLES):
+                assert run(url, HAS_COMING_MONTHS, table) == [(True,)], (system, table)
         # One that is behind a URL is left to its owner.
         monkeypatch.setenv(url_variable(SYSTEM), "postgresql://nobody@/nowhere")
         broken = {"sources": Sources(fixed_urls={**urls, SYSTEM: "postgresql://nobody@/nowhere?host=/nowhere"})}
@@ -89,6 +154,19 @@ def test_the_job_keeps_up_every_embedded_source(new_database: Callable[[str], st
         monkeypatch.delenv(url_variable(SYSTEM))
         with pytest.raises(psycopg2.OperationalError):
             source_upkeep.execute_in_process(instance=instance, resources=broken)
+
+
+def test_a_source_whose_tables_are_in_use_is_tried_again(new_database: Callable[[str], str]) -> None:
+    urls = {system: new_database(system) for system in EMBEDDED}
+    with dg.instance_for_test() as instance, ThreadPoolExecutor() as threads:
+        with closing(psycopg2.connect(urls[SYSTEM])) as reader, reader.cursor() as cursor:
+            cursor.execute("select count(*) from system_logs")
+            resources = {"sources": Sources(fixed_urls=urls)}
+            job = threads.submit(source_upkeep.execute_in_process, instance=instance, resources=resources, raise_on_error=False)
+            until(lambda: any(instance.get_records_for_run(one.run_id, of_type=TO_BE_RETRIED).records for one in instance.get_runs()))
+            reader.rollback()
+        assert job.result().success
+    assert run(urls[SYSTEM], HAS_COMING_MONTHS, "system_logs") == [(True,)]
 
 
 def test_half_a_declaration_is_a_problem_of_the_contract() -> None:
