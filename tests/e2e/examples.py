@@ -267,6 +267,6 @@ def rewritten(text: str, outcomes: Sequence[Outcome]) -> str:
 
 def _cut(shown: Sequence[str], printed: Sequence[str]) -> list[str]:
     if _ANYTHING not in map(str.strip, shown):
-        return [line for line in printed if line]
+        return "\n".join(printed).strip("\n").splitlines()
     nearest = (line if line.strip() in ("", _ANYTHING) else next(iter(get_close_matches(line, printed, 1)), None) for line in shown)
     return [line for line in nearest if line is not None]

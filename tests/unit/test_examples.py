@@ -157,5 +157,5 @@ def test_rewriting_changes_only_what_differs() -> None:
         ```
         """
     )
-    outcomes = [Outcome(0, ("took 4 s",)), Outcome(0, ("rows: 11", "read", "read", "done: 8")), Outcome(0, ("", "new ", "newer"))]
-    assert rewritten(text, outcomes) == text.replace("10", "11").replace("7", "8").replace("old", "new\nnewer")
+    outcomes = [Outcome(0, ("took 4 s",)), Outcome(0, ("rows: 11", "read", "read", "done: 8")), Outcome(0, ("", "new ", "", "newer", ""))]
+    assert rewritten(text, outcomes) == text.replace("10", "11").replace("7", "8").replace("old", "new\n\nnewer")
