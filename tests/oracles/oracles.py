@@ -1,0 +1,111 @@
+"""Oracles of marts: what a mart must hold, asked of the source by SQL that was written from the mart's description.
+
+`<system>/<mart>.sql` is one query over the source database of the system. It gives the columns of the mart by their names, but those that
+name the refresh, and may use `%(now)s`, the moment of the refresh. `fct_runs.sql` gives the rows of one system. Each reads the source's own
+tables, and none of what Runmart makes of them.
+
+Belongs here: finding the oracles, and holding marts against them. Does not belong here: what changes in the sources, and when marts are
+refreshed.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import psycopg2
+
+FOLDER = Path(__file__).parent
+
+# Sums of doubles differ in their last digits by the order in which they are made.
+TOLERANCE = 1e-9
+
+Record: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The query that says what the rows of one system in a mart are.
+
+    Attributes:
+        system: Name of the system.
+        mart: Name of the mart.
+        query: The query over its source.
+    """
+
+    system: str
+    mart: str
+    query: str
+
+    def expected(self, source_url: str, now: datetime) -> list[Record]:
+        """What the mart must hold after a refresh at this moment."""
+        return _rows(source_url, self.query, {"now": now})
+
+    def found(self, warehouse_url: str) -> list[Record]:
+        """What the mart holds of the system."""
+        of_the_system = f"where system_name = '{self.system}'" if self.mart == "fct_runs" else ""
+        return [
+            {column: value for column, value in row.items() if column not in ("refreshed_at", "source_batch_id")}
+            for row in _rows(warehouse_url, f"select * from analytics.{self.mart} {of_the_system}", {})
+        ]
+
+
+def oracles() -> list[Oracle]:
+    """All that there are, by system and mart."""
+    return [Oracle(file.parent.name, file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*/*.sql"))]
+
+
+def differences(source_urls: Mapping[str, str], warehouse_url: str, now: datetime) -> dict[str, list[str]]:
+    """How marts differ from their oracles, by mart; empty if none does.
+
+    Args:
+        source_urls: The sources whose oracles are asked, by system.
+        warehouse_url: The warehouse.
+        now: When the marts were refreshed.
+    """
+    told = {
+        f"{oracle.system}: {oracle.mart}": [*_differing(oracle.expected(source_urls[oracle.system], now), oracle.found(warehouse_url))]
+        for oracle in oracles()
+        if oracle.system in source_urls
+    }
+    return {mart: lines for mart, lines in told.items() if lines}
+
+
+def _rows(url: str, query: str, parameters: Mapping[str, object]) -> list[Record]:
+    with closing(psycopg2.connect(url, options="-c timezone=UTC")) as connection, connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _differing(expected: list[Record], found: list[Record], most: int = 6) -> Iterator[str]:
+    """Lines that name rows of one side only; rows whose doubles are close are the same."""
+    unmatched: dict[str, list[Record]] = {}
+    for row in found:
+        unmatched.setdefault(_exact(row), []).append(row)
+    missing = []
+    for row in expected:
+        candidates = unmatched.get(_exact(row), [])
+        match = next((other for other in candidates if _are_close(row, other)), None)
+        if match is None:
+            missing.append(row)
+        else:
+            candidates.remove(match)
+    yield from (f"expected: {row}" for row in missing[:most])
+    yield from (f"found: {row}" for row in [row for rows in unmatched.values() for row in rows][:most])
+
+
+def _exact(row: Record) -> str:
+    """The names of all columns, and the values of those that hold no doubles."""
+    return repr(sorted((name, "a double" if isinstance(value, float) else value) for name, value in row.items()))
+
+
+def _are_close(one: Record, other: Record) -> bool:
+    return all(
+        math.isclose(value, other[name], rel_tol=TOLERANCE) or (math.isnan(value) and math.isnan(other[name]))
+        for name, value in one.items()
+        if isinstance(value, float)
+    )
