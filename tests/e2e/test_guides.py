@@ -101,8 +101,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     with checkout(tmp_path_factory.mktemp("guides") / "runmart") as copy:
         texts = [text for page in GUIDES for text in (page.read_text(encoding="utf-8"), _ASK)]
         _, *outcomes = copy.follow(_REMEMBER, *texts)
-        ((printed,),) = copy.follow("```console\n$ .venv/bin/runmart url warehouse\n```")
-        warehouse = printed.lines[0].replace("…", str(copy.root))
+        warehouse = copy.url("warehouse")
         followed, touched = (dict(zip(GUIDES, outcomes[start::2], strict=True)) for start in (0, 1))
         yield Walk(copy, followed, touched, warehouse.replace("/warehouse?", f"/{SYSTEM}?"), warehouse)
 

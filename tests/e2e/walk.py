@@ -35,6 +35,11 @@ class Checkout:
         environment["PYTEST_DEBUG_TEMPROOT"] = str(self.root.parent)
         return run([examples(text) for text in texts], self.root, environment)
 
+    def url(self, database: str) -> str:
+        """Libpq URL of a database of the copy."""
+        ((printed,),) = self.follow(f"```console\n$ .venv/bin/runmart url {database}\n```")
+        return printed.lines[0].replace("…", str(self.root))
+
 
 @contextmanager
 def checkout(folder: Path) -> Iterator[Checkout]:

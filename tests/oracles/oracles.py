@@ -58,8 +58,8 @@ def oracles() -> list[Oracle]:
     return [Oracle(file.parent.name, file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*/*.sql"))]
 
 
-def differences(source_urls: Mapping[str, str], warehouse_url: str, now: datetime) -> dict[str, list[str]]:
-    """How marts differ from their oracles, by mart; empty if none does.
+def differences(source_urls: Mapping[str, str], warehouse_url: str, now: datetime) -> dict[str, list[tuple[str, Record]]]:
+    """Rows that only a mart or only its oracle has, with their side, by system and mart; empty if all are equal.
 
     Args:
         source_urls: The sources whose oracles are asked, by system.
@@ -71,7 +71,7 @@ def differences(source_urls: Mapping[str, str], warehouse_url: str, now: datetim
         for oracle in oracles()
         if oracle.system in source_urls
     }
-    return {mart: lines for mart, lines in told.items() if lines}
+    return {mart: rows for mart, rows in told.items() if rows}
 
 
 def _rows(url: str, query: str, parameters: Mapping[str, object]) -> list[Record]:
@@ -81,21 +81,19 @@ def _rows(url: str, query: str, parameters: Mapping[str, object]) -> list[Record
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _differing(expected: list[Record], found: list[Record], most: int = 6) -> Iterator[str]:
-    """Lines that name rows of one side only; rows whose doubles are close are the same."""
+def _differing(expected: list[Record], found: list[Record]) -> Iterator[tuple[str, Record]]:
+    """Rows of one side only; rows whose doubles are close are the same."""
     unmatched: dict[str, list[Record]] = {}
     for row in found:
         unmatched.setdefault(_exact(row), []).append(row)
-    missing = []
     for row in expected:
         candidates = unmatched.get(_exact(row), [])
         match = next((other for other in candidates if _are_close(row, other)), None)
         if match is None:
-            missing.append(row)
+            yield "expected", row
         else:
             candidates.remove(match)
-    yield from (f"expected: {row}" for row in missing[:most])
-    yield from (f"found: {row}" for row in [row for rows in unmatched.values() for row in rows][:most])
+    yield from (("found", row) for rows in unmatched.values() for row in rows)
 
 
 def _exact(row: Record) -> str:
