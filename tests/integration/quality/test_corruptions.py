@@ -57,7 +57,7 @@ def test_clean_warehouse_fails_no_check(clean_warehouse: str, table: str) -> Non
     assert [result for result in validation.results if not result.is_success] == []
     live = "_deleted_at is null" if table in CONTRACT.tables else "true"
     (live_rows,) = fetch(clean_warehouse, f"select count(*) from {qualified(table)} where {live}")[0]
-    assert {result.evaluated_rows for result in validation.results} == {live_rows, None}
+    assert {result.evaluated_rows for result in validation.results} - {None} == {live_rows}
 
 
 @pytest.mark.parametrize(
