@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from dagster_project.resources.embedded import EmbeddedServer
-from migrations.run import upgrade
+from tests.tables import make_tables
 
 # Tests may lose their server's last writes in a crash of the machine, and they empty many small tables, for each of which the server looks
 # through all shared memory; nothing else differs from the real thing.
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 @pytest.fixture(scope="session")
 def template_database(server: EmbeddedServer) -> Callable[[str], str]:
-    """Name of a template database for `empty`, `warehouse` or a system, migrated to head once per session."""
+    """Name of a template database for `empty`, `warehouse` or a system, made once per session."""
     made: dict[str, str] = {}
 
     def template(kind: str) -> str:
@@ -52,7 +52,7 @@ def template_database(server: EmbeddedServer) -> Callable[[str], str]:
             name = f"template_{kind}"
             server.ensure_database(name)
             if kind != "empty":
-                upgrade(kind, server.url(name))
+                make_tables(kind, server.url(name))
             made[kind] = name
         return made[kind]
 
@@ -61,7 +61,7 @@ def template_database(server: EmbeddedServer) -> Callable[[str], str]:
 
 @pytest.fixture
 def new_database(server: EmbeddedServer, template_database: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
-    """`new_database("forecast_tracking")` gives the libpq URL of a fresh, migrated database that is dropped after the test.
+    """`new_database("forecast_tracking")` gives the libpq URL of a fresh database with all tables, which is dropped after the test.
 
     Kinds: `empty`, `warehouse`, or the name of a system.
     """

@@ -3,7 +3,6 @@
 That it agrees with dbt and with the expectations is held in the files beside this one.
 """
 
-import re
 import subprocess
 import sys
 from importlib import import_module
@@ -18,6 +17,7 @@ from dagster_project.quality.suites import load_suites
 from dagster_project.scaffold.secrets import Decision, Named, judge
 from dagster_project.settings import MIGRATIONS_ROOT, PROJECT_ROOT, has_migrations
 from migrations.__main__ import main
+from tests.tables import declared_types
 
 CONTRACTS = load_contracts()
 SUITES = load_suites()
@@ -47,12 +47,7 @@ def secrets(contract: SystemContract) -> list[str]:
     """Declared columns that are secret beyond doubt, by name and type; a column that no suite knows yet may hold any text."""
     found: list[str] = []
     for table in contract.bound_tables():
-        (columns_check,) = [
-            expectation
-            for expectation in SUITES[f"{table.system}.{table.name}"].expectations
-            if expectation.meta.check == "columns_are_as_declared"
-        ]
-        types = dict(re.findall(r"\('([^']+)', '([^']+)'\)", columns_check.kwargs["unexpected_rows_query"]))
+        types = declared_types(SUITES[f"{table.system}.{table.name}"])
         keys = {*table.key, *table.declared.referring_columns}
         verdicts = judge(table.source.strings[1], [Named(name, types.get(name, "text"), name in keys) for name in table.columns])
         found += [f"{table.name}.{column}" for column, verdict in verdicts.items() if verdict.decision is Decision.LEFT_OUT]

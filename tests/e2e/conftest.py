@@ -24,6 +24,7 @@ from dagster_project.resources.instance import open_instance
 from dagster_project.settings import Settings, url_variable
 from tests.databases import run
 from tests.e2e.shell import User
+from tests.tables import make_tables
 
 SYSTEM = "forecast_tracking"
 
@@ -71,7 +72,8 @@ def platform(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -
             patch.setenv(url_variable(system), urls[system])
         databases = Databases(Settings.from_environment())
         migrate(databases)
-        migrate(databases, systems)
+        for system in systems:
+            make_tables(system, urls[system])
         fill(urls[SYSTEM], Path(home), lambda _: None, series=["nile", "real_gdp"], methods=["SeasonalNaive", "AutoReg"])
         with open_instance(databases) as instance:
             platform = Platform(databases, instance)

@@ -35,7 +35,6 @@ from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
-from migrations.run import upgrade
 from tests.databases import Row, replace_rows, run
 from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
 from tests.failing_rows import failing, suite_of
@@ -43,6 +42,7 @@ from tests.histories.catalog import read_schema
 from tests.histories.history import History
 from tests.histories.schema import Schema
 from tests.histories.singled_out import singled_out
+from tests.tables import make_tables
 
 SYSTEM = "forecast_tracking"
 WAREHOUSE = "marts_warehouse"
@@ -292,7 +292,7 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
     sources = {system: f"marts_{system}" for system in load_contracts()}
     for kind, name in (*sources.items(), ("warehouse", WAREHOUSE)):
         server.ensure_database(name)
-        upgrade(kind, server.url(name))
+        make_tables(kind, server.url(name))
     with pytest.MonkeyPatch.context() as environment:
         parts = parse_dsn(server.url(WAREHOUSE))
         for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):

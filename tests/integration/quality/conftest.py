@@ -18,7 +18,7 @@ from dagster_project.quality.metric_ranges import declare, load_metric_ranges
 from dagster_project.quality.validation import Project, warehouse_connection
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.manifest import load_plan
-from dagster_project.settings import DBT_PROJECT
+from dagster_project.settings import DBT_PROJECT, has_migrations
 from migrations.run import upgrade
 from tests.integration.quality.rows_of_marts import RowsOfMart, rows_of_marts
 
@@ -126,7 +126,9 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
     upgrade("warehouse", warehouse_url)
     for system, contract in PROJECT.contracts.items():
         source_url = copy_database(template_database(system))
-        execute(source_url, _clean_source(system).read_text(encoding="utf-8"))
+        # Rows of a database that others build are others' business: its tables stay empty.
+        if has_migrations(system):
+            execute(source_url, _clean_source(system).read_text(encoding="utf-8"))
         sync(contract, source_url, warehouse_url)
     with warehouse_connection(warehouse_url) as connection:
         declare(connection, load_metric_ranges())
