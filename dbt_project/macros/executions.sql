@@ -45,6 +45,5 @@
 {%- endmacro %}
 
 {% macro is_zombie() -%}
-    status = 'running'
-    and {{ hours_after('started_at', var('zombie_after_hours')) }} < {{ refresh_started_at() }}
+    coalesce(status = 'running' and {{ hours_after('started_at', var('zombie_after_hours')) }} < {{ refresh_started_at() }}, false)
 {%- endmacro %}
