@@ -4,13 +4,22 @@ with notifications as (
 
 ),
 
+due as (
+
+    select
+        *,
+        coalesce(scheduled_at, created_at) as due_at
+    from notifications
+
+),
+
 timed as (
 
     select
         *,
-        {{ utc_date(utc('coalesce(scheduled_at, created_at)')) }} as scheduled_on,
-        case when status = 'sent' then {{ seconds_between('scheduled_at', 'sent_at') }} end as delay_seconds
-    from notifications
+        {{ utc_date(utc('due_at')) }} as scheduled_on,
+        case when status = 'sent' then {{ seconds_between('due_at', 'sent_at') }} end as delay_seconds
+    from due
 
 ),
 
