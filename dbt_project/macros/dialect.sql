@@ -58,7 +58,7 @@
     {#- Identifiers first: numbers are parts of them. A number that is part of a word is a name. -#}
     {%- set line = "split_part(btrim(" ~ message ~ ", e' \\t\\r\\n'), e'\\n', 1)" %}
     {%- set without_ids = "regexp_replace(" ~ line ~ ", '\\m([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|0x[0-9a-f]+|(?=[a-f]*[0-9])[0-9a-f]{12,})\\M', '<id>', 'gi')" %}
-    nullif(left(btrim(regexp_replace({{ without_ids }}, '(?<![[:alnum:]_.])[-+]?[0-9]+([.,][0-9]+)*(e[-+]?[0-9]+)?(?![[:alnum:]_])', '<number>', 'gi')), 200), '')
+    nullif(left(btrim(regexp_replace({{ without_ids }}, '(?<![[:alnum:]_.])[-+]?[0-9]+([.,][0-9]+)*(e[-+]?[0-9]+)?(?![[:alnum:]_])', '<number>', 'gi'), e' \t\r'), 200), '')
 {%- endmacro %}
 
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}
