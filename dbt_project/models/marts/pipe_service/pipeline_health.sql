@@ -14,7 +14,7 @@ executions as (
 
     select
         *,
-        row_number() over (partition by pipeline_id order by started_at desc nulls last, run_id asc nulls last) as age
+        row_number() over (partition by pipeline_id order by started_at desc nulls last, run_id desc nulls last) as age
     from {{ ref('int_pipe_service__executions') }}
 
 ),
