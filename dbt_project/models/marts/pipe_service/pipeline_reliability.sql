@@ -74,37 +74,61 @@ followed as (
     select
         ended.*,
         previous.is_failure as is_after_failure,
-        previous.failing_since as outage_began_at,
-        previous.started_at as failure_started_at
+        previous.started_at as failure_started_at,
+        case when previous.is_failure and not ended.is_failure then {{ utc_date('ended.ended_at') }} end as recovered_on,
+        {{ seconds_between('previous.failing_since', 'ended.ended_at') }} as seconds_since_failing
     from ended
     left join ended as previous on ended.pipeline_id = previous.pipeline_id and ended.run_number = previous.run_number + 1
 
 ),
 
--- The outages that ended and the failures that happened on a day or in the 29 days before.
-recent as (
+-- The failures that started on a day or in the 29 days before.
+failures as (
 
     select
         daily.pipeline_id,
         daily.started_on,
-        count(*) filter (where followed.is_failure) as failures,
-        min(followed.started_at) filter (where followed.is_failure) as first_failure_at,
-        max(followed.started_at) filter (where followed.is_failure) as last_failure_at,
-        count(*) filter (where not followed.is_failure and followed.is_after_failure) as recoveries,
-        {{ aggregate_in_order(
-            'sum',
-            'case when not followed.is_failure and followed.is_after_failure then '
-            ~ seconds_between('followed.outage_began_at', 'followed.ended_at') ~ ' end',
-            'followed.run_number nulls last'
-        ) }} as outage_seconds,
-        max(followed.run_number) as last_run_number
+        count(*) as failed_runs,
+        min(ended.started_at) as first_started_at,
+        max(ended.started_at) as last_started_at
+    from daily
+    inner join ended
+        on
+            daily.pipeline_id = ended.pipeline_id
+            and daily.started_on >= ended.started_on
+            and daily.started_on - interval '30 days' < ended.started_on
+    where ended.is_failure
+    group by daily.pipeline_id, daily.started_on
+
+),
+
+-- The outages that ended on a day or in the 29 days before.
+recoveries as (
+
+    select
+        daily.pipeline_id,
+        daily.started_on,
+        {{ aggregate_in_order('avg', 'followed.seconds_since_failing', 'followed.run_number nulls last') }} as seconds_to_recovery
     from daily
     inner join followed
         on
             daily.pipeline_id = followed.pipeline_id
-            and daily.started_on >= followed.started_on
-            and daily.started_on - interval '30 days' < followed.started_on
+            and daily.started_on >= followed.recovered_on
+            and daily.started_on - interval '30 days' < followed.recovered_on
     group by daily.pipeline_id, daily.started_on
+
+),
+
+-- Runs that ended are numbered by their start, so the number of those until the end of a day is that of the last one.
+standing as (
+
+    select
+        pipeline_id,
+        started_on,
+        sum(succeeded_runs + failed_runs) over (
+            partition by pipeline_id order by started_on nulls last rows between unbounded preceding and current row
+        ) as last_run_number
+    from daily
 
 ),
 
@@ -145,9 +169,9 @@ final as (
         daily.duration_p95_seconds,
         {{ ratio('daily.duration_p50_seconds', 'before.duration_p50_seconds') }} as duration_p50_ratio,
         {{ ratio('daily.duration_p95_seconds', 'before.duration_p95_seconds') }} as duration_p95_ratio,
-        {{ seconds_between('recent.first_failure_at', 'recent.last_failure_at') }}
-        / nullif(recent.failures - 1, 0) as seconds_between_failures,
-        recent.outage_seconds / nullif(recent.recoveries, 0) as seconds_to_recovery,
+        {{ seconds_between('failures.first_started_at', 'failures.last_started_at') }}
+        / nullif(failures.failed_runs - 1, 0) as seconds_between_failures,
+        recoveries.seconds_to_recovery,
         coalesce(ended.consecutive_failures, 0) as consecutive_failures,
         coalesce(flaky.flaky_runs, 0) as flaky_runs,
         {{ refresh_columns() }}
@@ -155,8 +179,10 @@ final as (
     inner join pipelines on daily.pipeline_id = pipelines.pipeline_id
     left join organizations on pipelines.organization_id = organizations.organization_id
     left join before on daily.pipeline_id = before.pipeline_id and daily.started_on = before.started_on
-    left join recent on daily.pipeline_id = recent.pipeline_id and daily.started_on = recent.started_on
-    left join ended on recent.pipeline_id = ended.pipeline_id and recent.last_run_number = ended.run_number
+    left join failures on daily.pipeline_id = failures.pipeline_id and daily.started_on = failures.started_on
+    left join recoveries on daily.pipeline_id = recoveries.pipeline_id and daily.started_on = recoveries.started_on
+    inner join standing on daily.pipeline_id = standing.pipeline_id and daily.started_on = standing.started_on
+    left join ended on standing.pipeline_id = ended.pipeline_id and standing.last_run_number = ended.run_number
     left join flaky on daily.pipeline_id = flaky.pipeline_id and daily.started_on = flaky.started_on
 
 )
