@@ -1,8 +1,9 @@
-"""The oracle of all marts: what is published after any history equals a full rebuild, bit for bit.
+"""The oracles of all marts: what is published after any history equals a full rebuild, bit for bit, and what the source says.
 
-Belongs here: refreshing marts, and holding what is published against a full rebuild, one time or along random histories. What marts there
-are, their columns and their grain the manifest says. Whether a fault of a project is noticed is asked in the same way, of a house of that
-project. Does not belong here: what changes in the source (`tests/histories`).
+Belongs here: refreshing marts, and holding what is published against a full rebuild and against the source, one time or along random
+histories. What marts there are, their columns and their grain the manifest says; what the source is asked stands in `tests/oracles`. Whether
+a fault of a project is noticed is asked in the same way, of a house of that project. Does not belong here: what changes in the source
+(`tests/histories`).
 """
 
 import random
@@ -14,6 +15,7 @@ from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from tests.dbt_manifest import grain_of, kept_of, marts_of, models_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
+from tests.oracles.oracles import differences
 
 REFRESHES = 4
 
@@ -65,8 +67,18 @@ def published(house: House) -> dict[str, str]:
     }
 
 
+def differences_from_source(house: House) -> Differences:
+    """By mart, rows of which the source, by an oracle, and what is published say different things, as of the last refresh."""
+    ((now,),) = house.warehouse("select started_at from ops.refreshes order by refresh_id desc limit 1")
+    found = differences({house.system: house.source_url}, house.warehouse_url, now)
+    return {mart: [("", side, str(row)) for side, row in rows[:6]] for mart, rows in found.items()}
+
+
 def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[Differences]:
-    """Let histories change side by side and refresh in every way; by refresh, how it differs from a full rebuild at the same moment."""
+    """Let histories change side by side and refresh in every way; by refresh, how it differs from a full rebuild at the same moment.
+
+    While no row is set aside, it is held against the source, too.
+    """
     histories = [house.history(number, seed) for number, seed in enumerate(seeds, start=1)]
     chance = random.Random(seeds[0])  # noqa: S311
     moment = FIRST
@@ -101,10 +113,11 @@ def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[
                     assert published(house)[failing] == before, failing
                     house.fill(together(histories))
         # Rows are set aside and let back between any two refreshes.
-        house.set_aside(chance if chance.random() < QUARANTINE else None)
+        is_aside = house.set_aside(chance if chance.random() < QUARANTINE else None)
         moment += chance.choice(PAUSES)
         with house.at(moment):
             refresh(house)
             # What follows a mart that was published without it has to be made anew.
             assert house.warehouse("select is_full from ops.refreshes order by refresh_id desc limit 1")[0][0] in (False, was_held)
-            yield differences_from_rebuild(house)
+            from_source = {} if is_aside else differences_from_source(house)
+            yield from_source | differences_from_rebuild(house)

@@ -1,4 +1,7 @@
-"""Incremental refreshes: whatever changed, and whatever refreshes came before, the marts hold what a full rebuild would, bit for bit."""
+"""Incremental refreshes: whatever changed, and whatever refreshes came before, the marts hold what a full rebuild would, bit for bit.
+
+And they hold what the source says: that of the oracles.
+"""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from tests.dbt_manifest import kept_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
-from tests.integration.marts.oracle import differences_along_histories, differences_from_rebuild, refresh
+from tests.integration.marts.oracle import differences_along_histories, differences_from_rebuild, differences_from_source, refresh
+from tests.oracles.oracles import oracles
 
 HISTORIES = int(os.environ.get("RUNMART_TEST_HISTORIES", "40"))
 
@@ -42,7 +46,9 @@ def test_a_row_that_is_missing_is_noticed_in_every_mart(each_house: House) -> No
     marts = {mart: node for mart, node in kept_of(house.manifest).items() if house.is_made_of_these(mart)}
     for mart, node in marts.items():
         house.warehouse(f"delete from {node['schema']}.{mart} where ctid = (select min(ctid) from {node['schema']}.{mart})")
-    noticed = differences_from_rebuild(house)
+    in_oracles, noticed = differences_from_source(house), differences_from_rebuild(house)
     refresh(house, "--full-refresh")
     assert {mart: [side for _, side, _ in rows] for mart, rows in noticed.items()} == {mart: ["rebuilt"] for mart in marts}
+    with_oracle = {f"{oracle.system}: {oracle.mart}" for oracle in oracles() if oracle.system == house.system}
+    assert {mart: [side for _, side, _ in rows] for mart, rows in in_oracles.items()} == {mart: ["expected"] for mart in with_oracle}
     assert differences_from_rebuild(house) == {}
