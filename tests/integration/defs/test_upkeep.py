@@ -14,6 +14,7 @@ from dagster_project.contracts.loading import load_contracts
 from dagster_project.contracts.problems import problems
 from dagster_project.contracts.table import Upkeep
 from dagster_project.defs.upkeep import source_upkeep
+from dagster_project.ingestion.sync import sync
 from dagster_project.resources.warehouse import Sources
 from dagster_project.settings import has_migrations, url_variable
 from dagster_project.upkeep import keep_up
@@ -117,6 +118,27 @@ def test_old_rows_go_where_the_contract_says(new_database: Callable[[str], str],
     archives = run(source, "select oid::regclass from pg_class where relkind = 'r' and relnamespace = 'archive'::regnamespace")
     archived = [row for (name,) in archives for row in run(source, f"select to_jsonb(t) from {name} as t")]
     assert sorted([*young, *archived], key=str) == sorted(everything if declared.archive_after_months else young, key=str)
+
+
+@pytest.mark.parametrize("system", sorted({system for system, _ in UPKEPT}))
+def test_old_rows_are_deleted_ones_in_raw_with_all_their_values(new_database: Callable[[str], str], system: str) -> None:
+    source, warehouse = new_database(system), new_database("warehouse")
+    fill(system, source)
+    contract = CONTRACTS[system]
+    tables = {table: f"select {', '.join(contract.tables[table].columns)} from {{}} order by id" for of, table in UPKEPT if of == system}
+    for table in tables:
+        run(source, ADD_ROW[system][table], "2001-02-03 04:05:06Z")
+        run(source, ADD_ROW[system][table].replace("%s", "now()"))
+    sync(contract, source, warehouse)
+    before = {table: run(source, query.format(table)) for table, query in tables.items()}
+    list(keep_up(contract, source))
+    sync(contract, source, warehouse)
+    for table, query in tables.items():
+        young = run(source, query.format(table))
+        assert len(young) == 1
+        raw = f"(select * from raw_{system}.{table} where _deleted_at is {{}}) as raw"
+        assert run(warehouse, query.format(raw.format("null"))) == young
+        assert run(warehouse, query.format(raw.format("not null"))) == [row for row in before[table] if row not in young]
 
 
 @pytest.mark.parametrize("system", EMBEDDED)
