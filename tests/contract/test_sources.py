@@ -3,6 +3,7 @@
 That it agrees with dbt and with the expectations is held in the files beside this one.
 """
 
+import re
 import subprocess
 import sys
 from importlib import import_module

@@ -1,9 +1,9 @@
 """The oracles of all marts: what is published after any history equals a full rebuild, bit for bit, and what the source says.
 
 Belongs here: refreshing marts, and holding what is published against a full rebuild and against the source, one time or along random
-histories. What marts there are, their columns and their grain the manifest says; what the source is asked stands in `tests/oracles`. Whether
-a fault of a project is noticed is asked in the same way, of a house of that project. Does not belong here: what changes in the source
-(`tests/histories`).
+histories. What marts there are, their columns and their grain the manifest says; what the source is asked stands in `tests/oracles`.
+Whether a fault of a project is noticed is asked in the same way, of a house of that project. Does not belong here: what changes in the
+source (`tests/histories`).
 """
 
 import random
