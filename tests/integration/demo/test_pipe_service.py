@@ -177,9 +177,9 @@ def test_a_run_is_followed_to_its_end(url: str, instance: DagsterInstance, tmp_p
 def test_an_archived_run_does_not_come_back(url: str, instance: DagsterInstance, tmp_path: Path) -> None:
     run = execute(instance, "sync_forecast_tracking")
     record(url, tmp_path, instance, lambda _: None)
+    rows(url, "select create_future_partitions(0)")
     partition = query(url, "select tableoid::regclass::text as name from pipeline_runs")["name"][0]
-    rows(url, f"alter table pipeline_runs detach partition {partition}")
-    rows(url, f"alter table {partition} set schema archive")
+    rows(url, "select archive_partitions('pipeline_runs', (now() + interval '2 months')::date)")
     files = query(url, "select id::text, organization_id::text from storage_files order by 1")
     assert record(url, tmp_path, instance, lambda _: None) == FillSummary(0, 0, 0, 0)
     assert query(url, "select count(*) as n from pipeline_runs")["n"].tolist() == [0]
