@@ -4,7 +4,7 @@ Belongs here: one transaction on a connection of its own, committed, and waiting
 database, what is asked, and what the rows are.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, TypeAlias
 
@@ -24,16 +24,25 @@ def run(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def replace_rows(url: str, emptied: Collection[str], rows: Mapping[str, Sequence[Row]]) -> None:
-    """Empty tables, and what refers to them; then insert rows, in this order of tables. Columns that a row has not get their default."""
+def replace_rows(
+    url: str, emptied: Collection[str], rows: Mapping[str, Sequence[Row]], named: Callable[[str], sql.Identifier] = sql.Identifier
+) -> None:
+    """Empty tables, and what refers to them; then insert rows, in this order of tables. Columns that a row has not get their default.
+
+    Args:
+        url: libpq URL of the database.
+        emptied: The tables to empty.
+        rows: By table.
+        named: The table that a name means, where its schema must be told.
+    """
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("truncate {} cascade").format(sql.SQL(", ").join(map(sql.Identifier, sorted(emptied)))))
+        cursor.execute(sql.SQL("truncate {} cascade").format(sql.SQL(", ").join(map(named, sorted(emptied)))))
         for table, entries in rows.items():
             for columns in dict.fromkeys(tuple(entry) for entry in entries):
                 execute_values(
                     cursor,
                     sql.SQL("insert into {} ({}) overriding system value values %s").format(
-                        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+                        named(table), sql.SQL(", ").join(map(sql.Identifier, columns))
                     ),
                     [tuple(_adapted(entry)) for entry in entries if tuple(entry) == columns],
                     # In one statement, at whose end rows that refer to each other are all there.

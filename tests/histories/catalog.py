@@ -6,8 +6,9 @@ not belong here: proposals (`values`, `singled_out`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from psycopg2 import sql
 
@@ -81,7 +82,13 @@ class _Described:
     labels: tuple[str, ...]
 
 
-def read_schema(url: str, contract: SystemContract, wanted: Collection[str], said: SingledOut) -> Schema:
+def read_schema(
+    url: str,
+    contract: SystemContract,
+    wanted: Collection[str],
+    said: SingledOut,
+    unique: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
+) -> Schema:
     """The schema of the wanted tables, and of the parents that their rows cannot do without.
 
     A reference to any other table is left empty. Columns are those of the contract, and those that the database demands besides.
@@ -91,6 +98,7 @@ def read_schema(url: str, contract: SystemContract, wanted: Collection[str], sai
         contract: The contract of its system.
         wanted: The tables that matter.
         said: What SQL says of their columns.
+        unique: By table, sets of columns of which no two rows have the same values, though no index says so.
 
     Raises:
         UnknownValuesError: A column needs a value, and none is known; names the column, its type and its checks.
@@ -98,7 +106,7 @@ def read_schema(url: str, contract: SystemContract, wanted: Collection[str], sai
     tables: dict[str, Table] = {}
     waiting = set(wanted)
     while waiting:
-        tables.update({name: _table(url, contract, name, said) for name in sorted(waiting)})
+        tables.update({name: _table(url, contract, name, said, (unique or {}).get(name, ())) for name in sorted(waiting)})
         parents = {reference.parent for table in tables.values() for reference in table.references if not table.is_optional(reference)}
         waiting = parents - tables.keys()
     return in_order({name: _among(tables[name], tables) for name in contract.tables if name in tables})
@@ -112,7 +120,7 @@ def _among(table: Table, tables: Mapping[str, Table]) -> Table:
     return replace(table, references=kept, columns=columns)
 
 
-def _table(url: str, contract: SystemContract, name: str, said: SingledOut) -> Table:
+def _table(url: str, contract: SystemContract, name: str, said: SingledOut, said_unique: Sequence[tuple[str, ...]]) -> Table:
     declared = contract.tables[name]
     relation = _as_text(contract.table(name).source)
     described = {
@@ -128,8 +136,8 @@ def _table(url: str, contract: SystemContract, name: str, said: SingledOut) -> T
         for column, known in described.items()
         if column in declared.columns or column in demanded
     }
-    shared = [rule for names, conditions in checks.items() if len(names) > 1 and columns.keys() >= {*names} for rule in conditions]
-    unique = tuple(tuple(names) for (names,) in run(url, _UNIQUE, relation) if columns.keys() >= {*names})
+    shared = {names: rules for names, rules in checks.items() if len(names) > 1 and columns.keys() >= {*names}}
+    unique = (*(tuple(names) for (names,) in run(url, _UNIQUE, relation) if columns.keys() >= {*names}), *said_unique)
     table = Table(declared.key, columns, declared.references, unique, _asking(url, described, shared))
     empty = {
         column
@@ -181,17 +189,16 @@ def _accepted(url: str, column: str, own_type: str, checks: list[str], values: I
     return [value for (value,) in rows]
 
 
-def _asking(url: str, described: Mapping[str, _Described], rules: list[str]) -> Callable[[Row], bool]:
-    """A function that asks the database whether a row keeps rules of several columns."""
-    if not rules:
-        return lambda _: True
+def _asking(url: str, described: Mapping[str, _Described], rules: Mapping[tuple[str, ...], list[str]]) -> Callable[[Row], bool]:
+    """A function that asks the database whether a row keeps rules of several columns, of the same values once."""
 
-    def allows(row: Row) -> bool:
-        given = ", ".join(f"%s::{described[column].own_type} as {_as_text(sql.Identifier(column))}" for column in row)
-        kept = " and ".join(f"({rule}) is not false" for rule in rules)
-        return run(url, f"select {kept} from (select {given}) as row", *row.values()) == [(True,)]
+    @cache
+    def allowed(columns: tuple[str, ...], values: tuple[str | None, ...]) -> bool:
+        given = ", ".join(f"%s::{described[column].own_type} as {_as_text(sql.Identifier(column))}" for column in columns)
+        kept = " and ".join(f"({rule}) is not false" for rule in rules[columns])
+        return run(url, f"select {kept} from (select {given}) as row", *values) == [(True,)]
 
-    return allows
+    return lambda row: all(allowed(columns, tuple(row[column] for column in columns)) for columns in rules)
 
 
 def _as_text(name: sql.Identifier) -> str:

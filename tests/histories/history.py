@@ -174,7 +174,9 @@ class History:
 
     def _palette(self, column: Column) -> _Palette:
         """What this history draws for a column."""
-        if is_continuous(column.type_name) and not column.is_meeting and (is_measured(column.type_name) or self._random.random() < 0.7):
+        # Rows meet by few moments; of many, some are days apart, as windows of time ask for.
+        share = 0.3 if column.is_meeting else 1.0 if is_measured(column.type_name) else 0.7
+        if is_continuous(column.type_name) and self._random.random() < share:
             values = column.values
         elif column.is_singled_out:
             values = self._few(column.values, self._random.choice([2, 3, 4]))

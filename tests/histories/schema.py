@@ -68,8 +68,12 @@ class Table:
 
     @cached_property
     def telling(self) -> frozenset[str]:
-        """Columns whose values are all different: the first that can be, of the key and of each unique set, and that refers to nothing."""
-        own = ([column for column in rule if column not in self.referring] for rule in self.rules)
+        """Columns whose values are all different: the first that can be, of the key and of each unique set, and that refers to nothing.
+
+        What need be different below one parent only is left as it is drawn.
+        """
+        apart = [rule for rule in self.rules if rule == self.key or self.referring.isdisjoint(rule)]
+        own = ([column for column in rule if column not in self.referring] for rule in apart)
         able = ([column for column in columns if is_telling(self.columns[column].type_name)] for columns in own)
         return frozenset(columns[0] for columns in able if columns)
 

@@ -42,6 +42,7 @@ _USUAL: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("bytea",): (r"\x", r"\x00", r"\xff"),
 }
 _ODD: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    _TEXT: ("", " a 12 of -1.5e3, 0x1F\nb 7"),
     ("numeric",): ("NaN", "Infinity", "-Infinity", "-1"),
     _MEASURED: ("0.0", "-0.0", "NaN", "Infinity", "-Infinity", "1e308", "-1e308", "5e-324"),
 }
@@ -128,7 +129,9 @@ def distinct(type_name: str, number: int, beginning: str) -> str | None:
     base = base_of(type_name)
     if base in _TEXT:
         length = re.search(r"\((\d+)\)", type_name)
-        return f"{beginning}{number}"[-int(length[1]) :] if length else f"{beginning}{number}"
+        # A name is rarely allowed to be shorter than three letters.
+        text = f"{beginning}{number:03}"
+        return text[-int(length[1]) :] if length else text
     if base in (*_WHOLE, "numeric", *_MEASURED):
         return str(number)
     if base in _TIMES:

@@ -64,11 +64,14 @@ def making_touched(name: str, query: str, group: Iterable[str], *, is_unique: bo
 
 
 def groups_query(plan: Plan, mart: str, place: str = CANDIDATES) -> str:
-    """Touched groups by the columns of a mart, made of their keys in a schema; with the last batch that touched them."""
+    """Touched groups by the columns of a mart, each once, made of their keys in a schema; with the last batch that touched them."""
     if followers := plan.following(mart):
         return f"select {columns(followers.group.columns)}, batch_id\nfrom {relation(place, followers.touched)}"
-    return "\nunion all\n".join(
+    keys = "\nunion all\n".join(
         f"select {', '.join(f'{made} as {quoted(name)}' for name, made in plan.columns_of(family).items())}, batch_id\n"
         f"from {relation(place, family.touched)}"
         for family in plan.families_of(mart)
     )
+    # A part of the key may name a group: where a row goes and another of this part comes, both have touched it.
+    group = columns(plan.group_columns(mart))
+    return f"select {group}, max(batch_id) as batch_id\nfrom (\n{keys}\n) as touched\ngroup by {group}"

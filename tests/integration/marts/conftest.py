@@ -33,6 +33,7 @@ from dagster_project.marts.lineage import read_project
 from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.quality.quarantine import bring_up_to_date
+from dagster_project.quality.suites import load_suites
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from tests.databases import Row, replace_rows, run
@@ -138,7 +139,7 @@ class House:
             [query for name, query in queries.items() if name in staging],
             [query for name, query in queries.items() if name not in staging],
         )
-        return read_schema(self.source_url, contract, self.tables, said)
+        return read_schema(self.source_url, contract, self.tables, said, unique_columns(self.system))
 
     def history(self, number: int, seed: int) -> History:
         """A history of the source."""
@@ -172,9 +173,16 @@ class House:
             )
         connection.close()
 
+    def empty_others(self) -> None:
+        """Leave no row of other systems than the one whose rows change: most tests ask what marts hold of that one alone."""
+        for system in self.contracts.keys() - {self.system}:
+            with self.changing(system):
+                self.fill({})
+
     def fill(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Replace all rows of the source that are behind marts by these, in this order of tables, and sync."""
-        replace_rows(self.source_url, self.tables | rows.keys(), rows)
+        contract = self.contracts[self.system]
+        replace_rows(self.source_url, self.tables | rows.keys(), rows, lambda table: contract.table(table).source)
         self.sync()
 
     def sync(self) -> int:
@@ -279,6 +287,19 @@ class House:
         assert self.try_build(*marts, flags=flags, publish=publish, failing=failing) == ""
 
 
+def unique_columns(system: str) -> dict[str, list[tuple[str, ...]]]:
+    """By table, the columns of which its suite says that no two rows have the same values: what a source holds by triggers has no index."""
+    said: dict[str, list[tuple[str, ...]]] = {}
+    for suite in load_suites().values():
+        for each in suite.expectations if suite.system == system else ():
+            match each.type:
+                case "expect_column_values_to_be_unique":
+                    said.setdefault(suite.table, []).append((each.kwargs["column"],))
+                case "expect_compound_columns_to_be_unique":
+                    said.setdefault(suite.table, []).append(tuple(each.kwargs["column_list"]))
+    return said
+
+
 def messages(result: dbtRunnerResult) -> str:
     """What went wrong in a dbt command."""
     results = getattr(result.result, "results", None) or []
@@ -315,3 +336,4 @@ def each_house(house: House, request: pytest.FixtureRequest) -> Iterator[House]:
     """The house, once for each system whose rows change."""
     with house.changing(request.param):
         yield house
+    house.empty_others()

@@ -167,7 +167,7 @@ def steps(house: House) -> Iterator[str]:
 
 
 def test_every_mart_keeps_its_rule(house: House) -> None:
-    assert {*SAYS} == {*explainable_marts(house.plan)}
+    assert {*SAYS} == {mart for mart in explainable_marts(house.plan) if house.is_made_of_these(mart)}
     house.fill(source_rows())
     for step in steps(house):
         house.sync()

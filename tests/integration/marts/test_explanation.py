@@ -66,8 +66,9 @@ def keys_behind(explanation: Explanation, table: str) -> list[int]:
 
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_rows_behind_make_the_row_again(house: House, seed: int) -> None:
+def test_rows_behind_make_the_row_again(each_house: House, seed: int) -> None:
     """After incremental refreshes every column by itself and rows as a whole; after a full one rows as a whole."""
+    house, marts = each_house, [mart for mart in MARTS if each_house.is_made_of_these(mart)]
     histories = [house.history(number, seed + number) for number in range(1, HISTORIES + 1)]
     house.fill(together(histories))
     refresh(house)
@@ -77,12 +78,12 @@ def test_rows_behind_make_the_row_again(house: House, seed: int) -> None:
         house.fill(together(histories))
         refresh(house)
     unproven = []
-    for mart in MARTS:
+    for mart in marts:
         asked: list[tuple[dict[str, Any], str | None]] = [(key, None) for key in keys_of(house, mart)[:ROWS_PER_MART]]
         asked += [(keys_of(house, mart, column)[0], column) for column in values_of(mart)]
         unproven += [(mart, key, column) for key, column in asked if not is_proven(explain(house, mart, column, **key))]
     refresh(house, "--full-refresh")
-    explained = [(mart, key, explain(house, mart, **key)) for mart in MARTS for key in keys_of(house, mart)[:ROWS_PER_MART]]
+    explained = [(mart, key, explain(house, mart, **key)) for mart in marts for key in keys_of(house, mart)[:ROWS_PER_MART]]
     unproven += [(mart, key, None) for mart, key, explanation in explained if not is_proven(explanation)]
     # What a mart says of its columns leaves rows out of the list, and is not what makes the proof.
     with pytest.MonkeyPatch.context() as patched:
@@ -352,7 +353,7 @@ def test_nothing_is_left_behind(published: House) -> None:
 @pytest.mark.parametrize(
     ("mart", "key", "column", "message"),
     [
-        ("sales", {}, None, "there is no mart 'sales'; marts whose rows can be explained: experiment_summary, fct_runs, "),
+        ("sales", {}, None, "there is no mart 'sales'; marts whose rows can be explained: .*experiment_summary, .*fct_runs, "),
         ("dim_date", {}, None, "analytics.dim_date is not made of rows of a source; marts"),
         ("refreshes", {}, None, "analytics.refreshes is not made of rows of a source; marts"),
         (

@@ -231,7 +231,7 @@ def test_candidates_of_two_refreshes_are_not_published_together(published: House
     """The others would show an earlier state, and be taken for up to date from then on."""
     published.fill(rows(2))
     published.build("fct_runs", flags=NO_TESTS, publish=False)
-    assert refused(published).startswith("the last refresh has not built dim_date, experiment_summary, ")
+    assert re.match("the last refresh has not built .*dim_date, experiment_summary, ", refused(published))
     assert published.warehouse(TOTAL) == [(1, 1)]
 
 

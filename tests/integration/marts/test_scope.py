@@ -33,6 +33,8 @@ RUNS = [
 
 LIKE_PUBLISHED = "insert into analytics.experiment_summary_history select * from analytics.experiment_summary_history"
 MODEL = {"model_name": "m", "model_type": "t", "framework": "f", "model_config": "{}", "created_at": STARTED}
+# Of the mart over several systems, what is recomputed by runs.
+RUNS_FAMILY = "fct_runs__forecast_tracking"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def one_recomputed(house: House) -> House:
     house.source("update runs set status = 'failed' where run_id = 2")
     house.sync()
     refresh(house)
-    assert house.warehouse("select run_id from analytics_next.fct_runs__keys") == [(2,)]
+    assert house.warehouse(f"select run_id from analytics_next.{RUNS_FAMILY}__keys") == [(2,)]
     assert house.warehouse("select experiment_id from analytics_next.experiment_summary__keys") == [(2,)]
     house.keep()
     return house
@@ -201,7 +203,7 @@ def test_relations_are_used_again(house: House) -> None:
     house.sync()
     refresh(house)
     assert house.warehouse(oids) == before
-    house.warehouse("drop view analytics_next.fct_runs__of__runs cascade")
+    house.warehouse(f"drop view analytics_next.{RUNS_FAMILY}__of__runs cascade")
     house.source("update runs set status = 'failed' where run_id = 1")
     house.sync()
     refresh(house)
@@ -213,7 +215,7 @@ def test_relation_that_was_large_gives_its_space_back(house: House) -> None:
     """Small ones are emptied row by row, which leaves their files as they are."""
     house.fill({"experiments": EXPERIMENTS, "runs": RUNS})
     refresh(house)
-    touched = "analytics_next.fct_runs__keys"
+    touched = f"analytics_next.{RUNS_FAMILY}__keys"
     house.warehouse(f"insert into {touched} select key, 1 from generate_series(1, 100000) as key; analyze {touched}")
     house.source("update runs set status = 'killed' where run_id = 1")
     house.sync()

@@ -1,6 +1,6 @@
 """Holding published marts against raw: what differs is found and named, what later batches have touched is no difference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import psycopg2
@@ -9,7 +9,7 @@ import pytest
 from dagster_project.marts.definition import definition
 from dagster_project.marts.postgres.verifying import NotVerifiable, Verifying
 from dagster_project.marts.verification import CHECK, Verification
-from tests.histories.history import together
+from tests.histories.history import History, together
 from tests.integration.marts.conftest import House
 from tests.integration.marts.oracle import refresh
 
@@ -22,17 +22,22 @@ def verify(house: House, groups: int | None = None, marts: Sequence[str] = ()) -
 
 
 @pytest.fixture(scope="module")
-def refreshed_once(house: House) -> House:
-    """A house whose marts have rows, from an incremental refresh."""
-    histories = [house.history(number, seed=number) for number in range(1, 9)]
-    house.fill(together(histories))
-    refresh(house)
-    for history in histories:
-        history.step(share=0.2)
-    house.fill(together(histories))
-    refresh(house)
+def refreshed_once(house: House) -> Iterator[House]:
+    """A house all of whose marts have rows, from an incremental refresh."""
+    histories: dict[str, list[History]] = {}
+    for system in house.contracts:
+        with house.changing(system):
+            histories[system] = [house.history(number, seed=number) for number in range(1, 9)]
+    for _ in range(2):
+        for system, changing in histories.items():
+            with house.changing(system):
+                house.fill(together(changing))
+            for history in changing:
+                history.step(share=0.2)
+        refresh(house)
     house.keep()
-    return house
+    yield house
+    house.empty_others()
 
 
 @pytest.fixture

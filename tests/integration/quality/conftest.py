@@ -111,7 +111,7 @@ def copy_database(server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
         administrate(f'drop database "{name}" with (force)')
 
 
-def _clean_source(system: str) -> Path:
+def clean_source(system: str) -> Path:
     """Rows for the source: those that its corruptions need, or one in every table."""
     here = Path(__file__).parent
     needed = here / "raw" / f"{system}.sql"
@@ -128,7 +128,7 @@ def clean_warehouse(template_database: Callable[[str], str], copy_database: Call
         source_url = copy_database(template_database(system))
         # Rows of a database that others build are others' business: its tables stay empty.
         if has_migrations(system):
-            execute(source_url, _clean_source(system).read_text(encoding="utf-8"))
+            execute(source_url, clean_source(system).read_text(encoding="utf-8"))
         sync(contract, source_url, warehouse_url)
     with warehouse_connection(warehouse_url) as connection:
         declare(connection, load_metric_ranges())
