@@ -335,5 +335,6 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
 def each_house(house: House, request: pytest.FixtureRequest) -> Iterator[House]:
     """The house, once for each system whose rows change."""
     with house.changing(request.param):
+        house.empty_others()
         yield house
     house.empty_others()
