@@ -16,7 +16,7 @@ from dagster_project.marts.lineage import MART, Model
 from dagster_project.marts.plan import STEP, Family, Followers, Plan
 from dagster_project.marts.postgres import state
 from dagster_project.marts.postgres.candidates import groups_query, image_of, is_group_of
-from dagster_project.marts.postgres.names import columns, relation, row
+from dagster_project.marts.postgres.names import columns, quoted, relation, row
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation, replaced
 from dagster_project.marts.postgres.touching import touching
 from dagster_project.marts.verification import Difference, Verification
@@ -114,7 +114,10 @@ class Verifying:
         return reads
 
     def _chosen(self, family: Family) -> str:
-        """A query of the groups to compute again: those of the raw table and those that marts show."""
+        """A query of the groups to compute again: those of the raw table and those that marts show.
+
+        A group that marts know by a part of the key is all rows of the raw table that have this part, those that have gone among them.
+        """
         contract = self.plan.contracts[family.group.system]
         key = contract.tables[family.group.table].key
         known = [f"select {columns(key)} from {relation(contract.raw_schema, family.group.table)}"]
@@ -122,10 +125,19 @@ class Verifying:
             marts = [name for name in family.models if self.plan.project.models[name].kind == MART]
             known += [f"select {columns(key)} from {relation(*self.plan.published(mart))}" for mart in marts]
         later = touching(self.plan, family, seen=self._last.batches.get(family.group.system, 0)).query()
-        every = "\nunion\n".join(known)
+        every, made = "\nunion\n".join(known), self.plan.columns_of(family).values()
+        names = [f"name_{number}" for number, _ in enumerate(made)]
+        named = ", ".join(f"{each} as {quoted(name)}" for each, name in zip(made, names, strict=True))
+        parts = {
+            "known": f"select {columns(key)}, {named}\nfrom (\n{every}\n) as keys\nwhere {row(key)} is not null",
+            "later": f"select {named}\nfrom (\n{later}\n) as keys",
+            "chosen": f"select {columns(names)}\nfrom known\nwhere {row(names)} not in (select {columns(names)} from later)\n"
+            f"group by {columns(names)}{self._limit}",
+        }
+        definitions = ",\n".join(f"{name} as (\n{query}\n)" for name, query in parts.items())
         return (
-            f"select {columns(key)}, null::bigint as batch_id\nfrom (\n{every}\n) as known\n"
-            f"where {row(key)} is not null and {row(key)} not in (select {columns(key)} from (\n{later}\n) as later){self._limit}"
+            f"with {definitions}\nselect {columns(key)}, null::bigint as batch_id\nfrom known\n"
+            f"where {row(names)} in (select {columns(names)} from chosen)"
         )
 
     def _chosen_of_published(self, followers: Followers) -> str:
