@@ -43,7 +43,8 @@ def one_row(source: str, system: str) -> None:
     run(source, CLEAN[system])
     keys = "attrelid in (select indrelid from pg_index where indisprimary and indkey[0] = attnum)"
     for table, key in run(source, _COLUMNS.format(which=keys)):
-        run(source, f"set session_replication_role = replica; delete from {table} where {key}::text > (select min({key}::text) from {table})")
+        later = f"{key}::text > (select min({key}::text) from {table})"
+        run(source, f"set session_replication_role = replica; delete from {table} where {later}")
 
 
 def no_optional_value(source: str, system: str) -> None:

@@ -16,12 +16,6 @@ projects as (
 
 ),
 
-users as (
-
-    select * from {{ ref('stg_materials_jobs__users') }}
-
-),
-
 final as (
 
     select
@@ -35,7 +29,7 @@ final as (
         jobs.project_id,
         projects.id is not null as has_project,
         projects.name as project_name,
-        users.username as started_by,
+        jobs.created_by as user_id,
         job_runs.run_number,
         job_runs.status,
         job_runs.exit_code,
@@ -48,7 +42,6 @@ final as (
     from job_runs
     left join jobs on job_runs.job_id = jobs.id
     left join projects on jobs.project_id = projects.id
-    left join users on jobs.created_by = users.id
 
 )
 

@@ -4,29 +4,36 @@ with job_runs as (
 
 ),
 
+users as (
+
+    select * from {{ ref('stg_materials_jobs__users') }}
+
+),
+
 final as (
 
     select
-        job_run_id,
-        job_id,
-        job_name,
-        job_type,
-        project_id,
-        project_name,
-        started_by,
-        run_number,
-        exit_code,
-        error_message,
-        queued_at,
-        started_at,
-        ended_at,
-        wall_time_seconds,
+        job_runs.job_run_id,
+        job_runs.job_id,
+        job_runs.job_name,
+        job_runs.job_type,
+        job_runs.project_id,
+        job_runs.project_name,
+        users.username as started_by,
+        job_runs.run_number,
+        job_runs.exit_code,
+        job_runs.error_message,
+        job_runs.queued_at,
+        job_runs.started_at,
+        job_runs.ended_at,
+        job_runs.wall_time_seconds,
         {{ refresh_columns() }}
     from job_runs
+    left join users on job_runs.user_id = users.id
     where
-        status = 'failed'
-        and has_project
-        and {{ hours_after('queued_at', recent_failure_hours()) }} >= {{ refresh_started_at() }}
+        job_runs.status = 'failed'
+        and job_runs.has_project
+        and {{ hours_after('job_runs.queued_at', recent_failure_hours()) }} >= {{ refresh_started_at() }}
 
 )
 
