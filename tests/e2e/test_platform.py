@@ -174,10 +174,10 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
     assert {schema for schema, _ in relations} == {"analytics", "quality", *for_the_platform}
     for schema, relation in relations:
         if schema in ("analytics", "quality"):
-            platform.warehouse(f"select * from {schema}.{relation} limit 1", user="runmart_analyst")
+            platform.warehouse(f'select * from {schema}."{relation}" limit 1', user="runmart_analyst")
         else:
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                platform.warehouse(f"select * from {schema}.{relation} limit 1", user="runmart_analyst")
+                platform.warehouse(f'select * from {schema}."{relation}" limit 1', user="runmart_analyst")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dagster_project import source_cli, terminal
+from dagster_project.commands import setup
 from dagster_project.commands import source as commands
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.errors import RunmartError
@@ -51,7 +52,7 @@ class Source:
         self.says("cdc")
 
     def says(self, capture: str, **limits: float) -> None:
-        for module in (source_cli, commands):
+        for module in (source_cli, commands, setup):
             self._patch.setattr(module, "load_contracts", lambda: {SYSTEM: contract(capture, **limits)})
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from tests.dbt_manifest import Node, project_manifest
 from tests.histories.singled_out import literals_of
 from tests.histories.values import usual
 from tests.integration.marts.conftest import House
+from tests.integration.marts.oracle import refresh
 
 TESTS = {node["name"]: node for node in project_manifest()["nodes"].values() if node["resource_type"] == "test"}
 
@@ -39,7 +40,8 @@ _TYPES = f"select quote_ident(attname), format_type(atttypid, null) from pg_attr
 
 @pytest.fixture(scope="module")
 def queries(house: House) -> dict[str, str]:
-    """By test, the query that finds what is wrong."""
+    """By test, the query that finds what is wrong, as after a full refresh."""
+    refresh(house, "--full-refresh")
     compiled = house.dbt("compile", "--select", "test_type:data")
     nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
     return {node.name: node.compiled_code or "" for node in nodes}

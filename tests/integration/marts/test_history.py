@@ -108,6 +108,8 @@ def test_candidate_shows_what_is_kept(house: House) -> None:
     """Tests and suites read it, from the first publication on."""
     refresh(house)
     for history in house.plan.project.of_kind(HISTORY):
+        if not house.is_made_of_these(history.name):
+            continue
         ((shown, kept),) = house.warehouse(
             f"select (select count(*) from analytics_next.{history.name}), (select count(*) from analytics.{history.name})"
         )
