@@ -204,7 +204,13 @@ class History:
         table, palette = self._schema[name], self._palettes[name][column]
         if column in table.telling:
             # A key stays what it is, or every change of it would be another row.
-            beginning = "" if column in table.key or not palette.values else self._pick(palette.values)
+            if column in table.key:
+                beginning = ""
+            elif len(palette.values) > 1:
+                beginning = self._pick(palette.values)
+            else:
+                # What allows no proposal, or one only, changes too.
+                beginning = self._random.choice(["", "a"])
             return distinct(table.columns[column].type_name, self._first_number + number, beginning)
         if self._random.random() < palette.nulls:
             return None
