@@ -2,30 +2,14 @@
 
 from alembic import op
 
+from migrations import cluster_roles
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# Roles belong to the cluster: another database may have made them, or be making them now.
-CREATE_ROLES = """
-DO $$
-DECLARE
-    role_name name;
-BEGIN
-    FOREACH role_name IN ARRAY ARRAY['readonly_user', 'data_scientist', 'admin_user'] LOOP
-        IF to_regrole(quote_ident(role_name)) IS NULL THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;
-            END;
-        END IF;
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role_name);
-    END LOOP;
-    EXECUTE format('GRANT ALL ON DATABASE %I TO admin_user', current_database());
-END $$;
-"""
+ROLES = ("readonly_user", "data_scientist", "admin_user")
 
 # Who may change users, user_experiments or the owner of an experiment decides what row level security lets through. Data scientists may
 # therefore not change users and owners, and the policies below say whom they may share with.
@@ -125,33 +109,14 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public, audit FROM readonly_user, data_sci
 REVOKE ALL ON SCHEMA public, audit, staging, archive FROM readonly_user, data_scientist, admin_user;
 """
 
-# A role that still has rights in another database of the cluster, or members, is in use and stays. (Since PostgreSQL 16 a creator that is
-# no superuser is a member of what it created.)
-DROP_ROLES = """
-DO $$
-DECLARE
-    role_name name;
-BEGIN
-    FOREACH role_name IN ARRAY ARRAY['readonly_user', 'data_scientist', 'admin_user'] LOOP
-        EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), role_name);
-        CONTINUE WHEN EXISTS (SELECT 1 FROM pg_auth_members WHERE roleid = role_name::regrole AND member <> current_user::regrole);
-        BEGIN
-            EXECUTE format('DROP ROLE %I', role_name);
-        EXCEPTION WHEN dependent_objects_still_exist THEN
-            NULL;
-        END;
-    END LOOP;
-END $$;
-"""
-
 
 def upgrade() -> None:
     """Create the roles, grant their rights and secure the rows."""
-    for statements in (CREATE_ROLES, GRANT_RIGHTS, ACCESS_FUNCTION, POLICIES):
+    for statements in (cluster_roles.create(*ROLES, owner="admin_user"), GRANT_RIGHTS, ACCESS_FUNCTION, POLICIES):
         op.execute(statements)
 
 
 def downgrade() -> None:
     """Revoke what this database granted, and drop the roles that no other database uses."""
-    for statements in (DROP_POLICIES, REVOKE_RIGHTS, DROP_ROLES):
+    for statements in (DROP_POLICIES, REVOKE_RIGHTS, cluster_roles.drop(*ROLES)):
         op.execute(statements)

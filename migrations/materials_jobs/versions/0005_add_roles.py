@@ -2,30 +2,14 @@
 
 from alembic import op
 
+from migrations import cluster_roles
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# Roles belong to the cluster: another database may have made them, or be making them now.
-CREATE_ROLES = """
-DO $$
-DECLARE
-    role_name name;
-BEGIN
-    FOREACH role_name IN ARRAY ARRAY['materials_jobs_reader', 'materials_jobs_writer', 'materials_jobs_admin'] LOOP
-        IF to_regrole(quote_ident(role_name)) IS NULL THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;
-            END;
-        END IF;
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role_name);
-    END LOOP;
-    EXECUTE format('GRANT ALL ON DATABASE %I TO materials_jobs_admin', current_database());
-END $$;
-"""
+ROLES = ("materials_jobs_reader", "materials_jobs_writer", "materials_jobs_admin")
 
 # Writers neither delete what was computed, nor say by hand what triggers say: the status of a job and the audit log.
 GRANT_RIGHTS = """
@@ -63,33 +47,14 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app, audit FROM materials_jobs_reader, mat
 REVOKE ALL ON SCHEMA app, analytics, audit, archive FROM materials_jobs_reader, materials_jobs_writer, materials_jobs_admin;
 """
 
-# A role that still has rights in another database of the cluster, or members, is in use and stays. (Since PostgreSQL 16 a creator that is
-# no superuser is a member of what it created.)
-DROP_ROLES = """
-DO $$
-DECLARE
-    role_name name;
-BEGIN
-    FOREACH role_name IN ARRAY ARRAY['materials_jobs_reader', 'materials_jobs_writer', 'materials_jobs_admin'] LOOP
-        EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), role_name);
-        CONTINUE WHEN EXISTS (SELECT 1 FROM pg_auth_members WHERE roleid = role_name::regrole AND member <> current_user::regrole);
-        BEGIN
-            EXECUTE format('DROP ROLE %I', role_name);
-        EXCEPTION WHEN dependent_objects_still_exist THEN
-            NULL;
-        END;
-    END LOOP;
-END $$;
-"""
-
 
 def upgrade() -> None:
     """Create the roles and grant their rights."""
-    op.execute(CREATE_ROLES)
+    op.execute(cluster_roles.create(*ROLES, owner="materials_jobs_admin"))
     op.execute(GRANT_RIGHTS)
 
 
 def downgrade() -> None:
     """Revoke what this database granted, and drop the roles that no other database uses."""
     op.execute(REVOKE_RIGHTS)
-    op.execute(DROP_ROLES)
+    op.execute(cluster_roles.drop(*ROLES))
