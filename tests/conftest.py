@@ -25,12 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_umask() -> Iterator[None]:
-    """A command closes what it writes to others for the rest of its process; of tests, for the rest of the test."""
-    before = os.umask(0o022)
-    os.umask(before)
-    yield
-    os.umask(before)
+def usual_umask() -> None:
+    """Each test begins with the usual one: a command, also in a fixture of a module, closes its files for the rest of its process."""
+    os.umask(0o022)
 
 
 @pytest.fixture(scope="session")

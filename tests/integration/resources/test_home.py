@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,13 +11,6 @@ import pytest
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.resources.home import close_to_others
 from dagster_project.settings import ConfigurationError
-
-
-@pytest.fixture(autouse=True)
-def _own_umask() -> Iterator[None]:
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 @pytest.fixture
