@@ -56,38 +56,55 @@ def _is_looked_up(scope: Scope, alias: str) -> bool:
     return False
 
 
-def columns_used(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> dict[Relation, frozenset[str]]:
-    """By relation, the columns that a query makes use of; in doubt all of them.
+class Usage:
+    """What queries make use of through the queries behind them.
 
     Args:
-        model: The query, in the dialect of PostgreSQL.
-        queries: By relation, the query that makes it.
+        queries: By relation, the query that makes it, in the dialect of PostgreSQL.
         known: By relation that no query makes, its columns; what is neither counts as read by nobody.
     """
-    try:
-        tree = pushdown_projections(_qualified(model, queries, known))
-    except SqlglotError:
-        return {relation: frozenset(columns) for relation, columns in known.items()}
-    used: dict[Relation, frozenset[str]] = {}
-    for scope in traverse_scope(tree):
-        for alias, source in scope.sources.items():
-            if isinstance(source, exp.Table) and (source.db, source.name) in known:
-                found = frozenset(column.name for column in scope.columns if column.table == alias)
-                used[source.db, source.name] = used.get((source.db, source.name), frozenset()) | found
-    return used
 
+    def __init__(self, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> None:
+        self._queries = queries
+        self._known = known
+        self._schema = MappingSchema(dialect="postgres")
+        for (schema, name), columns in known.items():
+            self._schema.add_table(exp.table_(name, schema), dict.fromkeys(columns, "text"))
+        # To take a query apart costs more than all else that is asked of it.
+        self._trees: dict[str, exp.Expr] = {}
 
-def computed_of_all(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> list[str]:
-    """What a query computes of all rows that it reads, not of those that belong together, as SQL; see `columns_used`.
+    def columns_used(self, query: str) -> dict[Relation, frozenset[str]]:
+        """By relation, the columns that a query makes use of; in doubt all of them."""
+        try:
+            tree = pushdown_projections(self._qualified(query))
+        except SqlglotError:
+            return {relation: frozenset(columns) for relation, columns in self._known.items()}
+        used: dict[Relation, frozenset[str]] = {}
+        for scope in traverse_scope(tree):
+            for alias, source in scope.sources.items():
+                if isinstance(source, exp.Table) and (source.db, source.name) in self._known:
+                    found = frozenset(column.name for column in scope.columns if column.table == alias)
+                    used[source.db, source.name] = used.get((source.db, source.name), frozenset()) | found
+        return used
 
-    These are windows without `partition by`, aggregates without `group by`, and limits; not those of subqueries that a row outside
-    restricts.
-    """
-    try:
-        scopes = traverse_scope(_qualified(model, queries, known))
-    except SqlglotError:
-        return []
-    return [part.sql() for scope in scopes if _reads_all(scope) for part in _computed_of_all(scope)]
+    def computed_of_all(self, query: str) -> list[str]:
+        """What a query computes of all rows that it reads, not of those that belong together, as SQL.
+
+        These are windows without `partition by`, aggregates without `group by`, and limits; not those of subqueries that a row outside
+        restricts.
+        """
+        try:
+            scopes = traverse_scope(self._qualified(query))
+        except SqlglotError:
+            return []
+        return [part.sql() for scope in scopes if _reads_all(scope) for part in _computed_of_all(scope)]
+
+    def _qualified(self, query: str) -> exp.Expr:
+        """A query with those behind it in their places, each column with the relation that it is of."""
+        if query not in self._trees:
+            tree = _expanded(sqlglot.parse_one(query, dialect="postgres"), self._queries)
+            self._trees[query] = qualify(tree, schema=self._schema, dialect="postgres", validate_qualify_columns=False)
+        return self._trees[query].copy()
 
 
 def _reads_all(scope: Scope) -> bool:
@@ -104,15 +121,6 @@ def _computed_of_all(scope: Scope) -> Iterator[exp.Expr]:
         yield from (each for each in scope.find_all(exp.AggFunc) if not isinstance(each.find_ancestor(exp.Window, exp.Select), exp.Window))
     if query.args.get("limit"):
         yield query.args["limit"]
-
-
-def _qualified(model: str, queries: Mapping[Relation, str], known: Mapping[Relation, Sequence[str]]) -> exp.Expr:
-    """A query with those behind it in their places, each column with the relation that it is of."""
-    schema = MappingSchema(dialect="postgres")
-    for (schema_name, name), columns in known.items():
-        schema.add_table(exp.table_(name, schema_name), dict.fromkeys(columns, "text"))
-    tree = _expanded(sqlglot.parse_one(model, dialect="postgres"), queries)
-    return qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=False)
 
 
 def _expanded(tree: exp.Expr, queries: Mapping[Relation, str]) -> exp.Expr:

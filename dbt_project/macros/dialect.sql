@@ -55,10 +55,16 @@
 
 {% macro error_class(message) %}{{ return(adapter.dispatch('error_class')(message)) }}{% endmacro %}
 {% macro default__error_class(message) -%}
-    {#- Identifiers first: numbers are parts of them. A number that is part of a word is a name. -#}
+    {#- Identifiers and times first: numbers are parts of them. A number that is part of a word is a name. -#}
     {%- set line = "split_part(btrim(" ~ message ~ ", e' \\t\\r\\n'), e'\\n', 1)" %}
-    {%- set without_ids = "regexp_replace(" ~ line ~ ", '\\m([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|0x[0-9a-f]+|(?=[a-f]*[0-9])[0-9a-f]{12,})\\M', '<id>', 'gi')" %}
-    nullif(left(btrim(regexp_replace({{ without_ids }}, '(?<![[:alnum:]_.])[-+]?[0-9]+([.,][0-9]+)*(e[-+]?[0-9]+)?(?![[:alnum:]_])', '<number>', 'gi'), e' \t\r'), 200), '')
+    {%- set ids = "\\m([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|0x[0-9a-f]+|(?=[a-f]*[0-9])[0-9a-f]{12,})\\M" %}
+    {%- set times = "\\m([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[-+][0-9]{2}(:?[0-9]{2})?|Z)?)?|[0-9]{8}T[0-9]{6}Z?)\\M" %}
+    {%- set numbers = "(?<![[:alnum:]_.])[-+]?([0-9]+([.,][0-9]+)*|[.][0-9]+)(e[-+]?[0-9]+)?(?![[:alnum:]_])" %}
+    {%- set class = namespace(sql=line) %}
+    {%- for pattern, word in [(ids, '<id>'), (times, '<time>'), (numbers, '<number>')] %}
+        {%- set class.sql = "regexp_replace(" ~ class.sql ~ ", '" ~ pattern ~ "', '" ~ word ~ "', 'gi')" %}
+    {%- endfor -%}
+    nullif(left(btrim({{ class.sql }}, e' \t\r'), 200), '')
 {%- endmacro %}
 
 {% macro seconds_between(start, end) %}{{ return(adapter.dispatch('seconds_between')(start, end)) }}{% endmacro %}

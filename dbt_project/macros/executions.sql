@@ -44,6 +44,19 @@
     {%- endfor %}
 {%- endmacro %}
 
+{% macro executions_in_raw() -%}
+    {%- set read = graph.nodes['model.' ~ project_name ~ '.fct_runs'].depends_on.nodes if execute else [] %}
+    {%- for unique_id in read if graph.nodes[unique_id].config.meta.group %}
+    {%- set system, table = graph.nodes[unique_id].config.meta.group.table.split('.') %}
+    select
+        '{{ system }}' as system_name,
+        count(*) as execution_count
+    from ({{ live_rows(graph.sources['source.' ~ project_name ~ '.' ~ system ~ '.' ~ table].relation_name) }}) as live
+    having not {{ has_moved_on(system) }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {% macro is_zombie() -%}
     coalesce(status = 'running' and {{ hours_after('started_at', var('zombie_after_hours')) }} < {{ refresh_started_at() }}, false)
 {%- endmacro %}

@@ -44,6 +44,15 @@
     {% do return(graph['refresh'] or whole) %}
 {% endmacro %}
 
+{% macro has_moved_on(system) -%}
+    {%- set batches = refresh_under_way()['batches'] -%}
+    {%- if system in batches -%}
+    exists (select 1 from ops.sync_state as state where state.system = '{{ system }}' and state.batch_id > {{ batches[system] }})
+    {%- else -%}
+    false
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro known_of(name) %}
     {% set known = refresh_under_way()['relations'].get(name) %}
     {% if known is none %}

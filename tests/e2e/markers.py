@@ -1,4 +1,4 @@
-"""Markers: texts that stand in one column of a source each, and by which it is known again wherever it has come.
+"""Markers: texts, or addresses, that stand in one column of a source each, and by which it is known again wherever it has come.
 
 Belongs here: which columns can hold one, writing them into a source, and finding them in a server, in files and in what was printed. Does
 not belong here: which columns are read, and where a marker may be found.
@@ -27,15 +27,16 @@ from tests.e2e.shell import PSQL
 PG_DUMP = PSQL.with_name("pg_dump")
 
 # As long as an identifier that is not read may be; of one length, or one would be found within another.
-_MARKER = "marker{:05d}end"
-_FOUND = re.compile(rb"marker\d{5}end")
+_TEXT, _ADDRESS = "marker{:05d}end", "2001:db8:6d61:1{:03x}::726b"
+_FOUND = re.compile(rb"marker\d{5}end|2001:db8:6d61:1[0-9a-f]{3}::726b")
 
 # What a column of a type may have to look like, the plainest first.
 _FORMS: dict[type[TypeEngine[Any]], tuple[str, ...]] = {
     String: ("{}", "{}@example.org", "https://example.org/{}"),
     JSON: ('{{"{0}": "{0}"}}', '["{}"]', '"{}"'),
+    INET: ("{}",),
 }
-_WITHOUT_TEXT = (Boolean, DateTime, INET, Integer, Numeric, Uuid)
+_WITHOUT_MARKER = (Boolean, DateTime, Integer, Numeric, Uuid)
 
 
 def tables_of(system: str) -> dict[str, Table]:
@@ -43,13 +44,13 @@ def tables_of(system: str) -> dict[str, Table]:
     return {table.name: table for table in import_module(f"migrations.{system}.models").Base.metadata.sorted_tables}
 
 
-def can_hold_text(column: Column[object]) -> bool:
+def can_hold_marker(column: Column[object]) -> bool:
     """Whether a marker may stand in a column.
 
     Raises:
         AssertionError: Nobody has said that of its type yet.
     """
-    if isinstance(column.type, _WITHOUT_TEXT):
+    if isinstance(column.type, _WITHOUT_MARKER):
         return False
     assert isinstance(column.type, tuple(_FORMS)), f"{column} is {column.type!r}: say in {__name__} what it may hold"
     return True
@@ -67,10 +68,10 @@ class Markers:
         Args:
             url: libpq URL of the source.
             system: Its system.
-            column: A column that can hold text.
+            column: A column that can hold one.
             unchecked: Leave triggers and foreign keys aside.
         """
-        marker = _MARKER.format(len(self.columns))
+        marker = (_ADDRESS if isinstance(column.type, INET) else _TEXT).format(len(self.columns))
         aside = "set session_replication_role = replica; " if unchecked else ""
         for form in next(forms for kind, forms in _FORMS.items() if isinstance(column.type, kind)):
             with suppress(psycopg2.IntegrityError, psycopg2.DataError):

@@ -1,7 +1,7 @@
-"""What a contract does not declare is never read: no text of such a column comes to the warehouse's server or into the home.
+"""What a contract does not declare is never read: no text and no address of such a column comes to the warehouse's server or into the home.
 
-Each text of each undeclared column is a marker. Texts of declared columns beside them are markers too, by which the search is seen to find
-what is there. The sources are on a server of their own, where the markers are.
+Each text and address of an undeclared column is a marker. Those of declared columns beside them are markers too, by which the search is
+seen to find what is there. The sources are on a server of their own, where the markers are.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dagster_project.settings import PROJECT_ROOT, has_migrations, url_variable
 from migrations.run import upgrade
 from tests.databases import run
 from tests.e2e.in_process import Outcome, runmart_on
-from tests.e2e.markers import Markers, can_hold_text, databases, files, tables_of
+from tests.e2e.markers import Markers, can_hold_marker, databases, files, tables_of
 from tests.histories.values import distinct
 
 CONTRACTS = {system: contract for system, contract in load_contracts().items() if has_migrations(system)}
@@ -62,7 +62,7 @@ def fill(url: str, system: str, markers: Markers) -> None:
     upgrade(system, url)
     run(url, (ONE_ROW_EACH / f"{system}.sql").read_text(encoding="utf-8"))
     for column in (column for columns in UNDECLARED[system].values() for column in columns):
-        if can_hold_text(column):
+        if can_hold_marker(column):
             assert markers.write(url, system, column), f"{system}: {column} takes no marker in any form that {Markers.__module__} knows"
 
 
@@ -71,7 +71,7 @@ def spoil(url: str, system: str, markers: Markers) -> None:
     for name in UNDECLARED[system]:
         declared, table = CONTRACTS[system].tables[name], tables_of(system)[name]
         for column in (table.columns[name] for name in declared.columns if name not in declared.key):
-            if can_hold_text(column):
+            if can_hold_marker(column):
                 markers.write(url, system, column, unchecked=True)
             elif column.name in declared.referring_columns:
                 nothing = distinct(str(column.type).lower(), 30_000, "")

@@ -27,7 +27,7 @@ from dagster_project.marts.postgres.names import columns, in_utc, literal, quote
 from dagster_project.marts.postgres.narrowing import Narrowing, Relation
 from dagster_project.marts.postgres.publishing import Publishing, ShapeChanged, history_of, shapes
 from dagster_project.marts.postgres.touching import touching
-from dagster_project.marts.usage import columns_used, computed_of_all, looked_up, relations_read
+from dagster_project.marts.usage import Usage, looked_up, relations_read
 from dagster_project.marts.verification import CHECK
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.schemas import CANDIDATES
@@ -124,11 +124,11 @@ class PostgresEngine:
             cursor.execute(_COMMIT_LAZILY)
             refresh = self._under_way(cursor)
             if refresh.is_full:
-                self._require_known(built)
-                self._require_apart(built)
-                state.keep_built(
-                    cursor, self._definition, self._kept({name: state.marked(query, refresh.started_at) for name, query in built.items()})
-                )
+                queries = {name: state.marked(query, refresh.started_at) for name, query in built.items()}
+                usage = Usage(self._views_behind(queries), self._known_columns())
+                self._require_known(queries)
+                self._require_apart(queries, usage)
+                state.keep_built(cursor, self._definition, self._kept(queries, usage))
                 # Which foreign keys the SQL makes use of is known from now on; the next refresh will go by these.
                 make_plan(self._plan.project, self._plan.contracts, state.reads_of(state.kept(cursor, self._definition)))
             return state.write_built(cursor, built.keys(), failing or {})
@@ -143,12 +143,11 @@ class PostgresEngine:
                     "read it by `ref` or `source`"
                 )
 
-    def _require_apart(self, queries: Mapping[str, str]) -> None:
+    def _require_apart(self, queries: Mapping[str, str], usage: Usage) -> None:
         """Refuse a mart or a step whose groups are not made each of its own rows: a row anywhere would change them all."""
-        views, known = self._views_behind(queries), self._known_columns()
         for family in self._plan.recomputed_together:
             for name in (name for name in family.models if name in queries):
-                for part in computed_of_all(queries[name], views, known)[:1]:
+                for part in usage.computed_of_all(queries[name])[:1]:
                     raise MartDeclarationError(
                         f"mart {family.name} is recomputed by rows of {family.group.of}, but {name} computes "
                         f"{part} of all rows at once, so that any change touches every group; say `group: whole`, or compute it by group"
@@ -166,14 +165,13 @@ class PostgresEngine:
         }
         return raw | {self._plan.relation_of(mart.name): tuple(mart.columns) for mart in self._plan.marts}
 
-    def _kept(self, queries: Mapping[str, str]) -> list[state.Built]:
+    def _kept(self, queries: Mapping[str, str], usage: Usage) -> list[state.Built]:
         """What is kept of models that were built."""
-        views, known = self._views_behind(queries), self._known_columns()
         systems = {contract.raw_schema: contract.system for contract in self._plan.contracts.values()}
         kept = []
         for name, query in queries.items():
             kind = self._plan.project.models[name].kind
-            used = columns_used(query, views, known) if kind in (MART, STEP) else {}
+            used = usage.columns_used(query) if kind in (MART, STEP) else {}
             reads = {f"{systems[schema]}.{table}": sorted(columns) for (schema, table), columns in used.items() if schema in systems}
             looks_up = sorted(map(".".join, looked_up(query))) if kind in (MART, STEP) else ()
             kept.append(state.Built(*self._plan.relation_of(name), kind, query, reads, looks_up))

@@ -6,7 +6,7 @@ mean, and what is expected of them.
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -259,19 +259,8 @@ class House:
         """
         together = [model.name for model in self.plan.published_with(marts)]
         part = ["--indirect-selection", "cautious", "--select", *(f"+{mart}" for mart in together)] if marts else []
-        with self.engine() as engine, pytest.MonkeyPatch.context() as environment:
-            with self.transforming() as cursor:
-                held = held_tables(cursor)
-            begun = engine.begin(
-                full="--full-refresh" in flags,
-                marts=together if marts else (),
-                left_out=held_models(self.plan, held),
-                at=self._moment,
-            )
-            environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
-            environment.setenv("RUNMART_ONLY", " ".join(begun.models))
-            left_out = ["--exclude", *(f"source:{'.'.join(table)}+" for table in held)] if held else []
-            result = self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *part, *left_out)
+        with self.engine() as engine:
+            result = self._build(engine, [*flags, *part], together if marts else ())
             try:
                 engine.end(built(result.result))
                 if not result.success:
@@ -281,6 +270,28 @@ class House:
             except (RunmartError, psycopg2.Error) as error:
                 return str(error)
         return ""
+
+    def _build(self, engine: PostgresEngine, flags: Sequence[str], marts: Collection[str] = ()) -> dbtRunnerResult:
+        """Begin a refresh, and let dbt build what it needs of these marts and all that they read."""
+        with self.transforming() as cursor:
+            held = held_tables(cursor)
+        begun = engine.begin(full="--full-refresh" in flags, marts=marts, left_out=held_models(self.plan, held), at=self._moment)
+        left_out = ["--exclude", *(f"source:{'.'.join(table)}+" for table in held)] if held else []
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
+            environment.setenv("RUNMART_ONLY", " ".join(begun.models))
+            return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *left_out)
+
+    def rebuild(self) -> None:
+        """Make whole candidates of everything, by a refresh that never ends."""
+        with self.engine() as engine:
+            result = self._build(engine, ["--exclude-resource-type", "test", "--full-refresh"])
+        assert result.success, messages(result)
+
+    def publish(self) -> None:
+        """Publish what the last refresh has built."""
+        with self.engine() as engine:
+            engine.publish()
 
     def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True, failing: Mapping[str, str] | None = None) -> None:
         """As `try_build`; it must succeed."""

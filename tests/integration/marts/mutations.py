@@ -73,7 +73,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
                 left = [way for way in left if not _is_missed(cursor, plan, way, seen)]
             if not left:
                 break
-            refresh(house, "--full-refresh")
+            house.publish()
     return [str(way) for way in left]
 
 

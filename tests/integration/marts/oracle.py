@@ -55,7 +55,7 @@ def _differences(house: House, mart: str) -> list[tuple[str, str, str]]:
 
 def differences_from_rebuild(house: House) -> Differences:
     """By mart, rows that a full rebuild, which is not published, would change; empty if it would change none."""
-    refresh(house, "--full-refresh", publish=False)
+    house.rebuild()
     return {mart: found for mart in kept_of(house.manifest) if (found := _differences(house, mart))}
 
 

@@ -104,6 +104,10 @@ def make_fault(cursor: Cursor, test: Node, types: Mapping[str, str]) -> tuple[st
         case "holds":
             right, wrong = sides_of(cursor, types, arguments["expression"])
             return update + right, update + wrong
+        case "has_all_executions":
+            live = "null::timestamptz as _deleted_at, null::timestamptz as _quarantined_at"
+            none = f"create temporary table parent on commit drop as select {live} limit 0"
+            return f"{none}; delete from {TESTED}", f"insert into {PARENT} select {live}"
         case _:
             raise AssertionError(f"say in {__name__} what a data test {kind} must see")
 

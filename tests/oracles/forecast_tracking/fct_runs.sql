@@ -37,10 +37,14 @@ without_digests as (
     select run_id, regexp_replace(line, '\m(?=[a-f]*[0-9])[0-9a-f]{12,}\M', '<id>', 'gi') as line from without_addresses
 ),
 
+without_times as (
+    select run_id, regexp_replace(line, '\m\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[-+]\d\d(?::?\d\d)?|Z)?)?\M|\m\d{8}T\d{6}Z?\M', '<time>', 'gi') as line from without_digests
+),
+
 -- A number that is part of a word or of a version is none.
 classes as (
-    select run_id, left(regexp_replace(line, '(?<![\w.])[-+]?\d+([.,]\d+)*(e[-+]?\d+)?(?!\w)', '<number>', 'gi'), 200) as error_class
-    from without_digests
+    select run_id, left(regexp_replace(line, '(?<![\w.])[-+]?(\d+([.,]\d+)*|\.\d+)(e[-+]?\d+)?(?!\w)', '<number>', 'gi'), 200) as error_class
+    from without_times
 )
 
 select

@@ -10,7 +10,7 @@ with executions as (
     inner join app.jobs as job on job.id = run.job_id
 ),
 
--- UUIDs, signed numbers, words with their parts after dots, and single characters; of several that fit, the longest.
+-- UUIDs, times, signed numbers, words with their parts after dots, and single characters; of several that fit, the longest.
 tokens as (
     select
         execution.id,
@@ -19,7 +19,9 @@ tokens as (
     from executions as execution
     cross join lateral regexp_matches(
         execution.first_line,
-        '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)|(?:(?<!\w)[-+])?\.?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)|\w+|[[:alpha:]_]\w*(?:\.\w+)+|.',
+        '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\w)|'
+        '\m\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[-+]\d\d(?::?\d\d)?|Z)?)?\M|\m\d{8}T\d{6}Z?\M|'
+        '(?:(?<!\w)[-+])?\.?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)|\w+|[[:alpha:]_]\w*(?:\.\w+)+|.',
         'gi'
     ) with ordinality as token (match, number)
 ),
@@ -31,6 +33,7 @@ classes as (
             case
                 when word ~* '^[0-9a-f]{8}-.{14}-[0-9a-f]{12}$' or word ~* '^0x[0-9a-f]+$' then '<id>'
                 when length(word) >= 12 and word ~* '^[0-9a-f]+$' and word ~ '\d' then '<id>'
+                when word ~* '^\d{4}-\d\d-\d\d' or word ~* '^\d{8}T\d{6}' then '<time>'
                 when word ~* '^[-+]?\.?\d+([.,]\d+)*(e[-+]?\d+)?$' then '<number>'
                 else word
             end,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_project.marts.usage import columns_used, computed_of_all, looked_up, relations_read
+from dagster_project.marts.usage import Usage, looked_up, relations_read
 
 RAW = {("raw_shop", "orders"): ("id", "customer_id", "total", "note"), ("raw_shop", "customers"): ("id", "name", "country_id")}
 VIEWS = {
@@ -44,7 +44,7 @@ ORDERS, CUSTOMERS = RAW
     ],
 )
 def test_columns_that_decide_what_a_query_gives_are_used(query: str, used: dict[tuple[str, str], set[str]]) -> None:
-    assert columns_used(query, VIEWS, RAW) == used
+    assert Usage(VIEWS, RAW).columns_used(query) == used
 
 
 def test_columns_of_marts_are_known_by_what_they_say() -> None:
@@ -54,14 +54,14 @@ def test_columns_of_marts_are_known_by_what_they_say() -> None:
         ", final as (select worth.*, o.total from worth inner join o on worth.customer_id = o.customer_id)"
         " select worth, total from final"
     )
-    assert columns_used(query, VIEWS, {**RAW, mart: ["customer_id", "worth", "name"]}) == {
+    assert Usage(VIEWS, {**RAW, mart: ["customer_id", "worth", "name"]}).columns_used(query) == {
         ORDERS: {"customer_id", "total"},
         mart: {"customer_id", "worth"},
     }
 
 
 def test_sql_that_nobody_understands_uses_everything() -> None:
-    assert columns_used("select from where", VIEWS, RAW) == {relation: set(columns) for relation, columns in RAW.items()}
+    assert Usage(VIEWS, RAW).columns_used("select from where") == {relation: set(columns) for relation, columns in RAW.items()}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_relations_are_found_wherever_they_are_read(query: str, read: set[tuple[
     ],
 )
 def test_what_is_computed_of_all_rows_is_found(query: str, parts: int) -> None:
-    assert len(computed_of_all(query, VIEWS, RAW)) == parts
+    assert len(Usage(VIEWS, RAW).computed_of_all(query)) == parts
 
 
 LATERAL = 'select * from "w"."staging"."customers" as c cross join lateral (select total from {orders} where {condition}) as l'
