@@ -7,7 +7,7 @@ What is published before a change and what a full rebuild makes after it say whi
 these publishes something else than the rebuild, which is what the oracle holds against each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,14 +46,15 @@ def ways_of(plan: Plan, system: str) -> list[Way]:
     return by_keys + [way for way in by_rows if any(behind == system for behind, _ in plan.project.behind(str(way.by)))]
 
 
-def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) -> list[str]:
-    """The ways that no step of any history needs.
+def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int, needless: Collection[str]) -> set[str]:
+    """The ways that no step of any history needs, but some of which that is known.
 
     Args:
         house: With a source that histories fill.
         moment: When all refreshes take place, so that time alone changes nothing.
         seeds: One for each history.
         steps: How often they change, at most.
+        needless: The ways of which it is known.
     """
     histories = [house.history(number, seed) for number, seed in enumerate(seeds, start=1)]
     with house.at(moment):
@@ -61,7 +62,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
         refresh(house, "--full-refresh")
         with house.transforming() as cursor:
             plan = make_plan(house.plan.project, house.plan.contracts, reads_of(kept(cursor, definition())))
-        left = ways_of(plan, house.system)
+        left = [way for way in ways_of(plan, house.system) if str(way) not in needless]
         for step in range(steps):
             seen = dict(house.warehouse("select system, batch_id from ops.sync_state"))
             for history in histories:
@@ -74,7 +75,7 @@ def survivors(house: House, moment: datetime, seeds: Sequence[int], steps: int) 
             if not left:
                 break
             house.publish()
-    return [str(way) for way in left]
+    return {*map(str, left)}
 
 
 def _is_missed(cursor: Cursor, plan: Plan, way: Way, seen: Mapping[str, int]) -> bool:
