@@ -76,7 +76,9 @@ class Usage:
     def columns_used(self, query: str) -> dict[Relation, frozenset[str]]:
         """By relation, the columns that a query makes use of; in doubt all of them."""
         try:
+            # Which takes parts out of the tree: nobody else may see it afterwards.
             tree = pushdown_projections(self._qualified(query))
+            del self._trees[query]
         except SqlglotError:
             return {relation: frozenset(columns) for relation, columns in self._known.items()}
         used: dict[Relation, frozenset[str]] = {}
@@ -104,7 +106,7 @@ class Usage:
         if query not in self._trees:
             tree = _expanded(sqlglot.parse_one(query, dialect="postgres"), self._queries)
             self._trees[query] = qualify(tree, schema=self._schema, dialect="postgres", validate_qualify_columns=False)
-        return self._trees[query].copy()
+        return self._trees[query]
 
 
 def _reads_all(scope: Scope) -> bool:

@@ -37,7 +37,7 @@ from dagster_project.quality.suites import load_suites
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from tests.databases import Row, replace_rows, run
-from tests.dbt_manifest import Manifest, behind, marts_of, models_of, source_tables
+from tests.dbt_manifest import Manifest, behind, kept_of, marts_of, models_of, source_tables
 from tests.failing_rows import failing, suite_of
 from tests.histories.catalog import read_schema
 from tests.histories.history import History
@@ -115,9 +115,14 @@ class House:
             self._tables[self.system] = {table for system, table in found if system == self.system}
         return self._tables[self.system]
 
-    def is_made_of_these(self, mart: str) -> bool:
-        """Whether rows of the system whose rows change are behind a mart."""
-        return bool(self.plan.project.behind(mart) & {(self.system, table) for table in self.tables})
+    def is_made_of_these(self, model: str) -> bool:
+        """Whether rows of the system whose rows change are behind a model."""
+        return bool(self.plan.project.behind(model) & {(self.system, table) for table in self.tables})
+
+    @property
+    def kept(self) -> list[str]:
+        """Models of which refreshes keep a table and that are made of rows of the system whose rows change."""
+        return [name for name in kept_of(self.manifest) if self.is_made_of_these(name)]
 
     @property
     def schema(self) -> Schema:
@@ -271,27 +276,25 @@ class House:
                 return str(error)
         return ""
 
-    def _build(self, engine: PostgresEngine, flags: Sequence[str], marts: Collection[str] = ()) -> dbtRunnerResult:
-        """Begin a refresh, and let dbt build what it needs of these marts and all that they read."""
+    def _build(
+        self, engine: PostgresEngine, flags: Sequence[str], marts: Collection[str] = (), only: Collection[str] = ()
+    ) -> dbtRunnerResult:
+        """Begin a refresh of marts, or all, and let dbt build the models that it needs, or only these."""
         with self.transforming() as cursor:
             held = held_tables(cursor)
         begun = engine.begin(full="--full-refresh" in flags, marts=marts, left_out=held_models(self.plan, held), at=self._moment)
         left_out = ["--exclude", *(f"source:{'.'.join(table)}+" for table in held)] if held else []
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("RUNMART_REFRESH", begun.started_at.isoformat())
-            environment.setenv("RUNMART_ONLY", " ".join(begun.models))
+            environment.setenv("RUNMART_ONLY", " ".join(only or begun.models))
             return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *left_out)
 
     def rebuild(self) -> None:
-        """Make whole candidates of everything, by a refresh that never ends."""
+        """Make whole candidates of all that is made of rows of the system whose rows change, by a refresh that never ends."""
+        names = [name for name in self.plan.project.models if self.is_made_of_these(name)]
         with self.engine() as engine:
-            result = self._build(engine, ["--exclude-resource-type", "test", "--full-refresh"])
+            result = self._build(engine, ["--exclude-resource-type", "test", "--full-refresh"], only=names)
         assert result.success, messages(result)
-
-    def publish(self) -> None:
-        """Publish what the last refresh has built."""
-        with self.engine() as engine:
-            engine.publish()
 
     def build(self, *marts: str, flags: Sequence[str] = (), publish: bool = True, failing: Mapping[str, str] | None = None) -> None:
         """As `try_build`; it must succeed."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.dbt_manifest import kept_of
+from tests.dbt_manifest import models_of
 from tests.histories.history import together
 from tests.integration.marts.conftest import House
 from tests.integration.marts.oracle import differences_along_histories, differences_from_rebuild, differences_from_source, refresh
@@ -65,12 +65,12 @@ def test_a_row_that_is_missing_is_noticed_in_every_mart(each_house: House) -> No
     house = each_house
     house.fill(together([house.history(number, seed=number) for number in range(1, 9)]))
     refresh(house)
-    marts = {mart: node for mart, node in kept_of(house.manifest).items() if house.is_made_of_these(mart)}
-    for mart, node in marts.items():
-        house.warehouse(f"delete from {node['schema']}.{mart} where ctid = (select min(ctid) from {node['schema']}.{mart})")
+    for mart in house.kept:
+        place = f"{models_of(house.manifest)[mart]['schema']}.{mart}"
+        house.warehouse(f"delete from {place} where ctid = (select min(ctid) from {place})")
     in_oracles, noticed = differences_from_source(house), differences_from_rebuild(house)
     refresh(house, "--full-refresh")
-    assert {mart: [side for _, side, _ in rows] for mart, rows in noticed.items()} == {mart: ["rebuilt"] for mart in marts}
+    assert {mart: [side for _, side, _ in rows] for mart, rows in noticed.items()} == {mart: ["rebuilt"] for mart in house.kept}
     with_oracle = {f"{oracle.system}: {oracle.mart}" for oracle in oracles() if oracle.system == house.system}
     assert {mart: [side for _, side, _ in rows] for mart, rows in in_oracles.items()} == {mart: ["expected"] for mart in with_oracle}
     assert differences_from_rebuild(house) == {}
