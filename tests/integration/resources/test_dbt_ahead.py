@@ -77,11 +77,21 @@ def test_refresh_leaves_out_what_only_tools_read(project: Path, tmp_path: Path) 
     assert (target / "partial_parse.msgpack").exists()
 
 
+_LISTED = ("--quiet", "ls", "--resource-type", "model", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT))
+
 _TOLD = """
 from dbt.parser.manifest import ManifestLoader
 load = ManifestLoader.get_full_manifest
 ManifestLoader.get_full_manifest = lambda *given, **named: print("parses") or load(*given, **named)
 """
+
+
+@pytest.fixture(scope="module")
+def parsed_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A target folder of the project as it stands."""
+    target = tmp_path_factory.mktemp("parsed_before")
+    python(_BY_ITSELF, "", *_LISTED, "--target-path", str(target))
+    return target
 
 
 @pytest.mark.parametrize(
@@ -94,8 +104,8 @@ ManifestLoader.get_full_manifest = lambda *given, **named: print("parses") or lo
         ("os.environ.pop('RUNMART_REFRESH', None)", 1),
     ],
 )
-def test_a_refresh_in_the_same_environment_parses_nothing(tmp_path: Path, change: str, parses: int) -> None:
-    listed = ["--quiet", "ls", "--resource-type", "model", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    said = python(_AHEAD, str(DBT_PROJECT), str(tmp_path), _TOLD + change, *listed, "--target-path", str(tmp_path)).splitlines()
+def test_a_refresh_in_the_same_environment_parses_nothing(parsed_before: Path, tmp_path: Path, change: str, parses: int) -> None:
+    target = str(shutil.copytree(parsed_before, tmp_path / "target"))
+    said = python(_AHEAD, str(DBT_PROJECT), target, _TOLD + change, *_LISTED, "--target-path", target).splitlines()
     assert said.count("parses") == parses
     assert "runmart.marts.shared.fct_runs" in said
