@@ -144,9 +144,13 @@ def test_changed_parents_are_found_without_reading_all_rows(house: House, table:
         ("update analytics_next.fct_runs__changes set started_on = '1900-01-01'", "relationships_fct_runs_started_on"),
         # A day that was recomputed and is no longer there, of rows that were left alone.
         (
-            "delete from analytics_next.fct_runs__changes; delete from analytics_next.dim_date__changes where year_number = 2025",
+            "update analytics_next.fct_runs__changes set started_on = null;"
+            "delete from analytics_next.dim_date__changes where year_number = 2025",
             "relationships_fct_runs_started_on",
         ),
+        # Rows of all groups are counted.
+        ("delete from analytics_next.fct_runs__changes", "has_all_executions_fct_runs"),
+        ("delete from analytics.fct_runs where execution_id = '1'", "has_all_executions_fct_runs"),
     ],
 )
 def test_recomputed_rows_are_tested(one_recomputed: House, monkeypatch: pytest.MonkeyPatch, damage: str, failing: str | None) -> None:
