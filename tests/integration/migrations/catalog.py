@@ -43,3 +43,28 @@ def catalog_of(*schemas: str, but: str = "false") -> str:
     select 'table', t.relname, obj_description(t.oid, 'pg_class') || coalesce(pg_get_partkeydef(t.oid), '') from tables t
     order by 1, 2
     """
+
+
+# Tables with the first column of each foreign key that no index begins with.
+FOREIGN_KEYS_WITHOUT_INDEX = """
+select c.conrelid::regclass::text, a.attname
+from pg_constraint c
+join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+where c.contype = 'f' and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])
+"""
+
+
+def without_comment(schema: str) -> str:
+    """A query of the tables, columns and functions of a schema that no comment explains, by name."""
+    tables = f"""
+    select oid, relname from pg_class
+    where relkind in ('r', 'p') and not relispartition and relnamespace = '{schema}'::regnamespace and relname <> 'alembic_version'
+    """
+    return f"""
+    with tables as ({tables})
+    select relname::text from tables where obj_description(oid, 'pg_class') is null
+    union all select relname || '.' || attname from tables join pg_attribute on attrelid = oid
+        where attnum > 0 and not attisdropped and col_description(oid, attnum) is null
+    union all select proname::text from pg_proc where pronamespace = '{schema}'::regnamespace and obj_description(oid, 'pg_proc') is null
+    order by 1
+    """
