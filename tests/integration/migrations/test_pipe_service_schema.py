@@ -13,7 +13,7 @@ from dagster_project.resources.databases import engine
 from dagster_project.resources.embedded import EmbeddedServer
 from migrations.pipe_service.models import Base, Organization, Pipeline, PipelineRun
 from migrations.run import config, downgrade, upgrade
-from tests.integration.migrations.catalog import COLUMNS, catalog_of
+from tests.integration.migrations.catalog import COLUMNS, FOREIGN_KEYS_WITHOUT_INDEX, catalog_of
 from tests.integration.migrations.conftest import Database, Scratch
 
 SYSTEM = "pipe_service"
@@ -60,13 +60,6 @@ INDEXES = {
 TABLES = (*DESIGN, "audit_logs")
 
 CATALOG = catalog_of("public")
-
-WITHOUT_INDEX = """
-select c.conrelid::regclass::text, a.attname
-from pg_constraint c
-join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-where c.contype = 'f' and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])
-"""
 
 BAD_VALUES = [
     ("ck_users_status", "update users set status = 'paused'"),
@@ -166,9 +159,9 @@ def test_runs_are_kept_by_month(filled: Database) -> None:
 
 
 def test_every_foreign_key_has_an_index(filled: Database) -> None:
-    assert filled.rows(WITHOUT_INDEX) == []
+    assert filled.rows(FOREIGN_KEYS_WITHOUT_INDEX) == []
     filled.rows("drop index idx_api_keys_created_by")
-    assert filled.rows(WITHOUT_INDEX) == [("api_keys", "created_by")]
+    assert filled.rows(FOREIGN_KEYS_WITHOUT_INDEX) == [("api_keys", "created_by")]
 
 
 def test_every_table_and_function_has_a_comment(filled: Database) -> None:
