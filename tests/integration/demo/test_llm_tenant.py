@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.demo.llm_control import fill
 from dagster_project.demo.llm_runs import stories
 from dagster_project.demo.llm_tenant import RUNS, TenantFillSummary, fill_tenant
 from dagster_project.demo.workloads import workloads
+from dagster_project.ingestion.sync import sync
 from dagster_project.postgres.urls import sqlalchemy_url
+from dagster_project.quality.suites import load_suites
+from dagster_project.quality.validation import Project, validate
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.manifest import load_plan
 from migrations.run import upgrade
 from tests.databases import run as rows
 from tests.integration.demo.conftest import query
@@ -228,6 +233,20 @@ def test_models_are_those_of_the_control_database_but_one(tenant: Tenant, new_da
     known = set(query(url, "select model_name from llm_models")["model_name"])
     used = set(tenant.column("select llm_model from steps where llm_model is not null"))
     assert used - known == {"qwen2.5-72b-instruct"}
+
+
+def test_no_check_fails_on_it(tenant: Tenant, new_database: Callable[[str], str], tmp_path: Path) -> None:
+    contracts = load_contracts()
+    control, warehouse = new_database("llm_control"), new_database("warehouse")
+    fill(control, tmp_path, lambda _: None)
+    rows(control, "insert into tenants (id, name, database_url) values ('acme', 'Acme', 'postgresql://acme')")
+    sources = {"llm_control": control, "llm_workflow": tenant.url}
+    for system, url in sources.items():
+        sync(contracts[system], url, warehouse)
+    suites = [suite for suite in load_suites().values() if suite.system in sources]
+    results = {suite.name: validate(warehouse, suite, Project(contracts, load_plan())).results for suite in suites}
+    assert len(results) == sum(len(contracts[system].tables) for system in sources)
+    assert [(name, result.check_name) for name, found in results.items() for result in found if not result.is_success] == []
 
 
 def test_it_is_no_workload_of_a_system() -> None:
