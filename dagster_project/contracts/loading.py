@@ -52,6 +52,11 @@ def load_contracts(root: Path = SOURCES_ROOT) -> dict[str, SystemContract]:
     return contracts
 
 
+def shared_contracts() -> dict[str, SystemContract]:
+    """Contracts of the systems whose rows are in the shared warehouse: those without tenants."""
+    return {system: contract for system, contract in load_contracts().items() if contract.tenants is None}
+
+
 def _require_none(path: Path, root: yaml.Node | None, problems: Sequence[tuple[Location, str]]) -> None:
     """Raise what is wrong with a file, each problem with its line."""
     if problems:
