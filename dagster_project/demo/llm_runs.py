@@ -55,11 +55,11 @@ _USERS = ("editor-1", "editor-2", "scheduler")
 _STOPS = {
     3: ("draft", "failed", "failed"),
     5: ("review", "paused", "paused"),
-    13: ("keywords", "failed", "failed"),
+    13: ("outline", "failed", "failed"),
     17: ("draft", "running", "running"),
     19: ("keywords", "pending", "pending"),
 }
-_RETRIED, _LATELY_CHANGED, _WITHOUT_USAGE, _LONG, _DELETED = 7, 8, 2, 11, 14
+_UNANSWERED, _RETRIED, _LATELY_CHANGED, _WITHOUT_USAGE, _LONG, _DELETED = 13, 7, 8, 2, 11, 14
 _PERIOD = 20
 
 
@@ -187,8 +187,10 @@ class _Telling:
         return provider, _BEFORE_IT_WAS_RENAMED.get(model, model) if self._clock < _CHANGED_AT else model
 
     def _is_reported(self, step: str, status: str) -> bool:
-        """A call that has not ended has reported nothing; some providers forget."""
-        return status in ("completed", "failed") and not (self._place == _WITHOUT_USAGE and step == "review")
+        """Who has not answered has reported nothing; some who have forget it."""
+        if status == "failed":
+            return self._place != _UNANSWERED
+        return status == "completed" and not (self._place == _WITHOUT_USAGE and step == "review")
 
     def _usage(self, provider: str, step: str, index: int) -> Usage:
         draw = self._draw.randrange
@@ -203,10 +205,9 @@ class _Telling:
         )
         return shapes[(self._number + index) % len(shapes)](tokens)
 
-    @staticmethod
-    def _error(status: str, retries: int) -> str | None:
+    def _error(self, status: str, retries: int) -> str | None:
         if status == "failed":
-            return f"no answer within {60 * (1 + retries)} s"
+            return "no answer within 60 s" if self._place == _UNANSWERED else "the answer is no valid JSON"
         return "429: too many requests" if retries else None
 
     def _files(self, step: str) -> Iterator[File]:

@@ -61,7 +61,7 @@ def downgrade() -> None:
 
 def _names() -> dict[str, str]:
     """Names of this database and of its roles."""
-    database = op.get_bind().exec_driver_sql("select current_database()").scalar_one()
+    database: str = op.get_bind().exec_driver_sql("select current_database()").scalar_one()
     if not DATABASE_NAME.fullmatch(database):
         raise RunmartError(
             f"roles are called as the database of their tenant: give {database!r} a name of at most 54 letters, digits, _ and -"

@@ -102,6 +102,7 @@ def test_all_kinds_of_runs_and_steps_are_there(tenant: Tenant) -> None:
         "a step that was tried again and completed": "status = 'completed' and retry_count > 0 and error_message is not null",
         "a step without a model": "status = 'completed' and llm_model is null",
         "a step that failed, with what it cost": "status = 'failed' and token_usage is not null",
+        "a step that failed because nobody answered": "status = 'failed' and token_usage is null and error_message ~ '^no answer'",
         "a model without a price": "llm_model = 'qwen2.5-72b-instruct'",
         "more than 200,000 tokens of input": "token_usage::text ~ '\\y2[0-9]{5}\\y'",
     }.items():
