@@ -4,7 +4,7 @@ Belongs here: kinds that any database may have. Does not belong here: whether ti
 `models`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from sqlalchemy import BigInteger, String, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -30,7 +30,7 @@ _STRINGS = (Str10, Str20, Str36, Str40, Str50, Str63, Str64, Str100, Str200, Str
 # For `type_annotation_map` of a root class.
 KINDS: dict[Any, Any] = {
     BigInt: BigInteger,
-    **{kind: String(kind.__metadata__[0]) for kind in _STRINGS},
+    **{kind: String(get_args(kind)[1]) for kind in _STRINGS},
     str: Text,
     JsonObject: JSONB(none_as_null=True),
     JsonList: JSONB(none_as_null=True),

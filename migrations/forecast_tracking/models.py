@@ -275,6 +275,7 @@ class Model(Base):
         CheckConstraint("training_samples IS NULL OR training_samples > 0", name="ck_models_training_samples"),
         CheckConstraint("model_size_bytes IS NULL OR model_size_bytes > 0", name="ck_models_size"),
         Index("idx_models_run_id", "run_id"),
+        Index("idx_models_training_dataset", "training_dataset_id", postgresql_where=text("training_dataset_id IS NOT NULL")),
         Index("idx_models_name", "model_name"),
         Index("idx_models_type", "model_type"),
         Index("idx_models_type_created", "model_type", desc("created_at")),

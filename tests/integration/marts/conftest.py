@@ -218,10 +218,10 @@ class House:
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run a dbt command; a first build of everything has been run already."""
         project = str(self.root / "dbt_project")
-        folders = ["--project-dir", project, "--profiles-dir", project]
-        return self._runner.invoke(
-            [*arguments, *folders, "--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")]
-        )
+        read = ["--project-dir", project, "--profiles-dir", project]
+        # Whatever earlier tests have left in the environment of this process.
+        written = ["--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs"), "--log-level-file", "info"]
+        return self._runner.invoke([*arguments, *read, *written])
 
     @contextmanager
     def at(self, moment: datetime) -> Iterator[None]:

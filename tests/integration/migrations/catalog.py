@@ -38,13 +38,15 @@ union all select proname from pg_proc where pronamespace in (select oid from own
 union all select nspname from pg_namespace where oid in (select oid from own) and nspname <> 'public'
 """
 
-# By which the rows that refer to a row are found; one of some rows only is none.
+# By which the rows that refer to a row are found. An index of some rows only serves if these are all that refer to any.
 FOREIGN_KEYS_WITHOUT_INDEX = f"""
 select c.conrelid::regclass::text, c.conname::text from pg_constraint c
 where c.contype = 'f' and c.conparentid = 0 and c.connamespace in ({_OWN})
     and not exists (
         select from pg_index i
-        where i.indrelid = c.conrelid and i.indpred is null and i.indisvalid
+        left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = c.conrelid and i.indisvalid
+            and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))
             and (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] <@ c.conkey
             and (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey
     )

@@ -129,7 +129,7 @@ def test_every_foreign_key_has_an_index(system: str, own: Database) -> None:
         own.rows(f"alter table {key.table} drop constraint if exists {str(index).rpartition('.')[2]}; drop index if exists {index}")
     # One of all rows there is no more.
     own.rows(f"create index only_some on {key.table} ({columns}) where {key.column_keys[0]} is null")
-    assert own.rows(FOREIGN_KEYS_WITHOUT_INDEX) == [(str(key.table), key.name)]
+    assert [table for table, _ in own.rows(FOREIGN_KEYS_WITHOUT_INDEX)] == [str(key.table)]
 
 
 def test_every_table_and_function_has_a_comment(own: Database) -> None:
