@@ -49,7 +49,7 @@
     {%- if system in batches -%}
     exists (select 1 from ops.sync_state as state where state.system = '{{ system }}' and state.batch_id > {{ batches[system] }})
     {%- else -%}
-    false
+    true
     {%- endif -%}
 {%- endmacro %}
 

@@ -7,19 +7,15 @@ rows of any kind. A class's docstring is its table's comment. Times carry a time
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Any
+from typing import Annotated
 
 from sqlalchemy import (
     TIMESTAMP,
-    BigInteger,
     CheckConstraint,
     FetchedValue,
     ForeignKey,
     Index,
     Integer,
-    String,
-    Table,
-    Text,
     UniqueConstraint,
     desc,
     false,
@@ -29,24 +25,29 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from migrations.columns import (
+    KINDS,
+    BigInt,
+    Documented,
+    JsonList,
+    JsonObject,
+    Str10,
+    Str20,
+    Str36,
+    Str40,
+    Str50,
+    Str64,
+    Str100,
+    Str200,
+    Str255,
+    Str500,
+    Str1000,
+)
+
 NOW = text("now()")
 
 Key = Annotated[int, mapped_column(Integer, primary_key=True)]
-BigInt = Annotated[int, "bigint"]
-Str10 = Annotated[str, 10]
-Str20 = Annotated[str, 20]
-Str36 = Annotated[str, 36]
-Str40 = Annotated[str, 40]
-Str50 = Annotated[str, 50]
-Str64 = Annotated[str, 64]
-Str100 = Annotated[str, 100]
-Str200 = Annotated[str, 200]
-Str255 = Annotated[str, 255]
-Str500 = Annotated[str, 500]
-Str1000 = Annotated[str, 1000]
 Address = IPv4Address | IPv6Address
-JsonObject = dict[str, Any]
-JsonList = list[Any]
 Count = Annotated[int, mapped_column(server_default=text("0"))]
 Yes = Annotated[bool, mapped_column(server_default=true())]
 No = Annotated[bool, mapped_column(server_default=false())]
@@ -56,33 +57,10 @@ CreatedAt = Annotated[datetime, mapped_column(server_default=NOW)]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=NOW, server_onupdate=FetchedValue())]
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-        BigInt: BigInteger,
-        Str10: String(10),
-        Str20: String(20),
-        Str36: String(36),
-        Str40: String(40),
-        Str50: String(50),
-        Str64: String(64),
-        Str100: String(100),
-        Str200: String(200),
-        Str255: String(255),
-        Str500: String(500),
-        Str1000: String(1000),
-        Address: INET,
-        str: Text,
-        datetime: TIMESTAMP(timezone=True),
-        JsonObject: JSONB(none_as_null=True),
-        JsonList: JSONB(none_as_null=True),
-    }
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = {**KINDS, Address: INET, datetime: TIMESTAMP(timezone=True)}  # noqa: RUF012 (SQLAlchemy's own contract)
 
 
 class User(Base):

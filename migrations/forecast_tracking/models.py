@@ -8,7 +8,7 @@ materialized views (`versions/`), and rows of any kind. A class's docstring is i
 import uuid
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -19,9 +19,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Numeric,
-    String,
-    Table,
-    Text,
     UniqueConstraint,
     desc,
     false,
@@ -31,48 +28,23 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from migrations.columns import KINDS, BigInt, Documented, JsonList, JsonObject, Str20, Str40, Str50, Str64, Str100, Str255
+
 UTC_NOW = text("(now() AT TIME ZONE 'utc')")
 
 Key = Annotated[int, mapped_column(BigInteger, primary_key=True)]
 Uuid = Annotated[uuid.UUID, mapped_column(UUID, unique=True, server_default=text("gen_random_uuid()"))]
-BigInt = Annotated[int, "bigint"]
-Str20 = Annotated[str, 20]
-Str40 = Annotated[str, 40]
-Str50 = Annotated[str, 50]
-Str64 = Annotated[str, 64]
-Str100 = Annotated[str, 100]
-Str255 = Annotated[str, 255]
 Seconds = Annotated[Decimal, "seconds"]
 Count = Annotated[int, mapped_column(server_default=text("0"))]
-JsonObject = dict[str, Any]
 Attributes = Annotated[JsonObject, mapped_column(JSONB(none_as_null=True), server_default=text("'{}'"))]
 CreatedAt = Annotated[datetime, mapped_column(server_default=UTC_NOW)]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=UTC_NOW, server_onupdate=FetchedValue())]
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-        BigInt: BigInteger,
-        Str20: String(20),
-        Str40: String(40),
-        Str50: String(50),
-        Str64: String(64),
-        Str100: String(100),
-        Str255: String(255),
-        Seconds: Numeric(12, 3),
-        str: Text,
-        float: Double,
-        datetime: TIMESTAMP,
-        JsonObject: JSONB(none_as_null=True),
-        list[Any]: JSONB(none_as_null=True),
-    }
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = {**KINDS, Seconds: Numeric(12, 3), float: Double, datetime: TIMESTAMP}  # noqa: RUF012 (SQLAlchemy's own contract)
 
 
 class Experiment(Base):
@@ -233,7 +205,7 @@ class DatasetFeature(Base):
     median_value: Mapped[float | None]
     std_value: Mapped[float | None]
     num_unique_values: Mapped[int | None]
-    unique_values: Mapped[list[Any] | None]
+    unique_values: Mapped[JsonList | None]
     missing_count: Mapped[Count | None]
     missing_percentage: Mapped[Decimal | None] = mapped_column(Numeric(5, 2), server_default=text("0.00"))
     feature_role: Mapped[Str50 | None]
@@ -303,6 +275,7 @@ class Model(Base):
         CheckConstraint("training_samples IS NULL OR training_samples > 0", name="ck_models_training_samples"),
         CheckConstraint("model_size_bytes IS NULL OR model_size_bytes > 0", name="ck_models_size"),
         Index("idx_models_run_id", "run_id"),
+        Index("idx_models_training_dataset", "training_dataset_id", postgresql_where=text("training_dataset_id IS NOT NULL")),
         Index("idx_models_name", "model_name"),
         Index("idx_models_type", "model_type"),
         Index("idx_models_type_created", "model_type", desc("created_at")),

@@ -6,25 +6,21 @@ of its own (`migrations.llm_workflow`). A class's docstring is its table's comme
 """
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import TIMESTAMP, CheckConstraint, ForeignKey, Index, Table, Text, UniqueConstraint, text, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from migrations.columns import KINDS, Documented
 
 UTC_NOW = text("(now() AT TIME ZONE 'utc')")
 
 _MODEL_CLASSES = "model_class IN ('pro', 'standard')"
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {str: Text, datetime: TIMESTAMP}  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = KINDS
 
 
 class Tenant(Base):

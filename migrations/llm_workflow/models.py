@@ -7,18 +7,15 @@ kind, and what all tenants share (`migrations.llm_control`). A class's docstring
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from sqlalchemy import (
     TIMESTAMP,
-    BigInteger,
     CheckConstraint,
     FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Table,
-    Text,
     UniqueConstraint,
     text,
     true,
@@ -26,28 +23,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from migrations.columns import KINDS, BigInt, Documented, JsonObject
+
 UTC_NOW = text("(now() AT TIME ZONE 'utc')")
 
-BigInt = Annotated[int, "bigint"]
-JsonObject = dict[str, Any]
 JsonObjectOrList = dict[str, Any] | list[dict[str, Any]]
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-        BigInt: BigInteger,
-        str: Text,
-        uuid.UUID: UUID,
-        datetime: TIMESTAMP,
-        JsonObject: JSONB(none_as_null=True),
-    }
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = {**KINDS, uuid.UUID: UUID, datetime: TIMESTAMP}  # noqa: RUF012 (SQLAlchemy's own contract)
 
 
 class Prompt(Base):

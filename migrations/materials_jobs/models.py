@@ -6,7 +6,7 @@ rows of any kind. A class's docstring is its table's comment.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -16,38 +16,25 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Table,
-    Text,
     UniqueConstraint,
     false,
     func,
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from migrations.columns import KINDS, BigInt, Documented, JsonObject
+
 Key = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=True)]
-BigInt = Annotated[int, "bigint"]
-JsonObject = dict[str, Any]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now(), server_onupdate=FetchedValue())]
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-        BigInt: BigInteger,
-        str: Text,
-        datetime: TIMESTAMP(timezone=True),
-        JsonObject: JSONB(none_as_null=True),
-    }
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = {**KINDS, datetime: TIMESTAMP(timezone=True)}  # noqa: RUF012 (SQLAlchemy's own contract)
 
 
 class User(Base):

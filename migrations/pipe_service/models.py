@@ -7,51 +7,27 @@ rows of any kind. A class's docstring is its table's comment.
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, String, Table, Text, desc, text
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy import TIMESTAMP, CheckConstraint, FetchedValue, ForeignKey, Index, desc, text
+from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from migrations.columns import KINDS, BigInt, Documented, JsonList, JsonObject, Str20, Str50, Str63, Str100, Str255, Str500
 
 NOW = text("CURRENT_TIMESTAMP")
 
 Key = Annotated[uuid.UUID, mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))]
-BigInt = Annotated[int, "bigint"]
-Str20 = Annotated[str, 20]
-Str50 = Annotated[str, 50]
-Str63 = Annotated[str, 63]
-Str100 = Annotated[str, 100]
-Str255 = Annotated[str, 255]
-Str500 = Annotated[str, 500]
-JsonObject = dict[str, Any]
 CreatedAt = Annotated[datetime, mapped_column(server_default=NOW)]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=NOW, server_onupdate=FetchedValue())]
 
 _STATUSES = "status IN ('active', 'inactive', 'suspended', 'deleted')"
 
 
-class Base(DeclarativeBase):
+class Base(Documented, DeclarativeBase):
     """Root of the models; `Base.metadata` is what `alembic check` compares a database with."""
 
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own contract for this attribute)
-        BigInt: BigInteger,
-        Str20: String(20),
-        Str50: String(50),
-        Str63: String(63),
-        Str100: String(100),
-        Str255: String(255),
-        Str500: String(500),
-        str: Text,
-        uuid.UUID: UUID,
-        datetime: TIMESTAMP(timezone=True),
-        JsonObject: JSONB(none_as_null=True),
-        list[str]: JSONB(none_as_null=True),
-    }
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
-        super().__init_subclass__(**kwargs)
-        if isinstance(cls.__table__, Table):
-            cls.__table__.comment = cls.__doc__
+    type_annotation_map = {**KINDS, uuid.UUID: UUID, datetime: TIMESTAMP(timezone=True)}  # noqa: RUF012 (SQLAlchemy's own contract)
 
 
 class User(Base):
@@ -213,7 +189,7 @@ class AuditLog(Base):
     table_name: Mapped[Str63]
     operation: Mapped[Str20] = mapped_column(comment="INSERT, UPDATE, DELETE or TRUNCATE.")
     row_key: Mapped[JsonObject | None] = mapped_column(comment="Primary key of the row, as a JSON object; null for TRUNCATE.")
-    changed_fields: Mapped[list[str] | None] = mapped_column(
+    changed_fields: Mapped[JsonList | None] = mapped_column(
         comment="Names of the columns that an update changed, as a JSON list; null for other operations."
     )
     database_role: Mapped[Str63] = mapped_column(comment="Database role that logged in (session_user).")

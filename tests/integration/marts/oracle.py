@@ -77,14 +77,14 @@ def differences_from_source(house: House) -> Differences:
 def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[Differences]:
     """Let histories change side by side and refresh in every way; by refresh, how it differs from a full rebuild at the same moment.
 
-    While no row is set aside, it is held against the source, too.
+    While no row is set aside, as at the end, it is held against the source, too.
     """
     histories = [house.history(number, seed) for number, seed in enumerate(seeds, start=1)]
     chance = random.Random(seeds[0])  # noqa: S311
     moment = FIRST
     with house.at(moment):
         refresh(house, "--full-refresh")
-    for _ in range(REFRESHES):
+    for number in range(1, 1 + REFRESHES):
         for _ in range(chance.choice([1, 1, 2])):
             house.fill(together(histories))
             for history in histories:
@@ -113,7 +113,7 @@ def differences_along_histories(house: House, seeds: Sequence[int]) -> Iterator[
                     assert published(house)[failing] == before, failing
                     house.fill(together(histories))
         # Rows are set aside and let back between any two refreshes.
-        is_aside = house.set_aside(chance if chance.random() < QUARANTINE else None)
+        is_aside = house.set_aside(chance if chance.random() < QUARANTINE and number < REFRESHES else None)
         moment += chance.choice(PAUSES)
         with house.at(moment):
             refresh(house)

@@ -14,12 +14,50 @@ order by a.attnum
 """
 
 
-def catalog_of(*schemas: str, but: str = "false") -> str:
+# Schemas of a database's own.
+_OWN = "select oid from pg_namespace where nspname !~ '^(pg_|information_schema)'"
+
+# What no model says: triggers, functions and partitions.
+MACHINERY = f"""
+with own as ({_OWN})
+select 'trigger', t.tgrelid::regclass::text, pg_get_triggerdef(t.oid)
+from pg_trigger t join pg_class c on c.oid = t.tgrelid where not t.tgisinternal and c.relnamespace in (select oid from own)
+union all
+select 'function', p.oid::regprocedure::text, md5(pg_get_functiondef(p.oid)) from pg_proc p where p.pronamespace in (select oid from own)
+union all
+select 'partition', c.oid::regclass::text, pg_get_expr(c.relpartbound, c.oid)
+from pg_class c where c.relispartition and c.relkind = 'r' and c.relnamespace in (select oid from own)
+order by 1, 2, 3
+"""
+
+# Whatever there is in a database, but for Alembic's own table.
+LEFT = f"""
+with own as ({_OWN})
+select relname::text from pg_class where relnamespace in (select oid from own) and relname !~ '^alembic_version'
+union all select proname from pg_proc where pronamespace in (select oid from own)
+union all select nspname from pg_namespace where oid in (select oid from own) and nspname <> 'public'
+"""
+
+# By which the rows that refer to a row are found. An index of some rows only serves if these are all that refer to any.
+FOREIGN_KEYS_WITHOUT_INDEX = f"""
+select c.conrelid::regclass::text, c.conname::text from pg_constraint c
+where c.contype = 'f' and c.conparentid = 0 and c.connamespace in ({_OWN})
+    and not exists (
+        select from pg_index i
+        left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = c.conrelid and i.indisvalid
+            and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))
+            and (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] <@ c.conkey
+            and (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey
+    )
+"""
+
+
+def catalog_of(*schemas: str) -> str:
     """A query of all that a model can say and `alembic check` compares only in part: defaults, checks, keys, indexes, comments.
 
     Args:
         schemas: Those of the tables.
-        but: Which constraints `c` are left out, in SQL, besides those that NOT NULL makes.
     """
     names = ", ".join(f"'{schema}'" for schema in schemas)
     return f"""
@@ -35,36 +73,11 @@ def catalog_of(*schemas: str, but: str = "false") -> str:
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     union all
     select 'constraint', t.relname || '.' || c.conname, pg_get_constraintdef(c.oid)
-    from tables t join pg_constraint c on c.conrelid = t.oid and c.contype <> 'n' and not ({but})
+    from tables t join pg_constraint c on c.conrelid = t.oid and c.contype not in ('n', 't') and c.conparentid = 0
     union all
     select 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
     from tables t join pg_index i on i.indrelid = t.oid
     union all
     select 'table', t.relname, obj_description(t.oid, 'pg_class') || coalesce(pg_get_partkeydef(t.oid), '') from tables t
     order by 1, 2
-    """
-
-
-# Tables with the first column of each foreign key that no index begins with.
-FOREIGN_KEYS_WITHOUT_INDEX = """
-select c.conrelid::regclass::text, a.attname
-from pg_constraint c
-join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-where c.contype = 'f' and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])
-"""
-
-
-def without_comment(schema: str) -> str:
-    """A query of the tables, columns and functions of a schema that no comment explains, by name."""
-    tables = f"""
-    select oid, relname from pg_class
-    where relkind in ('r', 'p') and not relispartition and relnamespace = '{schema}'::regnamespace and relname <> 'alembic_version'
-    """
-    return f"""
-    with tables as ({tables})
-    select relname::text from tables where obj_description(oid, 'pg_class') is null
-    union all select relname || '.' || attname from tables join pg_attribute on attrelid = oid
-        where attnum > 0 and not attisdropped and col_description(oid, attnum) is null
-    union all select proname::text from pg_proc where pronamespace = '{schema}'::regnamespace and obj_description(oid, 'pg_proc') is null
-    order by 1
     """
