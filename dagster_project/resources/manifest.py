@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def load_plan() -> Plan:
 
 
 @cache
-def shared_manifest() -> Mapping[str, Any]:
+def shared_manifest() -> dict[str, Any]:
     """The manifest as it concerns the shared warehouse: without what reads tables of which each tenant has its own.
 
     Raises:

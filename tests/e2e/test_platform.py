@@ -13,7 +13,7 @@ from dagster_project.contracts.loading import shared_contracts
 from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.marts.verification import CHECK as VERIFICATION
-from dagster_project.quality.suites import load_suites
+from dagster_project.quality.suites import shared_suites
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Sources, Warehouses
@@ -156,7 +156,7 @@ def test_every_result_is_kept_with_the_run_and_the_batch(platform: Platform, fir
         where run_id = '{first.run_id}' group by 1
         """
     )
-    assert sum(expectations for _, expectations, _ in results) == sum(len(suite.expectations) for suite in load_suites().values())
+    assert sum(expectations for _, expectations, _ in results) == sum(len(suite.expectations) for suite in shared_suites().values())
     batches = {source: count for source, _, count in results}
     assert [batches[system] for system in shared_contracts()] == [1] * len(shared_contracts())
 
