@@ -253,3 +253,56 @@ def test_any_dropped_or_renamed_entry_is_an_error_at_its_line(write: Write, wher
     with pytest.raises(ContractError) as caught:
         load_contract(path)
     assert line in [int(message.split(":")[1]) for message in str(caught.value).splitlines()], str(caught.value)
+
+
+_LISTING = """\
+type: dagster_project.components.source_system.SourceSystem
+attributes:
+  system: control
+  description: Who there is.
+  freshness: {warn_after_hours: 1, error_after_hours: 2}
+  tables:
+    customers:
+      description: Customers.
+      key: [id]
+      columns: [id, is_active]
+"""
+_TENANTS = "  tenants: {listed_in: control.customers, id: id, url: database_url, is_active: is_active}\n"
+_OF_TENANTS = _GOOD.replace("  tables:\n", f"{_TENANTS}  tables:\n", 1)
+
+
+def write_both(root: Path, listing: str, of_tenants: str) -> None:
+    """Contracts of a system that lists tenants, and of one that has them."""
+    for system, content in (("control", listing), ("small", of_tenants)):
+        (root / system).mkdir()
+        (root / system / "defs.yaml").write_text(content, encoding="utf-8")
+
+
+def test_system_with_tenants_says_where_they_are_listed(tmp_path: Path) -> None:
+    write_both(tmp_path, _LISTING, _OF_TENANTS)
+    contracts = load_contracts(tmp_path)
+    tenants = contracts["small"].tenants
+    assert tenants is not None
+    assert (tenants.system, tenants.table, tenants.url) == ("control", "customers", "database_url")
+    assert contracts["control"].tenants is None
+
+
+@pytest.mark.parametrize(
+    ("listing", "of_tenants", "message"),
+    [
+        (
+            ("", ""),
+            ("control.customers", "elsewhere.customers"),
+            r"tenants\.listed_in: 'elsewhere.customers' is no table of another system",
+        ),
+        (("", ""), ("control.customers", "control.guests"), r"tenants\.listed_in: 'control.guests' is no table of another system"),
+        (("", ""), ("control.customers", "small.parent"), r"tenants\.listed_in: 'small' has tenants itself"),
+        (("[id, is_active]", "[id]"), ("", ""), r"tenants\.is_active: column 'is_active' is not among the columns of control.customers"),
+        (("", ""), ("id: id", "id: name"), r"tenants\.id: column 'name' is not among the columns of control.customers"),
+        (("[id, is_active]", "[id, is_active, database_url]"), ("", ""), r"tenants\.url: column 'database_url' is read into the warehouse"),
+    ],
+)
+def test_mistake_about_tenants_names_its_line(tmp_path: Path, listing: tuple[str, str], of_tenants: tuple[str, str], message: str) -> None:
+    write_both(tmp_path, _LISTING.replace(*listing), _OF_TENANTS.replace(*of_tenants))
+    with pytest.raises(ContractError, match=f"small/defs.yaml:6: {message}"):
+        load_contracts(tmp_path)
