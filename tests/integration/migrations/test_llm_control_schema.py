@@ -70,13 +70,6 @@ def own(new_database: Callable[[str], str], connect: Callable[[str], Database]) 
     return database
 
 
-@pytest.fixture(params=["server", "old_server"], ids=["18", "16"])
-def any_server(request: pytest.FixtureRequest) -> EmbeddedServer:
-    server: EmbeddedServer = request.getfixturevalue(request.param)
-    server.ensure_database("migrations_llm_control")
-    return server
-
-
 @pytest.mark.parametrize("table", DESIGN)
 def test_table_has_the_columns_of_the_design(filled: Database, table: str) -> None:
     expected = [column.strip().replace("+", "!") for column in DESIGN[table].split(";")]
