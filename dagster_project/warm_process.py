@@ -59,14 +59,14 @@ def import_ahead(home: Path) -> "Parsed | None":
     from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
     from dagster_project.marts.definition import definition  # noqa: PLC0415
     from dagster_project.quality.rules import rule  # noqa: PLC0415
-    from dagster_project.quality.suites import shared_suites  # noqa: PLC0415
+    from dagster_project.quality.suites import load_suites  # noqa: PLC0415
     from dagster_project.resources.manifest import DEFINITION, load_plan  # noqa: PLC0415
     from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
     from dagster_project.warehouse import Warehouse  # noqa: PLC0415
     from dbt_runmart.starting import compile_macros, parse_ahead  # noqa: PLC0415
 
     load_plan()
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         for expectation in suite.expectations:
             rule(suite, expectation)
     # It is another one than at the start of `runmart up` if the project has changed since.

@@ -12,7 +12,7 @@ from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality import ledger
 from dagster_project.quality.ledger import FailingRow
 from dagster_project.quality.rules import Reach, rule
-from dagster_project.quality.suites import shared_suites
+from dagster_project.quality.suites import load_suites
 from dagster_project.resources.databases import Databases
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
@@ -36,7 +36,7 @@ class PlannedSuite:
 def planned() -> list[PlannedSuite]:
     """How all checks are asked, suite by suite."""
     found = []
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         rules = {expectation.meta.check: rule(suite, expectation) for expectation in suite.expectations}
         reaches = Counter(each.reach for each in rules.values() if each)
         natively = tuple(check for check, each in rules.items() if each is None)
@@ -56,7 +56,7 @@ def failing_rows(databases: Databases, asset: str, check: str, most: int | None)
     Raises:
         ConfigurationError: There is no such check.
     """
-    suites = {"/".join(suite.asset_key): suite for suite in shared_suites().values()}
+    suites = {"/".join(suite.asset_key): suite for suite in load_suites().values()}
     if asset not in suites:
         raise ConfigurationError(no_such("asset", asset, list(suites), " that has checks"))
     checks = [expectation.meta.check for expectation in suites[asset].expectations]

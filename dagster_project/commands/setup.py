@@ -11,7 +11,7 @@ import psycopg2
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from dagster_project.contracts.loading import load_contracts, shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
 from dagster_project.postgres import versions
 from dagster_project.resources.analysts import restrain
@@ -48,10 +48,8 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     Raises:
         ConfigurationError: A name is not that of a system.
     """
-    contracts = shared_contracts()
+    contracts = load_contracts()
     unknown = [system for system in systems if system not in contracts]
-    if unknown and unknown[0] in load_contracts():
-        raise ConfigurationError(f"the system {unknown[0]} has a database for each tenant, and is no part of the shared warehouse")
     if unknown:
         raise ConfigurationError(no_such("system", unknown[0], contracts))
     return list(systems or contracts)

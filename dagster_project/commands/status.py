@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import NamedTupleCursor
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.ingestion.errors import from_driver
 from dagster_project.ingestion.watermark import read_standing, standing_lines
 from dagster_project.postgres.cursors import one_row
@@ -186,7 +186,7 @@ def system_statuses(databases: Databases) -> list[SystemStatus]:
     Raises:
         SyncError: The warehouse or the Dagster instance cannot be read; the message says why. A source that cannot be reached is noted.
     """
-    found = (_system_status(databases, contract) for contract in shared_contracts().values())
+    found = (_system_status(databases, contract) for contract in load_contracts().values())
     return [status for status in found if status is not None]
 
 

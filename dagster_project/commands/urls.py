@@ -6,7 +6,7 @@ Belongs here: which databases a user may name, and how their URL is written on r
 
 from enum import StrEnum
 
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import ANALYST
 from dagster_project.postgres.urls import jdbc_url, sqlalchemy_url
 from dagster_project.resources.databases import WAREHOUSE, Databases
@@ -36,7 +36,7 @@ def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
         ConfigurationError: There is no such database.
         NoSuchUrl: It cannot be reached in that way.
     """
-    known = [WAREHOUSE, _AS_ANALYST, *shared_contracts()]
+    known = [WAREHOUSE, _AS_ANALYST, *load_contracts()]
     if name not in known:
         raise ConfigurationError(no_such("database", name, known))
     url = databases.url(WAREHOUSE, ANALYST) if name == _AS_ANALYST else databases.url(name)
@@ -46,4 +46,4 @@ def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
         case UrlFormat.SQLALCHEMY:
             return sqlalchemy_url(url)
         case UrlFormat.JDBC:
-            return jdbc_url(url, url_variable(name) if name in shared_contracts() else WAREHOUSE_VARIABLE)
+            return jdbc_url(url, url_variable(name) if name in load_contracts() else WAREHOUSE_VARIABLE)

@@ -51,9 +51,7 @@ class SourceSystem(dg.Component):
         return cls(load_contract(path if path.is_file() else path / "defs.yaml"))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets of the system, and the checks that tell when one of them stands still; none if each tenant has tables of its own."""
-        if self.contract.tenants:
-            return dg.Definitions()
+        """The assets of the system, and the checks that tell when one of them stands still."""
         namespace = namespace_of(context)
         return dg.Definitions(assets=[raw_assets(self.contract, namespace)], asset_checks=[standing_checks(self.contract, namespace)])
 

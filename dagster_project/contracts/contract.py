@@ -44,34 +44,8 @@ class Limits(BaseModel, extra="forbid", frozen=True):
     slot_gigabytes: Annotated[float, Field(gt=0)] = 5
 
 
-class Tenants(BaseModel, extra="forbid", frozen=True):
-    """Customers with a database each. The tables of the system are in every one of these, and rows of two customers never in one.
-
-    Attributes:
-        listed_in: The table of another system that lists them, as `system.table`.
-        id: Its column that names a tenant.
-        url: Its column with the URL of the tenant's database. It is used and never read into a warehouse, so no contract declares it.
-        is_active: Its column that says whether the tenant is a customer still.
-    """
-
-    listed_in: Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
-    id: Identifier
-    url: Identifier
-    is_active: Identifier
-
-    @property
-    def system(self) -> str:
-        """The system that lists them."""
-        return self.listed_in.partition(".")[0]
-
-    @property
-    def table(self) -> str:
-        """Its table that lists them, by its name in Runmart."""
-        return self.listed_in.partition(".")[2]
-
-
 class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
-    """One source system: a database that Runmart reads, or one for each tenant, all of the same tables.
+    """One source system: a database that Runmart reads.
 
     Attributes:
         system: The one name of the system: folder, asset group, dbt source, key prefix.
@@ -81,7 +55,6 @@ class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tr
         limits: What a sync may ask of the source.
         schema_name: Schema that its tables are in unless a table says otherwise.
         freshness: How old the last sync may be.
-        tenants: Where its tenants are listed, if each has a database of its own; None if the system is one database.
         tables: Contract by the name that the table has in Runmart.
     """
 
@@ -91,7 +64,6 @@ class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tr
     limits: Limits = Limits()
     schema_name: Annotated[Identifier, Field(alias="schema")] = "public"
     freshness: Freshness
-    tenants: Tenants | None = None
     tables: Annotated[dict[Identifier, TableContract], Field(min_length=1)]
 
     @property

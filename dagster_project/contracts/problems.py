@@ -1,10 +1,10 @@
 """What is wrong with a contract although its shape is right.
 
-Belongs here: rules between entries, of one contract or of several, each problem with the place of its entry. Does not belong here: the
-shape of single entries (`contract`, `table`), and the lines of a file (`loading`).
+Belongs here: rules between entries, each problem with the place of its entry. Does not belong here: the shape of single entries
+(`contract`, `table`), and the lines of a file (`loading`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from dagster_project.contracts import raw_columns
 from dagster_project.contracts.contract import SystemContract
@@ -25,30 +25,6 @@ def problems(contract: SystemContract, folder: str) -> Iterator[tuple[Location, 
     yield from _relation_problems(contract)
     for table in contract.bound_tables():
         yield from ((("tables", table.name, *where), what) for where, what in _table_problems(contract, table.declared))
-
-
-def problems_with_others(contract: SystemContract, others: Mapping[str, SystemContract]) -> Iterator[tuple[Location, str]]:
-    """Where and what, of what a contract says of other systems.
-
-    Args:
-        contract: The contract.
-        others: All contracts by system.
-    """
-    tenants = contract.tenants
-    if tenants is None:
-        return
-    listing = others.get(tenants.system)
-    if listing is None or tenants.table not in listing.tables:
-        yield ("tenants", "listed_in"), f"{tenants.listed_in!r} is no table of another system; write system.table"
-        return
-    if listing.tenants is not None:
-        yield ("tenants", "listed_in"), f"{tenants.system!r} has tenants itself; name a table that there is once"
-    columns = listing.tables[tenants.table].columns
-    for entry in ("id", "is_active"):
-        if getattr(tenants, entry) not in columns:
-            yield ("tenants", entry), f"column {getattr(tenants, entry)!r} is not among the columns of {tenants.listed_in}"
-    if tenants.url in columns:
-        yield ("tenants", "url"), f"column {tenants.url!r} is read into the warehouse by {tenants.listed_in}; a URL may hold a password"
 
 
 def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[Location, str]]:

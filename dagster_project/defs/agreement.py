@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_project.components.schedules import running
 from dagster_project.defs.quality import asset_of, checked_project
 from dagster_project.quality.agreement import Disagreement, disagreements
-from dagster_project.quality.suites import shared_suites
+from dagster_project.quality.suites import load_suites
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
@@ -33,7 +33,7 @@ def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
                 asset=asset_of(suite, namespace),
                 description="Great Expectations, which reads all rows, comes to the verdicts that stand.",
             )
-            for suite in shared_suites().values()
+            for suite in load_suites().values()
         ],
         can_subset=True,
     )
@@ -45,12 +45,12 @@ def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
 
 def native_checks_of(namespace: Namespace) -> dg.AssetSelection:
     """The checks, as what a job runs or leaves out."""
-    return dg.AssetSelection.checks(*(dg.AssetCheckKey(asset_of(suite, namespace), CHECK) for suite in shared_suites().values()))
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(asset_of(suite, namespace), CHECK) for suite in load_suites().values()))
 
 
 def _compare(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     selected = {key.asset_key for key in context.selected_asset_check_keys}
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         asset = asset_of(suite, warehouse.namespace)
         if asset in selected:
             yield _result(asset, disagreements(warehouse.url, suite, checked_project()))

@@ -12,7 +12,7 @@ import dagster as dg
 
 from dagster_project.components.schedules import running
 from dagster_project.components.source_system import WARNINGS, reconcile_config
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import native_checks_of
 from dagster_project.defs.quality import asking_everything
 from dagster_project.defs.transformation import schemas
@@ -22,7 +22,7 @@ from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.warehouse import Namespace
 
-_CONTRACTS = shared_contracts()
+_CONTRACTS = load_contracts()
 _SYSTEMS = sorted(_CONTRACTS)
 
 # Materializations looked at in one go; the rest waits for the next look.

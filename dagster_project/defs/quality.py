@@ -14,7 +14,7 @@ import dagster as dg
 import psycopg2
 
 from dagster_project.components.telling import news
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality import accounting, holding, verdicts
@@ -22,7 +22,7 @@ from dagster_project.quality.data_docs import write_index, write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.results import record
-from dagster_project.quality.suites import Severity, Suite, shared_suites
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.quality.validation import CheckResult, Project, validations, warehouse_connection
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.manifest import load_plan
@@ -100,7 +100,7 @@ def step_of(system: str) -> str:
 
 def asking_everything(namespace: Namespace) -> Mapping[str, Any]:
     """Configuration of a run whose checks ask about all rows."""
-    systems = dict.fromkeys(suite.system for suite in shared_suites().values())
+    systems = dict.fromkeys(suite.system for suite in load_suites().values())
     return {"ops": {namespace.label(step_of(system)): {"config": {"everything": True}} for system in systems}}
 
 
@@ -205,7 +205,7 @@ def _result(asset: dg.AssetKey, result: CheckResult, page: Mapping[str, Any]) ->
 @cache
 def checked_project() -> Project:
     """What all suites are about."""
-    return Project(shared_contracts(), load_plan())
+    return Project(load_contracts(), load_plan())
 
 
 def _metadata(result: CheckResult) -> Mapping[str, Any]:
@@ -233,6 +233,6 @@ def quality(context: dg.ComponentLoadContext) -> dg.Definitions:
     # Read when metrics are checked; a fault in the file is told when the definitions load, as one in a suite is.
     load_metric_ranges()
     by_system: defaultdict[str, list[Suite]] = defaultdict(list)
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         by_system[suite.system].append(suite)
     return dg.Definitions(asset_checks=[expectation_checks(suites, namespace_of(context)) for suites in by_system.values()])

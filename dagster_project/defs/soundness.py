@@ -16,7 +16,7 @@ from dagster_project.components.telling import last_materializations, target_of
 from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.accounting import CHECK as ACCOUNTED
-from dagster_project.quality.suites import Severity, Suite, shared_suites
+from dagster_project.quality.suites import Severity, Suite, load_suites
 from dagster_project.resources.run_process import is_orphan
 from dagster_project.warehouse import shared_part
 
@@ -100,7 +100,7 @@ def soundness_once_checked(
 
 def _critical_checks(assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, list[dg.AssetCheckKey]]:
     """By asset that has a suite, the checks that say whether it can be built upon; of a raw table the last says what came of the others."""
-    suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in shared_suites().values()}
+    suites: dict[tuple[str, ...], Suite] = {suite.asset_key: suite for suite in load_suites().values()}
     found = ((asset, suites.get(shared_part(asset.path))) for asset in sorted(assets))
     return {
         asset: [

@@ -4,6 +4,7 @@ Belongs here: which models are assets, when they refresh, and the one step after
 (`dbt_project/`), what is new (`marts.refreshes`), and checks written in Great Expectations (`defs.quality`).
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,7 +29,7 @@ from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.resources.dbt import built_models, dbt_on, failing_models, has_errors
 from dagster_project.resources.defs_tree import namespace_of
-from dagster_project.resources.manifest import load_plan, shared_manifest
+from dagster_project.resources.manifest import ensure_manifest, load_plan
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
@@ -125,15 +126,21 @@ def _group(model: Mapping[str, Any]) -> str:
     return "_".join(reversed(folders)) or package
 
 
+@cache
+def _manifest() -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return manifest
+
+
 def schemas() -> list[str]:
     """Where models stand, which is what their keys begin with."""
-    return sorted({node["schema"] for node in shared_manifest()["nodes"].values() if node["resource_type"] == "model"})
+    return sorted({node["schema"] for node in _manifest()["nodes"].values() if node["resource_type"] == "model"})
 
 
 @cache
 def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     """For every model, the raw tables that it reads, through whatever models; keys as they are in the default warehouse."""
-    manifest = shared_manifest()
+    manifest = _manifest()
     nodes = {**manifest["sources"], **manifest["nodes"]}
 
     @cache
@@ -266,7 +273,7 @@ def _build(
             invocation = dbt_on(warehouse, **variables).cli([*build], context=context, raise_on_error=False)
             yield from invocation.stream()
             results = _results(invocation)
-            built, failing = built_models(results), failing_models(results, shared_manifest())
+            built, failing = built_models(results), failing_models(results, _manifest())
         with _engine(warehouse) as engine:
             if engine.end(built, failing):
                 return
@@ -398,7 +405,7 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
     namespace = namespace_of(context)
     pool = namespace.label(_POOL)
 
-    @dbt_assets(manifest=shared_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
+    @dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
     def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
         """Build and test what is new of the selected models, if the raw tables that they read are sound.
 
@@ -427,7 +434,7 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
             group_name=namespace.label(source["source_name"]),
             kinds={"postgres"},
         )
-        for source in shared_manifest()["sources"].values()
+        for source in _manifest()["sources"].values()
         if source["source_name"] not in load_contracts()
     ]
     return dg.Definitions(assets=[transformation, publication, *own_records])

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dagster_project.contracts.loading import load_contracts, shared_contracts
 from dagster_project.contracts.raw_columns import IS_LIVE
 from dagster_project.contracts.table import raw_schema
 from dagster_project.errors import RunmartError
@@ -160,12 +159,6 @@ def load_suites(root: Path = EXPECTATIONS_ROOT) -> dict[str, Suite]:
     """Every suite by its name, from `<root>/<system>/<table>.json`."""
     suites = (load_suite(path) for path in sorted(root.glob("*/*.json")))
     return {suite.name: suite for suite in suites}
-
-
-def shared_suites() -> dict[str, Suite]:
-    """Suites of what the shared warehouse holds, by name."""
-    of_tenants = load_contracts().keys() - shared_contracts().keys()
-    return {name: suite for name, suite in load_suites().items() if suite.system not in of_tenants}
 
 
 def _problems(suite: Suite, path: Path) -> Iterator[str]:

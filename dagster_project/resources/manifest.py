@@ -10,9 +10,8 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from dagster_project.contracts.loading import load_contracts, shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.marts.definition import definition
 from dagster_project.marts.lineage import read_project
@@ -50,31 +49,11 @@ def ensure_manifest() -> Path:
 
 @cache
 def load_plan() -> Plan:
-    """How the marts of the shared warehouse are refreshed.
+    """How the marts of the project are refreshed.
 
     Raises:
         DbtParseError: The project does not parse.
         MartDeclarationError: A mart does not say what must be known of it.
     """
-    return make_plan(read_project(shared_manifest()), shared_contracts())
-
-
-@cache
-def shared_manifest() -> dict[str, Any]:
-    """The manifest as it concerns the shared warehouse: without what reads tables of which each tenant has its own.
-
-    Raises:
-        DbtParseError: The project does not parse.
-    """
-    manifest: dict[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-    of_tenants = load_contracts().keys() - shared_contracts().keys()
-    gone = {key for key, source in manifest["sources"].items() if source["source_name"] in of_tenants}
-    new = {*gone}
-    while new:
-        new = {child for key in new for child in manifest["child_map"][key]} - gone
-        gone |= new
-    kept = {
-        part: {key: node for key, node in manifest[part].items() if key not in gone}
-        for part in ("nodes", "sources", "unit_tests", "parent_map", "child_map")
-    }
-    return {**manifest, **kept}
+    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return make_plan(read_project(manifest), load_contracts())

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.commands.runs import loaded_definitions
-from dagster_project.resources.manifest import shared_manifest
-from tests.dbt_manifest import models_of
+from tests.dbt_manifest import models_of, project_manifest
 
 # From left to right: the folders of dbt's models between what they read and what publishes them.
 LAYERS = ("sources", "staging", "intermediate", "marts", "publication")
@@ -36,7 +35,7 @@ Assets = Mapping[str, Asset]
 @pytest.fixture(scope="module")
 def assets() -> Assets:
     """What Dagster loads. Layer and system of a model are its folders; else what reads nothing is a source, and what reads publishes."""
-    folders = {f"{node['schema']}/{name}": Path(node["path"]).parts[:2] for name, node in models_of(shared_manifest()).items()}
+    folders = {f"{node['schema']}/{name}": Path(node["path"]).parts[:2] for name, node in models_of(project_manifest()).items()}
     found = {}
     for node in loaded_definitions().resolve_asset_graph().asset_nodes:
         name, reads = node.key.to_user_string(), frozenset(parent.to_user_string() for parent in node.parent_keys)

@@ -6,12 +6,12 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.defs.quality import FIT
 from dagster_project.marts.verification import CHECK as VERIFICATION
 from dagster_project.postgres.schemas import PUBLISHED
-from dagster_project.quality.suites import shared_suites
+from dagster_project.quality.suites import load_suites
 
 
 class OutsideWorldError(Exception):
@@ -47,7 +47,7 @@ def test_the_ways_out_were_closed() -> None:
 
 def test_every_declared_table_is_an_asset_in_the_group_of_its_system(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    for system, contract in shared_contracts().items():
+    for system, contract in load_contracts().items():
         grouped = {tuple(key.path) for key in graph.get_all_asset_keys() if graph.get(key).group_name == system}
         assert grouped == {(system, table) for table in contract.tables}
 
@@ -55,7 +55,7 @@ def test_every_declared_table_is_an_asset_in_the_group_of_its_system(definitions
 def test_every_expectation_is_a_check_that_blocks_nothing(definitions: dg.Definitions) -> None:
     """Rows are set aside, raw tables hold back marts, and marts hold back themselves."""
     graph = definitions.resolve_asset_graph()
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         for expectation in suite.expectations:
             key = dg.AssetCheckKey(dg.AssetKey(suite.asset_key), expectation.meta.check)
             assert not graph.get(key).blocking, key
@@ -63,7 +63,7 @@ def test_every_expectation_is_a_check_that_blocks_nothing(definitions: dg.Defini
 
 def test_publication_waits_for_the_checks_of_every_mart(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    for suite in shared_suites().values():
+    for suite in load_suites().values():
         if suite.system == PUBLISHED:
             assert graph.get(dg.AssetCheckKey(dg.AssetKey(suite.asset_key), FIT)).blocking
 
@@ -77,9 +77,9 @@ def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
 
 def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    named = {(dg.AssetKey(suite.asset_key), each.meta.check) for suite in shared_suites().values() for each in suite.expectations}
+    named = {(dg.AssetKey(suite.asset_key), each.meta.check) for suite in load_suites().values() for each in suite.expectations}
     checked = {key.asset_key for key in graph.asset_check_keys if (key.asset_key, key.name) in named}
-    wanted = {key for key in graph.get_all_asset_keys() if key.path[0] in {*shared_contracts(), "analytics"}}
+    wanted = {key for key in graph.get_all_asset_keys() if key.path[0] in {*load_contracts(), "analytics"}}
     assert wanted - checked == {dg.AssetKey(["analytics", "publication"])}
 
 
@@ -87,7 +87,7 @@ def test_every_raw_table_and_every_mart_has_expectations(definitions: dg.Definit
     "job_name",
     [
         *("sync_and_refresh", "refresh", "check", "__ASSET_JOB"),
-        *(f"{job}_{system}" for system in shared_contracts() for job in ("sync", "reconcile")),
+        *(f"{job}_{system}" for system in load_contracts() for job in ("sync", "reconcile")),
     ],
 )
 def test_every_job_carries_the_checks_of_what_it_builds(definitions: dg.Definitions, job_name: str) -> None:
@@ -128,7 +128,7 @@ def test_schedules_and_sensors_run_without_being_switched_on(definitions: dg.Def
         "daily_verify": ("verify", "0 5 * * 1-6"),
         "weekly_verify": ("verify", "0 5 * * 0"),
         "weekly_native_check": ("check_natively", "0 6 * * 0"),
-        **{f"daily_reconcile_{system}": (f"reconcile_{system}", "30 4 * * *") for system in shared_contracts()},
+        **{f"daily_reconcile_{system}": (f"reconcile_{system}", "30 4 * * *") for system in load_contracts()},
     }
     assert all(schedule.default_status is dg.DefaultScheduleStatus.RUNNING for schedule in repository.schedule_defs)
     sensors = {"automation", "failed_runs", "failed_checks", "replication_slots", "sync_warnings"}
@@ -142,5 +142,5 @@ def test_each_sync_has_a_pool_of_its_own_and_marts_share_one(definitions: dg.Def
     pools = {
         node.definition.name: node.definition.pool for node in nodes if isinstance(node.definition, dg.OpDefinition) if node.definition.pool
     }
-    syncs = {contract.raw_schema: f"sync_{system}" for system, contract in shared_contracts().items()}
+    syncs = {contract.raw_schema: f"sync_{system}" for system, contract in load_contracts().items()}
     assert pools == {**syncs, "transformation": "marts", "analytics__publication": "marts"}

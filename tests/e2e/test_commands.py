@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.quality.suites import load_suites
 from dagster_project.settings import PROJECT_ROOT
 from tests.dbt_manifest import kept_of, marts_of, project_manifest
@@ -92,7 +92,7 @@ def test_import_and_sync_bring_a_backtest_to_raw(user: User) -> None:
     assert written == {"run_id": 1, "models": ["Guess", "SeasonalNaive"], "predictions": 2 * len(user.frame), "skipped": 0, "is_new": True}
     assert imported["columns"]["Guess"] == {"point": "Guess", "bounds": [{"level": 0.9, "lower": "Guess-lo-90", "upper": "Guess-hi-90"}]}
     reports = {report["job"].removeprefix("sync_"): report for report in user.gets_json("runmart sync --json")}
-    assert reports.keys() == shared_contracts().keys()
+    assert reports.keys() == load_contracts().keys()
     for report in reports.values():
         assert (report["is_success"], report["failed_checks"], report["errors"]) == (True, [], [])
         assert report["passed_checks"] > 0
@@ -193,7 +193,7 @@ def test_great_expectations_agrees_with_every_verdict(user: User) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ("nosuch", f"error: there is no system 'nosuch'; there are: {', '.join(sorted(shared_contracts()))}\n"),
+        ("nosuch", f"error: there is no system 'nosuch'; there are: {', '.join(sorted(load_contracts()))}\n"),
         (f"{SYSTEM} --table runs --table nosuch", f"error: there is no table 'nosuch' in {SYSTEM}; there are: "),
     ],
 )

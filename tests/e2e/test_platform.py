@@ -9,11 +9,11 @@ import pytest
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.source_system import raw_assets
-from dagster_project.contracts.loading import shared_contracts
+from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.marts.verification import CHECK as VERIFICATION
-from dagster_project.quality.suites import shared_suites
+from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
 from dagster_project.resources.manifest import load_plan
 from dagster_project.resources.warehouse import Sources, Warehouses
@@ -28,7 +28,7 @@ MARTS = [
 ]
 
 
-RAW = {(SYSTEM, table) for table in shared_contracts()[SYSTEM].tables}
+RAW = {(SYSTEM, table) for table in load_contracts()[SYSTEM].tables}
 FULL = {"ops": {"transformation": {"config": {"full": True}}}}
 
 
@@ -156,9 +156,9 @@ def test_every_result_is_kept_with_the_run_and_the_batch(platform: Platform, fir
         where run_id = '{first.run_id}' group by 1
         """
     )
-    assert sum(expectations for _, expectations, _ in results) == sum(len(suite.expectations) for suite in shared_suites().values())
+    assert sum(expectations for _, expectations, _ in results) == sum(len(suite.expectations) for suite in load_suites().values())
     batches = {source: count for source, _, count in results}
-    assert [batches[system] for system in shared_contracts()] == [1] * len(shared_contracts())
+    assert [batches[system] for system in load_contracts()] == [1] * len(load_contracts())
 
 
 def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) -> None:
@@ -168,7 +168,7 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
         where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
         """
     )
-    for_the_platform = {*(f"raw_{system}" for system in shared_contracts()), "staging", "kept", "analytics_next", "ops", "locks", "public"}
+    for_the_platform = {*(f"raw_{system}" for system in load_contracts()), "staging", "kept", "analytics_next", "ops", "locks", "public"}
     assert {schema for schema, _ in relations} == {"analytics", "quality", *for_the_platform}
     for schema, relation in relations:
         if schema in ("analytics", "quality"):
@@ -428,7 +428,7 @@ def test_table_that_was_never_synced_leaves_out_what_is_built_on_it(platform: Pl
 def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:
     resources = {"warehouses": Warehouses(), "sources": sources}
     return dg.materialize(
-        [raw_assets(shared_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
+        [raw_assets(load_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
     )
 
 

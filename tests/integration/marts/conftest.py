@@ -37,7 +37,7 @@ from dagster_project.quality.suites import load_suites
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT
 from tests.databases import Row, replace_rows, run
-from tests.dbt_manifest import Manifest, behind, kept_of, marts_of, models_of, project_manifest, source_tables
+from tests.dbt_manifest import Manifest, behind, kept_of, marts_of, models_of, source_tables
 from tests.failing_rows import failing, suite_of
 from tests.histories.catalog import read_schema
 from tests.histories.history import History
@@ -345,14 +345,7 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         yield house
 
 
-def systems_with_marts() -> list[str]:
-    """Those whose rows are behind marts."""
-    manifest = project_manifest()
-    found = source_tables(manifest, behind(manifest, marts_of(manifest)))
-    return sorted({system for system, _ in found} & load_contracts().keys())
-
-
-@pytest.fixture(params=systems_with_marts())
+@pytest.fixture(params=sorted(load_contracts()))
 def each_house(house: House, request: pytest.FixtureRequest) -> Iterator[House]:
     """The house, once for each system whose rows change."""
     with house.changing(request.param):
