@@ -76,11 +76,12 @@ class Usage:
     def columns_used(self, query: str) -> dict[Relation, frozenset[str]]:
         """By relation, the columns that a query makes use of; in doubt all of them."""
         try:
-            # Which takes parts out of the tree: nobody else may see it afterwards.
             tree = pushdown_projections(self._qualified(query))
-            del self._trees[query]
         except SqlglotError:
             return {relation: frozenset(columns) for relation, columns in self._known.items()}
+        finally:
+            # Parts were taken out of the tree: nobody else may see it.
+            self._trees.pop(query, None)
         used: dict[Relation, frozenset[str]] = {}
         for scope in traverse_scope(tree):
             for alias, source in scope.sources.items():

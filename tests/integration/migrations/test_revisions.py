@@ -132,7 +132,7 @@ def test_every_foreign_key_has_an_index(system: str, own: Database) -> None:
     assert [table for table, _ in own.rows(FOREIGN_KEYS_WITHOUT_INDEX)] == [str(key.table)]
 
 
-def test_every_table_and_function_has_a_comment(own: Database) -> None:
+def test_every_table_and_function_has_a_comment(system: str, own: Database) -> None:
     without = """
     with own as (select oid from pg_namespace where nspname !~ '^(pg_|information_schema)')
     select relname::text from pg_class where relkind in ('r', 'p') and not relispartition and relnamespace in (select oid from own)
@@ -141,6 +141,9 @@ def test_every_table_and_function_has_a_comment(own: Database) -> None:
     select proname::text from pg_proc where pronamespace in (select oid from own) and obj_description(oid, 'pg_proc') is null
     """
     assert own.rows(without) == []
+    table = models_of(system).sorted_tables[0]
+    own.rows(f"comment on table {table} is null")
+    assert own.rows(without) == [(table.name,)]
 
 
 @pytest.mark.parametrize("is_filled", [False, True], ids=["empty", "filled"])
