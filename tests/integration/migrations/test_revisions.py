@@ -25,15 +25,17 @@ from tests.integration.migrations.conftest import Database
 
 SYSTEMS = [system for system in load_contracts() if has_migrations(system)]
 
-# Each partitioned table that nothing refers to, and when its oldest partition ends.
-ARCHIVABLE = """
-select p.partrelid::regclass::text, min(substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \\(''([^'']+)'))
-from pg_partitioned_table as p
-join pg_inherits as i on i.inhparent = p.partrelid
-join pg_class as c on c.oid = i.inhrelid
-where not exists (select from pg_constraint as k where k.contype = 'f' and k.confrelid = p.partrelid)
-group by 1
+# Each partitioned table, and the column by which it is parted.
+PARTITIONED = """
+select p.partrelid::regclass::text, a.attname
+from pg_partitioned_table as p join pg_attribute as a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
 """
+REFERRING = (
+    "select distinct conrelid::regclass::text from pg_constraint where contype = 'f' and confrelid = %s::regclass and conparentid = 0"
+)
+
+# When the partition of the first row ends.
+END = "select substring(pg_get_expr(relpartbound, oid) from 'TO \\(''([^'']+)') from pg_class where oid = (select tableoid from {} limit 1)"
 
 # But that of the primary key.
 INDEXES_BEGINNING_WITH = """
@@ -91,11 +93,14 @@ def revisions_of(system: str) -> list[str]:
 
 
 def grow(database: Database) -> None:
-    """Make partitions of the coming periods, and archive an old one of each table of which that can be done, where there are any."""
-    if database.value("select to_regproc('create_future_partitions') is not null"):
-        database.rows("select create_future_partitions()")
-        for table, oldest_end in database.rows(ARCHIVABLE):
-            assert database.value("select archive_partitions(%s, %s)", table, oldest_end)
+    """Make partitions of the coming periods, and archive one that has a row of each table, where there are any."""
+    for table, column in database.rows(PARTITIONED):
+        for (referring,) in database.rows(REFERRING, table):
+            database.rows(f"delete from {referring}")
+        (day,) = database.rows(f"select {column}::date, {column}::date from {table} limit 1")
+        database.rows("select create_partitions(%s, %s, %s), create_future_partitions()", table, *day)
+        assert database.value("select archive_partitions(%s, %s)", table, database.value(END.format(table)))
+        assert database.value(f"select count(*) from {table}") == 0
 
 
 def test_revisions_leave_exactly_what_the_models_say(system: str, own: Database, new_database: Callable[[str], str]) -> None:
