@@ -119,6 +119,11 @@ class House:
         """Whether rows of the system whose rows change are behind a model."""
         return bool(self.plan.project.behind(model) & {(self.system, table) for table in self.tables})
 
+    def is_made_of_others(self, model: str) -> bool:
+        """Whether all raw rows behind a model are of other systems."""
+        systems = {system for system, _ in self.plan.project.behind(model)} & self.contracts.keys()
+        return bool(systems) and self.system not in systems
+
     @property
     def kept(self) -> list[str]:
         """Models of which refreshes keep a table and that are made of rows of the system whose rows change."""
@@ -290,8 +295,8 @@ class House:
             return self.dbt("build", "--exclude-resource-type", "unit_test", *flags, *left_out)
 
     def rebuild(self) -> None:
-        """Make whole candidates of all that is made of rows of the system whose rows change, by a refresh that never ends."""
-        names = [name for name in self.plan.project.models if self.is_made_of_these(name)]
+        """Make whole candidates of all that is not made of rows of other systems alone, by a refresh that never ends."""
+        names = [name for name in self.plan.project.models if not self.is_made_of_others(name)]
         with self.engine() as engine:
             result = self._build(engine, ["--exclude-resource-type", "test", "--full-refresh"], only=names)
         assert result.success, messages(result)
