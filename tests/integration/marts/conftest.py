@@ -238,6 +238,14 @@ class House:
             self._moment = None
 
     @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Within, dbt takes what it does for a part of the refresh that was begun last."""
+        ((started_at,),) = self.warehouse("select started_at from ops.refresh_under_way")
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("RUNMART_REFRESH", started_at.isoformat())
+            yield
+
+    @contextmanager
     def engine(self, history_days: int | None = None) -> Iterator[PostgresEngine]:
         """The engine of the warehouse; it keeps ended versions for so many days, or for ever."""
         connection = psycopg2.connect(self.warehouse_url, options="-c role=runmart_transform")

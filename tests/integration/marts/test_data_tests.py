@@ -42,9 +42,7 @@ _TYPES = f"select quote_ident(attname), format_type(atttypid, null) from pg_attr
 def queries(house: House) -> dict[str, str]:
     """By test, the query that finds what is wrong, as after a full refresh."""
     refresh(house, "--full-refresh")
-    ((started_at,),) = house.warehouse("select started_at from ops.refresh_under_way")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("RUNMART_REFRESH", started_at.isoformat())
+    with house.under_way():
         compiled = house.dbt("compile", "--select", "test_type:data")
     nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
     return {node.name: node.compiled_code or "" for node in nodes}

@@ -153,12 +153,11 @@ def test_changed_parents_are_found_without_reading_all_rows(house: House, table:
         ("delete from analytics.fct_runs where execution_id = '1'", "has_all_executions_fct_runs"),
     ],
 )
-def test_recomputed_rows_are_tested(one_recomputed: House, monkeypatch: pytest.MonkeyPatch, damage: str, failing: str | None) -> None:
+def test_recomputed_rows_are_tested(one_recomputed: House, damage: str, failing: str | None) -> None:
     one_recomputed.reset()
     one_recomputed.warehouse(damage)
-    ((started_at,),) = one_recomputed.warehouse("select started_at from ops.refresh_under_way")
-    monkeypatch.setenv("RUNMART_REFRESH", started_at.isoformat())
-    result = one_recomputed.dbt("build", "--resource-type", "test", "--select", "fct_runs", "experiment_summary")
+    with one_recomputed.under_way():
+        result = one_recomputed.dbt("build", "--resource-type", "test", "--select", "fct_runs", "experiment_summary")
     assert result.success == (failing is None), messages(result)
     assert (failing or "") in messages(result)
 
@@ -172,19 +171,15 @@ def test_recomputed_rows_are_tested(one_recomputed: House, monkeypatch: pytest.M
         (f"{LIKE_PUBLISHED} where experiment_id = 1", False),
     ],
 )
-def test_views_and_histories_are_tested_in_recomputed_groups(
-    one_recomputed: House, monkeypatch: pytest.MonkeyPatch, damage: str, failing: bool
-) -> None:
+def test_views_and_histories_are_tested_in_recomputed_groups(one_recomputed: House, damage: str, failing: bool) -> None:
     """Experiment 2 was recomputed; what is published of 1 was tested before."""
     one_recomputed.reset()
     shown = ("mv_experiment_summary", "experiment_summary_history")
     one_recomputed.warehouse(damage)
-    ((started_at,),) = one_recomputed.warehouse("select started_at from ops.refresh_under_way")
-    monkeypatch.setenv("RUNMART_REFRESH", started_at.isoformat())
-    result = one_recomputed.dbt("build", "--resource-type", "test", "--select", *shown)
+    with one_recomputed.under_way():
+        result = one_recomputed.dbt("build", "--resource-type", "test", "--select", *shown)
     assert result.success != failing, messages(result)
     assert any(f"unique_{each}" in messages(result) or f"grain_{each}" in messages(result) for each in shown) == failing
-    monkeypatch.delenv("RUNMART_REFRESH")
     assert not one_recomputed.dbt("test", "--select", *shown).success
 
 
