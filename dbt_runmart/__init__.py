@@ -16,12 +16,15 @@ from dbt_runmart.behavior import name_source_of_flags
 from dbt_runmart.connections import PooledConnections
 from dbt_runmart.declarations import require_plan
 from dbt_runmart.log import write_what_is_read
+from dbt_runmart.relations import RelationOfAnyDatabase
 from dbt_runmart.selection import narrow_selection
 from dbt_runmart.starting import write_less
 
 
 class RunmartPlugin(dbtPlugin):
-    """Makes dbt's PostgreSQL adapter use connections again, dbt itself start and end sooner, and a refresh build what it needs.
+    """Makes dbt's PostgreSQL adapter use connections again, and what dbt parses hold in every warehouse.
+
+    Lets dbt itself start and end sooner, and a refresh build what it needs.
 
     Stops at marts that do not say enough.
     """
@@ -29,6 +32,7 @@ class RunmartPlugin(dbtPlugin):
     def initialize(self) -> None:
         """Take effect; dbt calls it before it makes an adapter."""
         PostgresAdapter.ConnectionManager = PooledConnections
+        PostgresAdapter.Relation = RelationOfAnyDatabase
         collect_garbage_rarely()
         name_source_of_flags()
         narrow_selection()

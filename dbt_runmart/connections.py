@@ -3,15 +3,20 @@
 dbt opens a connection for each model, test and hook. A new one has to look up in the catalogs whatever its first statements name: a large
 part of what a small refresh costs, see docs/adr/0009-pool-connections.md.
 
-Belongs here: keeping idle connections until the command ends. Does not belong here: what is sent over them.
+Belongs here: to which database, and keeping idle connections until the command ends. Does not belong here: what is sent over them.
 """
 
+import os
+from dataclasses import replace
 from multiprocessing.context import BaseContext
 from typing import Any, cast
 
 import psycopg2
 from dbt.adapters.contracts.connection import AdapterRequiredConfig, Connection, ConnectionState
-from dbt.adapters.postgres.connections import PostgresConnectionManager
+from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
+
+# Names the database, which nothing that is parsed depends on.
+DATABASE = "RUNMART_DBT_NAME"
 
 
 class PooledConnections(PostgresConnectionManager):
@@ -23,6 +28,11 @@ class PooledConnections(PostgresConnectionManager):
     def __init__(self, profile: AdapterRequiredConfig, mp_context: BaseContext) -> None:
         super().__init__(profile, mp_context)  # type: ignore[no-untyped-call]
         self._idle: list[Any] = []
+
+    @classmethod
+    def get_credentials(cls, credentials: PostgresCredentials) -> PostgresCredentials:
+        """Those of the profile, for the database of this process: what the profile calls so is the same for all."""
+        return replace(credentials, database=os.environ.get(DATABASE) or credentials.database)
 
     @classmethod
     def open(cls, connection: Connection) -> Connection:

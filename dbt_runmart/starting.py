@@ -19,13 +19,14 @@ from dbt.task.runnable import GraphRunnableTask
 from dbt_common.clients.jinja import template_cache
 
 from dagster_project.places import DBT_AHEAD_VARIABLE
-from dbt_runmart.selection import ONLY
+from dbt_runmart.connections import DATABASE
+from dbt_runmart.selection import ONLY, SYSTEMS
 
 # Names the refresh that a build belongs to.
 REFRESH = "RUNMART_REFRESH"
 
 # Each start has its own of these, and nothing that is parsed asks for them.
-_OF_A_START = (REFRESH, ONLY, DBT_AHEAD_VARIABLE)
+_OF_A_START = (REFRESH, ONLY, DATABASE, SYSTEMS, DBT_AHEAD_VARIABLE)
 
 _write_manifest = Manifest.write
 _write_graph = Linker.write_graph

@@ -7,24 +7,22 @@ The SQL is that of the full refresh that last built the relation (`ops.built_mod
 a raw table by the given rows, or by an empty table if none are given; a model by what its own SQL makes of these.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dagster_project.contracts.table import raw_schema
 from dagster_project.errors import RunmartError
-from dagster_project.marts.postgres.names import stand_in
+from dagster_project.marts.postgres.names import PRINTED, stand_in
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.schemas import CANDIDATES
 
 Relation = tuple[str, str]
 
+_RAW = raw_schema("")
 _STARTED_AT = "{refresh_started_at}"
-
-# A relation as dbt prints it: "database"."schema"."name".
-_RELATION = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 
 # The columns after the first two stand in the order of `_Definition`.
 _KEPT = "select schema_name, name, sql, definition, kind in ('mart', 'step') from ops.built_models"
@@ -173,7 +171,11 @@ class Recomputation:
             text = self.sql_of(relation)
             for read in _relations(text):
                 self._make(read)
-            self._fill(relation, sql.SQL(_RELATION.sub(lambda name: stand_in_of((name[1], name[2])).as_string(self.cursor), text)))
+            self._fill(relation, sql.SQL(PRINTED.sub(lambda name: stand_in_of((name[1], name[2])).as_string(self.cursor), text)))
+        elif not relation[0].startswith(_RAW):
+            # Runmart's own records are no rows of a source: they are read as they stand.
+            query = sql.SQL("create temporary view {} as select * from {}")
+            self.cursor.execute(query.format(stand_in_of(relation), sql.Identifier(*relation)))
         elif not self._is_given(relation):
             copy_shape(self.cursor, relation, stand_in_of(relation))
         self._made.append(relation)
@@ -207,7 +209,7 @@ def _kept_definitions(cursor: Cursor) -> dict[Relation, _Definition]:
 
 def _relations(text: str) -> list[Relation]:
     """The relations that compiled SQL reads."""
-    return list(dict.fromkeys((name[1], name[2]) for name in _RELATION.finditer(text)))
+    return list(dict.fromkeys((name[1], name[2]) for name in PRINTED.finditer(text)))
 
 
 def stand_in_of(relation: Relation) -> sql.Identifier:

@@ -73,8 +73,8 @@
 {% macro narrowed(query) %}
     {% set result = namespace(query=query) %}
     {% for name, view in known_of(model.name)['reads'].items() %}
-        {% set printed = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) | string %}
-        {% set result.query = result.query.replace(printed, adapter.quote(target.database) ~ '.analytics_next.' ~ adapter.quote(view)) %}
+        {% set printed = api.Relation.create(schema=name.split('.')[0], identifier=name.split('.')[1]) | string %}
+        {% set result.query = result.query.replace(printed, 'analytics_next.' ~ adapter.quote(view)) %}
     {% endfor %}
     {% do return(result.query) %}
 {% endmacro %}
@@ -109,8 +109,10 @@
 
 {% macro tables_behind_marts() -%}
     {%- set rows = [] -%}
+    {# What is parsed is the same for every warehouse, so the variable is not asked for while it is. #}
+    {%- set systems = env_var('RUNMART_DBT_SYSTEMS', '').split() if execute else [] -%}
     {%- for node in (graph.nodes or {}).values() if node.resource_type == 'model' and node.schema == 'analytics' -%}
-        {%- for source in sources_behind(node) if source.schema.startswith('raw_') -%}
+        {%- for source in sources_behind(node) if source.schema.startswith('raw_') and (source.source_name in systems or not systems) -%}
             {%- do rows.append("('" ~ node.name ~ "', '" ~ source.source_name ~ "', '" ~ source.name ~ "')") -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -4,8 +4,12 @@ Belongs here: quoting and lists of names. Does not belong here: which relations 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+
+# A relation as dbt prints it: "schema"."name".
+PRINTED = re.compile(r'"([^"]+)"\."([^"]+)"')
 
 # In bytes.
 _LONGEST = 63

@@ -14,20 +14,18 @@ from dagster_project.marts.influence import Hop
 from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import STEP, Family, Followers, Plan
 from dagster_project.marts.postgres.candidates import changes_of, is_in_touched_group
-from dagster_project.marts.postgres.names import columns, relation, row, shortened
+from dagster_project.marts.postgres.names import PRINTED, columns, relation, row, shortened
 from dagster_project.postgres.schemas import CANDIDATES
 
 Relation = tuple[str, str]
 
-# A relation as dbt prints it: "database"."schema"."name".
-_PRINTED = re.compile(r'"[^"]+"\."([^"]+)"\."([^"]+)"')
 # One common table expression, as the project's models are laid out.
 _DEFINITION = re.compile(r"(?ms)^(?:with )?(\w+) as \(\n(.*?)^\),?\n")
 
 
 def replaced(query: str, replacement: Callable[[Relation], str | None]) -> str:
     """Compiled SQL with other relations instead of those for which there is a replacement."""
-    return _PRINTED.sub(lambda name: replacement((name[1], name[2])) or name[0], query)
+    return PRINTED.sub(lambda name: replacement((name[1], name[2])) or name[0], query)
 
 
 @dataclass(frozen=True)

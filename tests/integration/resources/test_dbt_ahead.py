@@ -36,7 +36,7 @@ _FILES = {
     "model": "(project / 'models/marts/shared/fct_runs.sql').open('a').write('-- changed\\n')",
     "macro": "(project / 'macros/metrics.sql').open('a').write('{# changed #}\\n')",
 }
-_ENVIRONMENT = {"environment": "os.environ.update(RUNMART_DEFINITION='another', RUNMART_DBT_NAME='another')"}
+_ENVIRONMENT = {"environment": "os.environ.update(RUNMART_DEFINITION='another', RUNMART_DBT_USER='another')"}
 
 
 @pytest.fixture
@@ -100,7 +100,8 @@ def parsed_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("os.environ['RUNMART_REFRESH'] = 'now'", 0),
         ("os.environ.update(RUNMART_REFRESH='now', RUNMART_ONLY='fct_runs', RUNMART_DBT_AHEAD='there')", 0),
         ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DEFINITION='another')", 1),
-        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DBT_NAME='another')", 1),
+        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DBT_USER='another')", 1),
+        ("os.environ.update(RUNMART_REFRESH='now', RUNMART_DBT_NAME='another')", 0),
         ("os.environ.pop('RUNMART_REFRESH', None)", 1),
     ],
 )

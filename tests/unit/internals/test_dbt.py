@@ -1,13 +1,17 @@
 """Each private part of dbt is where Runmart looks for it, and what it takes it for."""
 
 import inspect
+from dataclasses import fields
 from typing import get_origin
+
+from dbt.adapters.postgres.relation import PostgresRelation
 
 from tests.private_parts import ADAPTERS, Part, has, moved, takes, untold
 
 ADAPTER = ADAPTERS["dbt"]
 
 _MANAGER = "dbt.adapters.postgres.connections:PostgresConnectionManager"
+_ANY = "let what is parsed hold in every warehouse"
 _POOL = "use connections to the warehouse again"
 _STOP = "stop the parse at a mart that does not say enough"
 
@@ -19,6 +23,13 @@ PARTS = (
     Part("dbt.exceptions:ParsingError", _STOP, takes("msg")),
     Part("dbt.adapters.postgres.impl:PostgresAdapter.ConnectionManager", _POOL, takes("profile", "mp_context")),
     Part(f"{_MANAGER}.open", _POOL, takes("connection")),
+    Part(f"{_MANAGER}.get_credentials", _ANY, takes("credentials")),
+    Part("dbt.adapters.postgres.connections:PostgresCredentials", _ANY, lambda found: "database" in {each.name for each in fields(found)}),
+    Part("dbt.adapters.postgres.impl:PostgresAdapter.Relation", _ANY, lambda found: issubclass(found, PostgresRelation)),
+    Part("dbt.adapters.postgres.relation:PostgresRelation", _ANY, lambda found: "include_policy" in {each.name for each in fields(found)}),
+    Part("dbt.adapters.postgres.relation:PostgresRelation.information_schema", _ANY, takes("self", "view_name")),
+    Part("dbt.adapters.base.relation:InformationSchema", _ANY, has("include")),
+    Part("dbt.adapters.contracts.relation:Policy", _ANY, takes(database=False)),
     Part(f"{_MANAGER}.set_connection_name", _POOL, takes("self", "name")),
     Part(f"{_MANAGER}.get_if_exists", _POOL, takes("self")),
     Part(f"{_MANAGER}.release", _POOL, takes("self")),
