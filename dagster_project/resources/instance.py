@@ -5,13 +5,15 @@ starting those processes (`processes`).
 """
 
 import os
-import shutil
+from pathlib import Path
 
 from dagster import DagsterInstance
 
-from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.databases import Databases
 from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.settings import PROJECT_ROOT
+
+_CONFIGURATION = "dagster.yaml"
 
 
 def environment(databases: Databases) -> dict[str, str]:
@@ -19,7 +21,7 @@ def environment(databases: Databases) -> dict[str, str]:
     home = databases.settings.home
     state = home / "dagster"
     state.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", state / "dagster.yaml")
+    _configure(state)
     return {
         "RUNMART_HOME": str(home),
         "DAGSTER_HOME": str(state),
@@ -27,8 +29,21 @@ def environment(databases: Databases) -> dict[str, str]:
         # What a run plans is stored in one go.
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
         "GX_ANALYTICS_ENABLED": "false",
-        **dbt_environment(databases.url(WAREHOUSE)),
+        **dbt_environment(databases.warehouse()),
     }
+
+
+def _configure(state: Path) -> None:
+    """Bring Dagster's configuration to its home.
+
+    Whoever reads it meanwhile finds all of it: of an empty one, Dagster would make an instance in files, which knows of nothing.
+    """
+    wanted, there = (PROJECT_ROOT / _CONFIGURATION).read_bytes(), state / _CONFIGURATION
+    if there.exists() and there.read_bytes() == wanted:
+        return
+    unfinished = there.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(wanted)
+    unfinished.replace(there)
 
 
 def open_instance(databases: Databases) -> DagsterInstance:
