@@ -1,0 +1,1 @@
+"""What tenants of the LLM workflow have handed over: its tables (`models`) and the revisions that lead to them (`versions/`)."""
