@@ -13,6 +13,8 @@ from uuid import UUID
 from dagster import AssetMaterialization, DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus, IntMetadataValue, RunRecord
 from dagster_shared.error import SerializableErrorInfo
 
+from dagster_project.internals.dagster import PARTITION_TAG
+
 STATUSES = {
     DagsterRunStatus.QUEUED: "queued",
     DagsterRunStatus.NOT_STARTED: "queued",
@@ -64,14 +66,14 @@ class KnownRun:
 
 
 def known_runs(instance: DagsterInstance, without: Collection[UUID]) -> Iterator[KnownRun]:
-    """The runs of an instance, the oldest first, but for those that need not be read again.
+    """The runs of an instance, the oldest first. Those of tenants are told to nobody else.
 
     Args:
         instance: The instance.
         without: Runs to leave out.
     """
     for record in instance.get_run_records(ascending=True):
-        if UUID(record.dagster_run.run_id) not in without:
+        if UUID(record.dagster_run.run_id) not in without and PARTITION_TAG not in record.dagster_run.tags:
             yield _known(instance, record)
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import column, select, table, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.orm import Session
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.demo.dagster_runs import COMMAND, ENDED, KnownRun, known_runs
 from dagster_project.resources.databases import Databases, engine
 from dagster_project.resources.instance import open_instance
@@ -93,7 +93,7 @@ def record(url: str, home: Path, instance: DagsterInstance, tell: Callable[[str]
     """The same, of an instance that is open."""
     database = engine(url)
     with Session(database) as session, session.begin():
-        writer = _Writer(session, tuple(load_contracts()))
+        writer = _Writer(session, tuple(shared_contracts()))
         writer.ensure_standing_rows()
         added, updated = writer.record_runs(known_runs(instance, without=writer.settled_runs))
         writer.ensure_keys()

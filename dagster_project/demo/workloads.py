@@ -1,5 +1,7 @@
 """The workloads that `runmart demo` gives to systems: a module of this folder that is called as a system has one.
 
+What tenants hand over needs none: it comes with them.
+
 Belongs here: finding them. Does not belong here: what they write (the modules), and when it is synced (`cli`).
 """
 
@@ -10,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Workload:
 
 def workloads() -> list[Workload]:
     """Those that there are, in the order of their systems' names. One that tells of runs finds those of the systems before it."""
-    return [Workload(system) for system in sorted(load_contracts()) if find_spec(_module(system))]
+    return [Workload(system) for system in sorted(shared_contracts()) if find_spec(_module(system))]
 
 
 def _module(system: str) -> str:

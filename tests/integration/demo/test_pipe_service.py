@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.demo import pipe_service
 from dagster_project.demo.dagster_runs import STATUSES
 from dagster_project.demo.pipe_service import JOBS_OF_A_SYSTEM, JOBS_OF_RUNMART, FillSummary, fill, record
@@ -99,7 +99,7 @@ def test_without_runs_all_but_them_is_written_and_said(url: str, instance: Dagst
     lines: list[str] = []
     assert record(url, tmp_path, instance, lines.append) == FillSummary(0, 0, 0, 0)
     assert lines == ["there is no run yet: users, organizations, pipelines and keys are written, runs come with the next fill"]
-    systems = sorted(load_contracts())
+    systems = sorted(shared_contracts())
     assert sorted(query(url, "select name from organizations")["name"]) == sorted(["runmart", *systems])
     counts = {table: int(query(url, f"select count(*) as n from {table}")["n"][0]) for table in TABLES}
     organizations = 1 + len(systems)
@@ -237,5 +237,5 @@ def test_pipelines_are_jobs_of_dagster() -> None:
 
     ensure_manifest()
     names = {job.name for job in defs().resolve_all_job_defs()}
-    systems = load_contracts()
+    systems = shared_contracts()
     assert {*JOBS_OF_RUNMART, *(f"{job}_{system}" for job in JOBS_OF_A_SYSTEM for system in systems)} <= names
