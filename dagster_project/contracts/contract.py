@@ -33,6 +33,7 @@ class Limits(BaseModel, extra="forbid", frozen=True):
         snapshot_minutes: How long one snapshot may be held open, which keeps the source from cleaning up.
         read_megabytes_per_second: How fast rows may be read, over all connections together; None for as fast as it goes.
         slot_gigabytes: How much write-ahead log the replication slot may hold back before it is dropped.
+        tenants: How many tenants one command syncs at once, where there are tenants.
     """
 
     connections: Annotated[int, Field(ge=1, le=8)] = 4
@@ -42,10 +43,55 @@ class Limits(BaseModel, extra="forbid", frozen=True):
     snapshot_minutes: Annotated[float, Field(gt=0)] = 120
     read_megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
     slot_gigabytes: Annotated[float, Field(gt=0)] = 5
+    tenants: Annotated[int, Field(ge=1, le=32)] = 2
+
+
+class Tenants(BaseModel, extra="forbid", frozen=True):
+    """Customers with a database each. The tables of the system are in every one of these, and rows of two customers never in one.
+
+    Attributes:
+        listed_in: The table of another system that lists them, as `system.table`.
+        id: Its column that names a tenant.
+        name: Its column with the name of the tenant for people.
+        url: Its column with the URL of the tenant's database. It is used and never read into a warehouse, so no contract declares it.
+        is_active: Its column that says whether the tenant is a customer still.
+    """
+
+    listed_in: Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+    id: Identifier
+    name: Identifier
+    url: Identifier
+    is_active: Identifier
+
+    @property
+    def system(self) -> str:
+        """The system that lists them."""
+        return self.listed_in.partition(".")[0]
+
+    @property
+    def table(self) -> str:
+        """Its table that lists them, by its name in Runmart."""
+        return self.listed_in.partition(".")[2]
+
+
+class HandedOver(BaseModel, extra="forbid", frozen=True):
+    """Rows that Runmart writes itself: what the tenants of another system have published, each in its own warehouse.
+
+    Attributes:
+        tenants_of: The system with tenants.
+        tenant: The column that says whose a row is; every table has it in its key.
+        marts: By table, the mart of a tenant's warehouse of which it has the rows. Their columns are those that the table declares.
+        told_in: The table that says up to which refresh a tenant has handed over.
+    """
+
+    tenants_of: SystemName
+    tenant: Identifier
+    marts: Annotated[dict[Identifier, Identifier], Field(min_length=1)]
+    told_in: Identifier
 
 
 class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
-    """One source system: a database that Runmart reads.
+    """One source system: a database that Runmart reads, or one for each tenant, all of the same tables.
 
     Attributes:
         system: The one name of the system: folder, asset group, dbt source, key prefix.
@@ -55,6 +101,8 @@ class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tr
         limits: What a sync may ask of the source.
         schema_name: Schema that its tables are in unless a table says otherwise.
         freshness: How old the last sync may be.
+        tenants: Where its tenants are listed, if each has a database of its own; None if the system is one database.
+        handed_over: Where its rows come from, if Runmart hands them over from warehouses of tenants; None if others write them.
         tables: Contract by the name that the table has in Runmart.
     """
 
@@ -64,6 +112,8 @@ class SystemContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tr
     limits: Limits = Limits()
     schema_name: Annotated[Identifier, Field(alias="schema")] = "public"
     freshness: Freshness
+    tenants: Tenants | None = None
+    handed_over: HandedOver | None = None
     tables: Annotated[dict[Identifier, TableContract], Field(min_length=1)]
 
     @property

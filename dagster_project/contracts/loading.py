@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.problems import Location, problems
+from dagster_project.contracts.problems import Location, problems, problems_with_others
 from dagster_project.errors import RunmartError
 from dagster_project.settings import SOURCES_ROOT
 
@@ -33,16 +33,35 @@ def load_contract(path: Path) -> SystemContract:
         raise ContractError("\n".join(repeated))
     if not isinstance(document, dict) or not isinstance(document.get("attributes"), dict):
         raise ContractError(f"{path}:1: a contract needs the two entries 'type' and 'attributes'")
-    problems = _problems(document["attributes"], path.parent.name)
-    if problems:
-        lines = [f"{path}:{_line(root, ('attributes', *where))}: {'.'.join(map(str, where))}: {what}" for where, what in problems]
-        raise ContractError("\n".join(lines))
+    _require_none(path, root, _problems(document["attributes"], path.parent.name))
     return SystemContract.model_validate(document["attributes"])
 
 
 def load_contracts(root: Path = SOURCES_ROOT) -> dict[str, SystemContract]:
-    """Every system's contract by name, from `<root>/<system>/defs.yaml`."""
-    return {path.parent.name: load_contract(path) for path in sorted(root.glob("*/defs.yaml"))}
+    """Every system's contract by name, from `<root>/<system>/defs.yaml`.
+
+    Raises:
+        ContractError: One of them is invalid, by itself or beside the others.
+    """
+    paths = {path.parent.name: path for path in sorted(root.glob("*/defs.yaml"))}
+    contracts = {system: load_contract(path) for system, path in paths.items()}
+    for system, contract in contracts.items():
+        found = list(problems_with_others(contract, contracts))
+        if found:
+            _require_none(paths[system], _parse(paths[system])[0], found)
+    return contracts
+
+
+def shared_contracts() -> dict[str, SystemContract]:
+    """Contracts of the systems whose rows are in the shared warehouse: those without tenants."""
+    return {system: contract for system, contract in load_contracts().items() if contract.tenants is None}
+
+
+def _require_none(path: Path, root: yaml.Node | None, problems: Sequence[tuple[Location, str]]) -> None:
+    """Raise what is wrong with a file, each problem with its line."""
+    if problems:
+        lines = [f"{path}:{_line(root, ('attributes', *where))}: {'.'.join(map(str, where))}: {what}" for where, what in problems]
+        raise ContractError("\n".join(lines))
 
 
 def _parse(path: Path) -> tuple[yaml.Node | None, object]:

@@ -1,10 +1,10 @@
 """What is wrong with a contract although its shape is right.
 
-Belongs here: rules between entries, each problem with the place of its entry. Does not belong here: the shape of single entries
-(`contract`, `table`), and the lines of a file (`loading`).
+Belongs here: rules between entries, of one contract or of several, each problem with the place of its entry. Does not belong here: the
+shape of single entries (`contract`, `table`), and the lines of a file (`loading`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dagster_project.contracts import raw_columns
 from dagster_project.contracts.contract import SystemContract
@@ -27,6 +27,37 @@ def problems(contract: SystemContract, folder: str) -> Iterator[tuple[Location, 
         yield from ((("tables", table.name, *where), what) for where, what in _table_problems(contract, table.declared))
 
 
+def problems_with_others(contract: SystemContract, others: Mapping[str, SystemContract]) -> Iterator[tuple[Location, str]]:
+    """Where and what, of what a contract says of other systems.
+
+    Args:
+        contract: The contract.
+        others: All contracts by system.
+    """
+    yield from _tenant_problems(contract, others)
+    handed_over = contract.handed_over
+    if handed_over and (handed_over.tenants_of not in others or others[handed_over.tenants_of].tenants is None):
+        yield ("handed_over", "tenants_of"), f"{handed_over.tenants_of!r} is no system with tenants"
+
+
+def _tenant_problems(contract: SystemContract, others: Mapping[str, SystemContract]) -> Iterator[tuple[Location, str]]:
+    tenants = contract.tenants
+    if tenants is None:
+        return
+    listing = others.get(tenants.system)
+    if listing is None or tenants.table not in listing.tables:
+        yield ("tenants", "listed_in"), f"{tenants.listed_in!r} is no table of another system; write system.table"
+        return
+    if listing.tenants is not None:
+        yield ("tenants", "listed_in"), f"{tenants.system!r} has tenants itself; name a table that there is once"
+    columns = listing.tables[tenants.table].columns
+    for entry in ("id", "name", "is_active"):
+        if getattr(tenants, entry) not in columns:
+            yield ("tenants", entry), f"column {getattr(tenants, entry)!r} is not among the columns of {tenants.listed_in}"
+    if tenants.url in columns:
+        yield ("tenants", "url"), f"column {tenants.url!r} is read into the warehouse by {tenants.listed_in}; a URL may hold a password"
+
+
 def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[Location, str]]:
     if contract.system != folder:
         yield ("system",), f"{contract.system!r} must equal the name of its folder, {folder!r}"
@@ -34,6 +65,19 @@ def _system_problems(contract: SystemContract, folder: str) -> Iterator[tuple[Lo
         yield ("freshness",), "error_after_hours must not be less than warn_after_hours"
     if contract.capture == "cdc" and contract.limits.connections < 2:
         yield ("limits", "connections"), "change data capture needs two connections; allow 2, or say capture: horizon"
+    yield from _handed_over_problems(contract)
+
+
+def _handed_over_problems(contract: SystemContract) -> Iterator[tuple[Location, str]]:
+    handed_over = contract.handed_over
+    if handed_over is None:
+        return
+    for entry, table in (("told_in", handed_over.told_in), *(("marts", table) for table in handed_over.marts)):
+        where = ("handed_over", entry) if entry == "told_in" else ("handed_over", entry, table)
+        if table not in contract.tables:
+            yield where, f"table {table!r} is not declared; declared are: {', '.join(contract.tables)}"
+        elif handed_over.tenant not in contract.tables[table].key:
+            yield where, f"the key of {table!r} has no column {handed_over.tenant!r}, which says whose a row is"
 
 
 def _relation_problems(contract: SystemContract) -> Iterator[tuple[Location, str]]:
@@ -55,6 +99,7 @@ def _table_problems(contract: SystemContract, table: TableContract) -> Iterator[
     yield from _key_problems(table)
     if table.upkeep and (table.upkeep.delete_after_days is None) != (table.upkeep.dated_by is None):
         yield ("upkeep",), "delete_after_days and dated_by, the column that says how old a row is, need each other"
+    yield from ((("storage", *where), what) for where, what in _storage_problems(contract, table))
     for index, column in enumerate(table.columns):
         if column in raw_columns.TYPES:
             yield ("columns", index), f"column {column!r} has the name of one that every raw table gets; it cannot be read under this name"
@@ -74,6 +119,22 @@ def _key_problems(table: TableContract) -> Iterator[tuple[Location, str]]:
     for index, column in enumerate(table.key):
         if column not in table.columns:
             yield ("key", index), f"key column {column!r} is not among the table's columns"
+
+
+def _storage_problems(contract: SystemContract, table: TableContract) -> Iterator[tuple[Location, str]]:
+    storage = table.storage
+    if storage is None:
+        return
+    for entry in ("path", "digest", "size"):
+        if getattr(storage, entry) not in table.columns:
+            yield (entry,), f"column {getattr(storage, entry)!r} is not among the table's columns"
+    if not table.key:
+        yield (), "the table has no key by which a row could be known again whose file was read"
+    is_of_tenants = "{tenant}" in storage.prefix
+    if is_of_tenants and contract.tenants is None:
+        yield ("prefix",), f"{{tenant}} stands for nothing: {contract.system} has no tenants"
+    if contract.tenants is not None and not is_of_tenants:
+        yield ("prefix",), "the files of all tenants would begin alike; say where {tenant} stands"
 
 
 def _located_references(table: TableContract) -> Iterator[tuple[Location, ForeignKey]]:

@@ -57,6 +57,27 @@ class Upkeep(BaseModel, extra="forbid", frozen=True):
     dated_by: Identifier | None = None
 
 
+class StoredFiles(BaseModel, extra="forbid", frozen=True):
+    """Files in the storage that rows name: what is known of them, and where they may be. A check reads them, and nothing keeps them.
+
+    Attributes:
+        path: Column with the path of the file; a row without one names no file.
+        digest: Column with the SHA-256 of the content, in hexadecimal digits; where it is null, nothing is said of the content.
+        size: Column with the size of the content in bytes; where it is null, nothing is said of the size.
+        prefix: What all paths begin with, such as `storage/{tenant}/`. Its first part is what the settings say the place of; in a system
+            with tenants `{tenant}` stands for the tenant whose row it is.
+    """
+
+    path: Identifier
+    digest: Identifier
+    size: Identifier
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+/(?:(?:[A-Za-z0-9_-]+|\{tenant\})/)*$")]
+
+    def prefix_of(self, tenant: str | None) -> str:
+        """What the paths of a tenant begin with, or all paths of a system without tenants."""
+        return self.prefix.format(tenant=tenant)
+
+
 class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     """One source table.
 
@@ -72,6 +93,7 @@ class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
         composite_foreign_keys: Those of several columns.
         indexes: Further indexes of the raw table.
         upkeep: What becomes of old rows in the source, if Runmart builds it.
+        storage: What rows say of files in the storage, if they name any.
     """
 
     description: Annotated[str, StringConstraints(min_length=1)]
@@ -84,6 +106,7 @@ class TableContract(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
     composite_foreign_keys: tuple[ForeignKey, ...] = ()
     indexes: tuple[IndexContract, ...] = ()
     upkeep: Upkeep | None = None
+    storage: StoredFiles | None = None
 
     @property
     def references(self) -> tuple[ForeignKey, ...]:

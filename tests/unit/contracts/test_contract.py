@@ -253,3 +253,155 @@ def test_any_dropped_or_renamed_entry_is_an_error_at_its_line(write: Write, wher
     with pytest.raises(ContractError) as caught:
         load_contract(path)
     assert line in [int(message.split(":")[1]) for message in str(caught.value).splitlines()], str(caught.value)
+
+
+_LISTING = """\
+type: dagster_project.components.source_system.SourceSystem
+attributes:
+  system: control
+  description: Who there is.
+  freshness: {warn_after_hours: 1, error_after_hours: 2}
+  tables:
+    customers:
+      description: Customers.
+      key: [id]
+      columns: [id, title, is_active]
+"""
+_TENANTS = "  tenants: {listed_in: control.customers, id: id, name: title, url: database_url, is_active: is_active}\n"
+_OF_TENANTS = _GOOD.replace("  tables:\n", f"{_TENANTS}  tables:\n", 1)
+
+
+def write_both(root: Path, listing: str, of_tenants: str) -> None:
+    """Contracts of a system that lists tenants, and of one that has them."""
+    for system, content in (("control", listing), ("small", of_tenants)):
+        (root / system).mkdir()
+        (root / system / "defs.yaml").write_text(content, encoding="utf-8")
+
+
+def test_system_with_tenants_says_where_they_are_listed(tmp_path: Path) -> None:
+    write_both(tmp_path, _LISTING, _OF_TENANTS)
+    contracts = load_contracts(tmp_path)
+    tenants = contracts["small"].tenants
+    assert tenants is not None
+    assert (tenants.system, tenants.table, tenants.url) == ("control", "customers", "database_url")
+    assert contracts["control"].tenants is None
+
+
+@pytest.mark.parametrize(
+    ("listing", "of_tenants", "message"),
+    [
+        (
+            ("", ""),
+            ("control.customers", "elsewhere.customers"),
+            r"tenants\.listed_in: 'elsewhere.customers' is no table of another system",
+        ),
+        (("", ""), ("control.customers", "control.guests"), r"tenants\.listed_in: 'control.guests' is no table of another system"),
+        (("", ""), ("control.customers", "small.parent"), r"tenants\.listed_in: 'small' has tenants itself"),
+        (
+            ("[id, title, is_active]", "[id, title]"),
+            ("", ""),
+            r"tenants\.is_active: column 'is_active' is not among the columns of control.customers",
+        ),
+        (("", ""), ("id: id", "id: name"), r"tenants\.id: column 'name' is not among the columns of control.customers"),
+        (
+            ("[id, title, is_active]", "[id, title, is_active, database_url]"),
+            ("", ""),
+            r"tenants\.url: column 'database_url' is read into the warehouse",
+        ),
+    ],
+)
+def test_mistake_about_tenants_names_its_line(tmp_path: Path, listing: tuple[str, str], of_tenants: tuple[str, str], message: str) -> None:
+    write_both(tmp_path, _LISTING.replace(*listing), _OF_TENANTS.replace(*of_tenants))
+    with pytest.raises(ContractError, match=f"small/defs.yaml:6: {message}"):
+        load_contracts(tmp_path)
+
+
+_FILES = """\
+type: dagster_project.components.source_system.SourceSystem
+attributes:
+  system: small
+  description: A source made for tests.
+  freshness: {warn_after_hours: 1, error_after_hours: 2}
+  tenants: {listed_in: control.customers, id: id, name: name, url: database_url, is_active: is_active}
+  tables:
+    files:
+      description: Files.
+      key: [id]
+      columns: [id, place, digest, bytes]
+      storage:
+        path: place
+        digest: digest
+        size: bytes
+        prefix: files/{tenant}/of-runs/
+"""
+_WITHOUT_TENANTS = "\n".join(line for line in _FILES.splitlines() if "tenants:" not in line)
+
+
+def test_files_begin_with_the_folder_of_their_tenant(write: Write) -> None:
+    storage = load_contract(write(_FILES)).tables["files"].storage
+    assert storage is not None
+    assert (storage.path, storage.digest, storage.size) == ("place", "digest", "bytes")
+    assert storage.prefix_of("acme") == "files/acme/of-runs/"
+
+
+def test_files_of_a_system_without_tenants_begin_with_the_storage(write: Write) -> None:
+    storage = load_contract(write(_WITHOUT_TENANTS.replace("files/{tenant}/of-runs/", "files/"))).tables["files"].storage
+    assert storage is not None
+    assert storage.prefix_of(None) == "files/"
+
+
+FILE_MISTAKES = {
+    "no column of paths": (_FILES, "path: place", "path: file", 13, r"path: column 'file' is not among the table's columns"),
+    "no column of digests": (_FILES, "digest: digest", "digest: sum", 14, r"digest: column 'sum' is not among the table's columns"),
+    "no column of sizes": (_FILES, "size: bytes", "size: size", 15, r"size: column 'size' is not among the table's columns"),
+    "missing column": (_FILES, "        size: bytes\n", "", 12, r"size: Field required"),
+    "unknown field": (_FILES, "size: bytes", "size: bytes\n        body: bytes", 16, r"body: Extra inputs"),
+    "no tenant in the prefix": (_FILES, "{tenant}/", "", 16, "the files of all tenants would begin alike"),
+    "tenant of a system without": (_WITHOUT_TENANTS, "id, place", "id, place", 15, r"\{tenant\} stands for nothing: small has no tenants"),
+    "no key": (_FILES, "key: [id]", "key: []\n      without_key: replace", 13, "the table has no key by which"),
+    "no slash at the end": (_FILES, "of-runs/", "of-runs", 16, "String should match pattern"),
+    "whole path": (_FILES, "prefix: files", "prefix: /files", 16, "String should match pattern"),
+    "way up": (_FILES, "of-runs", "..", 16, "String should match pattern"),
+    "dot": (_FILES, "of-runs", "of.runs", 16, "String should match pattern"),
+    "unknown name": (_FILES, "{tenant}", "{run}", 16, "String should match pattern"),
+    "tenant in a part": (_FILES, "{tenant}", "x{tenant}", 16, "String should match pattern"),
+    "tenant as the storage": (_FILES, "files/{tenant}/of-runs/", "'{tenant}/'", 16, "String should match pattern"),
+}
+
+
+@pytest.mark.parametrize("mistake", FILE_MISTAKES)
+def test_mistake_about_files_names_its_line(write: Write, mistake: str) -> None:
+    good, old, new, line, message = FILE_MISTAKES[mistake]
+    assert good.count(old) == 1
+    path = write(good.replace(old, new))
+    with pytest.raises(ContractError) as caught:
+        load_contract(path)
+    assert re.fullmatch(rf"{re.escape(str(path))}:{line}: tables\.files\.storage.*({message}).*", str(caught.value)), str(caught.value)
+
+
+_HANDED_OVER = "  handed_over: {tenants_of: small, tenant: id, marts: {guests: guests_of_tenant}, told_in: guests}\n"
+_GUESTS = "    guests: {description: Guests., key: [id], columns: [id]}\n"
+_RECEIVING = _LISTING.replace("  tables:\n", f"{_HANDED_OVER}  tables:\n{_GUESTS}", 1)
+
+
+def test_system_that_gets_what_tenants_hand_over_says_of_which(tmp_path: Path) -> None:
+    write_both(tmp_path, _RECEIVING, _OF_TENANTS)
+    handed_over = load_contracts(tmp_path)["control"].handed_over
+    assert handed_over is not None
+    assert (handed_over.tenants_of, handed_over.tenant, handed_over.marts) == ("small", "id", {"guests": "guests_of_tenant"})
+
+
+@pytest.mark.parametrize(
+    ("correct", "mistake", "message"),
+    [
+        ("tenants_of: small", "tenants_of: control", r"handed_over\.tenants_of: 'control' is no system with tenants"),
+        ("tenants_of: small", "tenants_of: elsewhere", r"handed_over\.tenants_of: 'elsewhere' is no system with tenants"),
+        ("told_in: guests", "told_in: nowhere", r"handed_over\.told_in: table 'nowhere' is not declared"),
+        ("{guests: guests_", "{nobody: guests_", r"handed_over\.marts\.nobody: table 'nobody' is not declared"),
+        ("tenant: id", "tenant: name", r"handed_over\.told_in: the key of 'guests' has no column 'name', which says whose a row is"),
+    ],
+)
+def test_mistake_about_what_is_handed_over_names_its_line(tmp_path: Path, correct: str, mistake: str, message: str) -> None:
+    write_both(tmp_path, _RECEIVING.replace(correct, mistake), _OF_TENANTS)
+    with pytest.raises(ContractError, match=f"control/defs.yaml:6: {message}"):
+        load_contracts(tmp_path)
