@@ -5,9 +5,11 @@ starting anything (`resources.databases` does both). Nothing is read at import; 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg2
 from dotenv import dotenv_values
@@ -26,9 +28,14 @@ MIGRATIONS_ROOT = PROJECT_ROOT / "migrations"
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 WAREHOUSE_VARIABLE = "RUNMART_WAREHOUSE_URL"
+STORAGE_VARIABLE = "RUNMART_STORAGE_URL"
 
 _SOURCE_PREFIX = "RUNMART_SOURCE_"
 _SOURCE_SUFFIX = "_URL"
+
+# A bucket of S3, and a folder in it or none; a password that is not encoded is neither.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
+_FOLDER = re.compile(r"(/(?!\.{1,2}(/|$))[^/]+)*/?")
 
 # PostgreSQL counts milliseconds and kilobytes in 31 bits.
 _LARGEST_NUMBER = 2_000_000
@@ -74,6 +81,7 @@ class Settings:
         warehouse_url: PostgreSQL URL of the warehouse, or None for the embedded server.
         source_urls: PostgreSQL URL by system, for the systems that are not on the embedded server.
         instance_url: PostgreSQL URL of the Dagster instance, or None for the embedded server.
+        given_storage_url: Where the files are that rows name: `file:///folder` or `s3://bucket/folder`; None for a folder of the home.
         alert_urls: Apprise URLs that alerts go to; empty means that alerts are only logged.
         history_days: Days for which versions of mart rows that have ended are kept; None for ever.
         kept_runs: How many runs Dagster remembers, the newest; and those that say how something stands.
@@ -84,6 +92,7 @@ class Settings:
     warehouse_url: str | None = None
     instance_url: str | None = None
     source_urls: Mapping[str, str] = field(default_factory=dict)
+    given_storage_url: str | None = field(default=None, repr=False)
     alert_urls: tuple[str, ...] = ()
     history_days: int | None = None
     kept_runs: int = 500
@@ -113,11 +122,17 @@ class Settings:
             warehouse_url=_optional_url(WAREHOUSE_VARIABLE, environment),
             instance_url=_optional_url("RUNMART_DAGSTER_URL", environment),
             source_urls=source_urls,
+            given_storage_url=_optional_storage(environment),
             alert_urls=tuple(url.strip() for url in environment.get("RUNMART_ALERT_URLS", "").split(",") if url.strip()),
             history_days=_optional_number("RUNMART_HISTORY_DAYS", "days", environment),
             kept_runs=_optional_number("RUNMART_KEPT_RUNS", "runs", environment) or cls.kept_runs,
             analysts=_analyst_limits(environment),
         )
+
+    @property
+    def storage_url(self) -> str:
+        """Where the files are that rows name; it may hold a secret."""
+        return self.given_storage_url or (self.home / "storage").as_uri()
 
 
 def _home(environment: Mapping[str, str]) -> Path:
@@ -131,6 +146,11 @@ def _home(environment: Mapping[str, str]) -> Path:
 def _optional_url(name: str, environment: Mapping[str, str]) -> str | None:
     value = environment.get(name)
     return postgres_url(name, value) if value else None
+
+
+def _optional_storage(environment: Mapping[str, str]) -> str | None:
+    value = environment.get(STORAGE_VARIABLE)
+    return storage_url(STORAGE_VARIABLE, value) if value else None
 
 
 def _analyst_limits(environment: Mapping[str, str]) -> AnalystLimits:
@@ -180,3 +200,32 @@ def postgres_url(name: str, value: str) -> str:
     except (psycopg2.Error, ArgumentError, ValueError) as error:
         raise ConfigurationError(f"{name} must be {expected}; percent-encode special characters of the password") from error
     return f"postgresql://{rest}"
+
+
+def storage_url(name: str, value: str) -> str:
+    """The URL of a folder, of this machine or of S3.
+
+    Args:
+        name: What the user calls it.
+        value: What the user gave: a URL, or the whole path of a folder.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    # The value may hold a secret: no message repeats it.
+    wrong = ConfigurationError(
+        f"{name} must be the whole path of a folder, or a URL such as s3://bucket/folder; percent-encode special characters of a key, "
+        "of a secret and of endpoint_url"
+    )
+    try:
+        parts = urlsplit(value if "://" in value else Path(value).expanduser().as_uri())
+        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    except (ValueError, RuntimeError):
+        raise wrong from None
+    user, _, bucket = parts.netloc.rpartition("@")
+    is_folder = parts.scheme == "file" and not parts.netloc and len(parts.path) > 1 and not options
+    is_bucket = parts.scheme == "s3" and _BUCKET.fullmatch(bucket) is not None and options.keys() <= {"endpoint_url"}
+    is_signed = not user or all(user.partition(":"))
+    if not (is_folder or is_bucket) or not is_signed or parts.fragment or not _FOLDER.fullmatch(parts.path):
+        raise wrong
+    return parts.geturl()

@@ -67,6 +67,15 @@ def write_page(folder: Path, suite: Suite, validation: Validation, run_id: str) 
     return path
 
 
+def forget_pages(folder: Path, asset: tuple[str, str], word: str) -> None:
+    """Remove the pages of an asset that show a word."""
+    for page in folder.joinpath(*asset).glob("*.html"):
+        if word in page.read_text(encoding="utf-8"):
+            page.unlink(missing_ok=True)
+    if folder.exists():
+        write_index(folder)
+
+
 def write_index(folder: Path) -> None:
     """Write the page that leads to all others.
 

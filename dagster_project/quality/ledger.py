@@ -3,7 +3,7 @@
 Belongs here: bringing the ledger to what a check has found, and reading it. Does not belong here: finding failing rows (`compiling`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.postgres.cursors import one_row
-from dagster_project.quality.compiling import FOUND, Question, document
+from dagster_project.quality.compiling import FOUND, document
 
 _NUMBERED = f"""
 select check_name, key, observed, row_number() over (partition by check_name, key order by cast(observed as text)) as copy
@@ -100,13 +100,13 @@ def open_rows(cursor: Cursor, asset: str) -> dict[str, int]:
     return dict(cursor.fetchall())
 
 
-def keep(cursor: Cursor, asset: str, questions: Iterable[Question], key: Collection[str], batch_id: int | None) -> dict[str, int]:
+def keep(cursor: Cursor, asset: str, answered: Mapping[str, str | None], key: Collection[str], batch_id: int | None) -> dict[str, int]:
     """Bring the ledger to what was found; gives the rows that fail, see `open_rows`.
 
     Args:
         cursor: In the transaction in which it was found.
         asset: Key of the asset.
-        questions: What was asked, and answered.
+        answered: By check that was asked, and answered, a query of the keys of all rows that it has judged; None if these are all rows.
         key: Columns that identify a row of the asset.
         batch_id: The last batch that the rows reflect.
     """
@@ -116,9 +116,9 @@ def keep(cursor: Cursor, asset: str, questions: Iterable[Question], key: Collect
     if not is_found and not failing:
         return {}
     judged: dict[str | None, list[str]] = {}
-    for question in questions:
-        if question.rule.check in failing:
-            judged.setdefault(question.asked.judged, []).append(question.rule.check)
+    for check, keys in answered.items():
+        if check in failing:
+            judged.setdefault(keys, []).append(check)
     for rows, checks in judged.items():
         if rows:
             cursor.execute(f"create temporary table {_JUDGED} as select {document(key, 'judged')} as key from ({rows}) as judged")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dagster_project.postgres.cursors import one_row
@@ -68,6 +69,7 @@ class Verdict:
         evaluated_rows: How many rows it looked at.
         failing_rows: How many of them failed.
         failing_sample: The first of these.
+        severity: Whether a failure blocks.
     """
 
     asset: Sequence[str]
@@ -76,26 +78,32 @@ class Verdict:
     evaluated_rows: int
     failing_rows: int
     failing_sample: Sequence[Mapping[str, object]]
+    severity: Severity = Severity.CRITICAL
 
 
 def record_verdict(url: str, verdict: Verdict, run_id: str) -> None:
-    """Write one row for a check that blocks, with the newest batch that there is."""
+    """Write one row for a check that no suite has, with the newest batch that there is."""
     with warehouse_connection(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BATCH)
-        (batch_id,) = one_row(cursor)
-        cursor.execute(
-            "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows,"
-            " failing_rows, failing_sample, batch_id, validated_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
-            (
-                run_id,
-                "/".join(verdict.asset),
-                ".".join(verdict.asset),
-                verdict.check,
-                Severity.CRITICAL,
-                verdict.is_success,
-                verdict.evaluated_rows,
-                verdict.failing_rows,
-                json.dumps(verdict.failing_sample),
-                batch_id,
-            ),
-        )
+        write_verdict(cursor, verdict, run_id)
+
+
+def write_verdict(cursor: Cursor, verdict: Verdict, run_id: str) -> None:
+    """The same in a transaction that is under way."""
+    cursor.execute(_NEWEST_BATCH)
+    (batch_id,) = one_row(cursor)
+    cursor.execute(
+        "insert into quality.validation_results (run_id, asset_key, suite, expectation, severity, is_success, evaluated_rows,"
+        " failing_rows, failing_sample, batch_id, validated_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
+        (
+            run_id,
+            "/".join(verdict.asset),
+            ".".join(verdict.asset),
+            verdict.check,
+            verdict.severity,
+            verdict.is_success,
+            verdict.evaluated_rows,
+            verdict.failing_rows,
+            json.dumps(verdict.failing_sample),
+            batch_id,
+        ),
+    )

@@ -231,7 +231,7 @@ class _Checking:
         """Ask, and bring the ledger up to date; by check, what was found."""
         self._cursor.execute(CREATE_FOUND)
         errors = self._ask(questions, rows)
-        answered = [question for question in questions if question.rule.check not in errors]
+        answered = {question.rule.check: question.asked.judged for question in questions if question.rule.check not in errors}
         failing = ledger.keep(self._cursor, self._asset, answered, self._suite.meta.key, self._standing.batch_id)
         return {
             question.rule.check: self._verdict(question.rule.check, failing.get(question.rule.check, 0), errors.get(question.rule.check))

@@ -21,6 +21,7 @@ def test_empty_variables_count_as_unset() -> None:
             "RUNMART_HOME",
             "RUNMART_WAREHOUSE_URL",
             "RUNMART_DAGSTER_URL",
+            "RUNMART_STORAGE_URL",
             "RUNMART_ALERT_URLS",
             "RUNMART_HISTORY_DAYS",
             "RUNMART_KEPT_RUNS",
@@ -37,6 +38,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         "RUNMART_WAREHOUSE_URL": "postgres://owner@host/warehouse",
         "RUNMART_DAGSTER_URL": "postgresql://dagster@host:6432/dagster",
         "RUNMART_SOURCE_FORECAST_TRACKING_URL": "postgresql:///tracking?host=%2Ftmp",
+        "RUNMART_STORAGE_URL": "s3://key:a%2Fsecret@bucket/a%20folder?endpoint_url=http%3A%2F%2Fminio%3A9000",
         "RUNMART_ALERT_URLS": " slack://a/b/c , ,mailto://x:y@z.org",
         "RUNMART_HISTORY_DAYS": "400",
         "RUNMART_KEPT_RUNS": "100",
@@ -51,6 +53,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         warehouse_url="postgresql://owner@host/warehouse",
         instance_url="postgresql://dagster@host:6432/dagster",
         source_urls={"forecast_tracking": "postgresql:///tracking?host=%2Ftmp"},
+        given_storage_url="s3://key:a%2Fsecret@bucket/a%20folder?endpoint_url=http%3A%2F%2Fminio%3A9000",
         alert_urls=("slack://a/b/c", "mailto://x:y@z.org"),
         history_days=400,
         kept_runs=100,
@@ -117,3 +120,61 @@ def test_url_for_a_system_that_there_is_not_names_the_ones_that_there_are() -> N
 def test_home_of_nobody_is_one_line() -> None:
     with pytest.raises(ConfigurationError, match=r"RUNMART_HOME: no home folder is known for the ~ of '~nobody-here/runmart'"):
         Settings.from_environment({"RUNMART_HOME": "~nobody-here/runmart"})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("/srv/a folder", "file:///srv/a%20folder"),
+        ("file:///srv/files", "file:///srv/files"),
+        ("~/files", "file:///home/ada/files"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/folder/of.files/", "s3://bucket/folder/of.files/"),
+        ("s3://key:secret@bucket.example/folder", "s3://key:secret@bucket.example/folder"),
+    ],
+)
+def test_storage_is_a_folder_of_the_machine_or_of_s3(given: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert Settings.from_environment({"RUNMART_STORAGE_URL": given}).storage_url == url
+
+
+def test_storage_is_in_the_home_unless_it_is_said(tmp_path: Path) -> None:
+    assert Settings.from_environment({"RUNMART_HOME": str(tmp_path)}).storage_url == f"file://{tmp_path}/storage"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "secret/folder",
+        "/",
+        "file://secret/srv/files",
+        "file:///srv/../secret",
+        "file:///srv?secret=1",
+        "gs://secret/folder",
+        "simplecache::s3://secret/folder",
+        "s3://",
+        "s3:///secret",
+        "s3://bucket//secret",
+        "s3://bucket/../secret",
+        "s3://key:sec/ret@bucket/secret",
+        "s3://key:sec#ret@bucket/secret",
+        "s3://key@bucket/secret",
+        "s3://:secret@bucket/folder",
+        "s3://bucket/folder?secret=1",
+        "s3://bucket/folder?secret",
+        "s3://[secret/folder",
+        "~nobody-here/secret",
+    ],
+)
+def test_wrong_storage_is_one_line_that_keeps_the_secret(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({"RUNMART_STORAGE_URL": url})
+    message = str(caught.value)
+    assert message.startswith("RUNMART_STORAGE_URL must be the whole path of a folder, or a URL such as s3://bucket/folder")
+    assert "\n" not in message
+    assert "secret/" not in message
+    assert "bucket/secret" not in message
+
+
+def test_settings_that_are_shown_keep_the_secret_of_the_storage() -> None:
+    assert "word" not in repr(Settings.from_environment({"RUNMART_STORAGE_URL": "s3://key:word@bucket"}))

@@ -8,6 +8,7 @@ import dagster as dg
 import psycopg2
 import pytest
 
+from dagster_project.components.known import Known
 from dagster_project.defs.quality import expectation_checks
 from dagster_project.defs.soundness import soundness
 from dagster_project.quality.compiling import failing_query
@@ -85,7 +86,7 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
 ) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = '{name}', metric_value = {value} where metric_id = 1")
     assert _check_and_build(Warehouse(url, tmp_path), instance) == {"values_are_within_convention": dg.AssetCheckSeverity.WARN}
-    assert soundness(instance, [KEY]).complaints() == []
+    assert soundness(Known(instance), [KEY]).complaints() == []
     ((severity, sample),) = fetch(url, "select severity, failing_sample -> 0 from quality.validation_results where not is_success")
     assert severity == "warning"
     assert isinstance(sample, dict)
@@ -96,7 +97,7 @@ def test_value_outside_a_convention_is_shown_and_holds_back_no_mart(
 def test_value_that_cannot_be_is_set_aside(url: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     execute(url, f"update {RAW}.metrics set metric_name = 'accuracy', metric_value = -1 where metric_id = 1")
     assert _check_and_build(Warehouse(url, tmp_path), instance) == {"values_are_possible": dg.AssetCheckSeverity.ERROR}
-    assert soundness(instance, [KEY]).complaints() == []
+    assert soundness(Known(instance), [KEY]).complaints() == []
     assert fetch(url, f"select metric_id from {RAW}.metrics where _quarantined_at is not null") == [(1,)]
 
 
