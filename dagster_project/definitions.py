@@ -8,13 +8,14 @@ import dagster as dg
 
 from dagster_project.internals.dagster import let_verdicts_stand
 from dagster_project.resources.defs_tree import DefsTree
-from dagster_project.warehouse import DEFAULT, Namespace
+from dagster_project.resources.share import namespaces
+from dagster_project.warehouse import Namespace
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What there is: one warehouse."""
-    return definitions_of(DEFAULT)
+    """What there is: the shared warehouse, and those of tenants."""
+    return definitions_of(*namespaces())
 
 
 def definitions_of(*warehouses: Namespace) -> dg.Definitions:

@@ -28,16 +28,18 @@ class NamespaceError(RunmartError):
 
 @dataclass(frozen=True)
 class Namespace:
-    """What all names that Dagster knows of one warehouse begin with; those of the default warehouse begin with nothing.
+    """What all names that Dagster knows of a warehouse begin with; those of the default warehouse begin with nothing.
 
     Attributes:
-        name: Name of the warehouse; empty for the default one.
+        name: Name of the warehouse; empty for the default one. The warehouses of all tenants of a system have one, and are partitions.
+        tenants_of: The system with tenants whose rows are in it, in a warehouse those of one tenant; None if it has those of all others.
 
     Raises:
         NamespaceError: The name would not keep its warehouse apart.
     """
 
     name: str = ""
+    tenants_of: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that could run into others."""
@@ -58,6 +60,11 @@ class Namespace:
 DEFAULT = Namespace()
 
 
+def of_tenants(system: str) -> Namespace:
+    """What the names of the warehouses of all tenants of a system begin with."""
+    return Namespace(system, tenants_of=system)
+
+
 def shared_part(path: Sequence[str]) -> tuple[str, ...]:
     """What the keys of the same asset in all warehouses end with: `(system, table)` or `(schema, model)`."""
     return tuple(path[-2:])
@@ -72,12 +79,14 @@ class Warehouse:
         home: Folder of its state; it is made when something is written.
         namespace: What its names in Dagster begin with.
         history_days: Days for which versions of mart rows that have ended are kept; None for ever.
+        tenant: The tenant whose rows it has; None if it has no tenant's.
     """
 
     url: str = field(repr=False)
     home: Path
     namespace: Namespace = DEFAULT
     history_days: int | None = None
+    tenant: str | None = None
 
     @property
     def data_docs(self) -> Path:

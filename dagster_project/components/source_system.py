@@ -11,9 +11,9 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel
 
+from dagster_project.components.known import Known, partitions_of, tenant_of
 from dagster_project.components.standing_checks import standing_checks
 from dagster_project.components.sync_lines import SyncLines
-from dagster_project.components.telling import last_materializations
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.contracts.loading import load_contract
 from dagster_project.contracts.table import raw_schema
@@ -22,8 +22,10 @@ from dagster_project.ingestion.reconcile import Reconcile, Reconciliation
 from dagster_project.ingestion.sync import SyncResult, sync
 from dagster_project.ingestion.watermark import TableSync
 from dagster_project.internals.dagster import left_alone
+from dagster_project.postgres.urls import without_url
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
+from dagster_project.resources.share import share_of
 from dagster_project.resources.warehouse import Sources, Warehouses
 from dagster_project.warehouse import DEFAULT, Namespace, Warehouse
 
@@ -51,8 +53,10 @@ class SourceSystem(dg.Component):
         return cls(load_contract(path if path.is_file() else path / "defs.yaml"))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets of the system, and the checks that tell when one of them stands still."""
+        """The assets of the system, and the checks that tell when one of them stands still; none if its warehouses hold other systems."""
         namespace = namespace_of(context)
+        if self.contract.system not in share_of(namespace).contracts:
+            return dg.Definitions()
         return dg.Definitions(assets=[raw_assets(self.contract, namespace)], asset_checks=[standing_checks(self.contract, namespace)])
 
 
@@ -67,17 +71,19 @@ def raw_assets(contract: SystemContract, namespace: Namespace) -> dg.AssetsDefin
                 description=declared.description,
                 group_name=namespace.label(contract.system),
                 kinds={"postgres"},
+                partitions_def=partitions_of(namespace),
                 metadata={"columns_read": len(declared.columns), "key": ", ".join(declared.key)},
             )
             for table, declared in contract.tables.items()
         ],
-        pool=namespace.label(f"sync_{contract.system}"),
+        # Tenants take turns with nobody but themselves, which the lock in the warehouse of each sees to.
+        pool=None if namespace.tenants_of else namespace.label(f"sync_{contract.system}"),
         config_schema=_config_schema(contract),
     )
     def sync_system(
         context: dg.AssetExecutionContext, sources: Sources, warehouses: dg.ResourceParam[Warehouses]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        yield from _materialize(context, contract, sources, warehouses.of(namespace))
+        yield from _materialize(context, contract, sources, warehouses.of(namespace, tenant_of(context)))
 
     return sync_system
 
@@ -111,27 +117,30 @@ def _materialize(
     # So that whoever waits for this sync can see that it died.
     context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     asked = context.op_execution_context.op_config["reconcile"]
+    source_url = sources.url(contract.system, warehouse.tenant)
     try:
         result = sync(
             contract,
-            sources.url(contract.system),
+            source_url,
             warehouse.url,
             context.run.run_id,
             on_event=SyncLines(context.log.info).tell,
             reconciling=Reconcile(asked["tables"], asked["repair"]) if asked else None,
         )
     except SyncError as error:
+        # Dagster stores what an error was caused by, and so the URL of a tenant.
+        told = SyncError(without_url(str(error), source_url)) if warehouse.tenant else error
         if error.is_transient:
-            raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
-        raise dg.Failure(str(error), allow_retries=False) from error
+            raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**context.retry_number) from told
+        raise dg.Failure(str(told), allow_retries=False) from told
     warnings = list(_warnings(result))
     for line in warnings:
         context.log.warning(line)
     assets = {table: dg.AssetKey(warehouse.namespace.path(contract.system, table)) for table in contract.tables}
-    told = _told(context.instance, assets, result, warnings)
+    news = _told(Known.to(context), assets, result, warnings)
     compared = {reconciliation.table: reconciliation for reconciliation in result.reconciliations}
-    yield from (left_alone(asset) for table, asset in assets.items() if table not in told)
-    for table in (table for table in result.tables if table.table in told):
+    yield from (left_alone(asset) for table, asset in assets.items() if table not in news)
+    for table in (table for table in result.tables if table.table in news):
         yield dg.MaterializeResult(
             asset_key=assets[table.table],
             metadata={
@@ -142,16 +151,16 @@ def _materialize(
         )
 
 
-def _told(instance: dg.DagsterInstance, assets: Mapping[str, dg.AssetKey], result: SyncResult, warnings: Sequence[str]) -> set[str]:
+def _told(known: Known, assets: Mapping[str, dg.AssetKey], result: SyncResult, warnings: Sequence[str]) -> set[str]:
     """The tables of which a sync has something to tell: what it changed or compared, and what Dagster does not know.
 
     Whoever hears of warnings looks at the first table, so that this one is told too when there are others than it told last.
     """
-    known = last_materializations(instance, [*assets.values()])
-    told = {table.table for table in result.tables if table.rows_changed or assets[table.table] not in known}
+    last = known.materializations([*assets.values()])
+    told = {table.table for table in result.tables if table.rows_changed or assets[table.table] not in last}
     told |= {reconciliation.table for reconciliation in result.reconciliations}
     first = next(iter(assets))
-    if assets[first] in known and _warned(known[assets[first]]) != _listed(warnings):
+    if assets[first] in last and _warned(last[assets[first]]) != _listed(warnings):
         told.add(first)
     return told
 

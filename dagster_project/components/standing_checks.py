@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from dagster_project.components.known import partitions_of, tenant_of
 from dagster_project.components.telling import news
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.ingestion.watermark import StandingSince, read_standing, standing_lines
@@ -29,13 +30,14 @@ def standing_checks(contract: SystemContract, namespace: Namespace) -> dg.AssetC
                 CHECK,
                 asset=dg.AssetKey(namespace.path(contract.system, table)),
                 description="The last sync brought the table to its snapshot of the source.",
+                partitions_def=partitions_of(namespace),
             )
             for table in contract.tables
         ],
         can_subset=True,
     )
     def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
-        with warehouses.of(namespace).connection(INGEST) as connection, connection.cursor() as cursor:
+        with warehouses.of(namespace, tenant_of(context)).connection(INGEST) as connection, connection.cursor() as cursor:
             standing = read_standing(cursor, contract.system)
         selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
         yield from news(context, (_result(asset, standing.get(asset.path[-1])) for asset in selected))

@@ -5,18 +5,13 @@ with the same numbers, is not told again. What a run stores and shows so costs w
 changed, which each step finds out for itself.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
-from dagster_project.internals.dagster import CheckRecord, has_failed, last_verdicts
-
-
-def last_materializations(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogRecord]:
-    """By asset that was ever materialized, when it was last, in the order of the assets."""
-    entries = {record.asset_entry.asset_key: record.asset_entry for record in instance.get_asset_records(list(assets))}
-    return {asset: last for asset in assets if asset in entries and (last := entries[asset].last_materialization_record)}
+from dagster_project.components.known import Known
+from dagster_project.internals.dagster import CheckRecord, has_failed
 
 
 def target_of(record: CheckRecord | None) -> int | None:
@@ -33,8 +28,8 @@ def news(context: dg.AssetCheckExecutionContext, results: Iterable[dg.AssetCheck
         results: What came of its checks.
     """
     checks = context.selected_asset_check_keys
-    latest = last_verdicts(context.instance, checks)
-    standing = last_materializations(context.instance, {check.asset_key for check in checks})
+    known = Known.to(context)
+    latest, standing = known.verdicts(checks), known.materializations({check.asset_key for check in checks})
     with_assets = context.op_execution_context.job_def.asset_layer.selected_asset_keys
     for result in results:
         asset, name = _named(result)

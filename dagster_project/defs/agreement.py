@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from dagster_project.components.known import partitions_of, tenant_of
 from dagster_project.components.schedules import running
-from dagster_project.defs.quality import asset_of, checked_project
+from dagster_project.defs.quality import asset_of
 from dagster_project.quality.agreement import Disagreement, disagreements
-from dagster_project.quality.suites import load_suites
 from dagster_project.resources.defs_tree import namespace_of
+from dagster_project.resources.share import share_of
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 
@@ -32,28 +33,30 @@ def agreement(namespace: Namespace) -> dg.AssetChecksDefinition:
                 CHECK,
                 asset=asset_of(suite, namespace),
                 description="Great Expectations, which reads all rows, comes to the verdicts that stand.",
+                partitions_def=partitions_of(namespace),
             )
-            for suite in load_suites().values()
+            for suite in share_of(namespace).suites.values()
         ],
         can_subset=True,
     )
     def check(context: dg.AssetCheckExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[dg.AssetCheckResult]:
-        yield from _compare(context, warehouses.of(namespace))
+        yield from _compare(context, warehouses.of(namespace, tenant_of(context)))
 
     return check
 
 
 def native_checks_of(namespace: Namespace) -> dg.AssetSelection:
     """The checks, as what a job runs or leaves out."""
-    return dg.AssetSelection.checks(*(dg.AssetCheckKey(asset_of(suite, namespace), CHECK) for suite in load_suites().values()))
+    return dg.AssetSelection.checks(*(dg.AssetCheckKey(asset_of(suite, namespace), CHECK) for suite in share_of(namespace).suites.values()))
 
 
 def _compare(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     selected = {key.asset_key for key in context.selected_asset_check_keys}
-    for suite in load_suites().values():
+    share = share_of(warehouse.namespace)
+    for suite in share.suites.values():
         asset = asset_of(suite, warehouse.namespace)
         if asset in selected:
-            yield _result(asset, disagreements(warehouse.url, suite, checked_project()))
+            yield _result(asset, disagreements(warehouse.url, suite, share.checked))
 
 
 def _result(asset: dg.AssetKey, found: list[Disagreement]) -> dg.AssetCheckResult:
@@ -75,7 +78,8 @@ def agreeing(context: dg.ComponentLoadContext) -> dg.Definitions:
     job = dg.define_asset_job(
         namespace.label(JOB),
         native_checks_of(namespace),
+        partitions_def=partitions_of(namespace),
         description="Ask Great Expectations about all rows, and compare its verdicts with those that stand.",
     )
-    weekly = running(namespace.label("weekly_native_check"), namespace.label(JOB), "0 6 * * 0")
+    weekly = running("weekly_native_check", JOB, "0 6 * * 0", namespace=namespace)
     return dg.Definitions(asset_checks=[agreement(namespace)], jobs=[job], schedules=[weekly])

@@ -5,6 +5,7 @@ Belongs here: the retention job and its schedule. Does not belong here: data of 
 
 import dagster as dg
 
+from dagster_project.components.known import partitions_of, tenant_of
 from dagster_project.components.schedules import running
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.defs_tree import namespace_of
@@ -26,12 +27,12 @@ where result.validated_at < now() - make_interval(days => %s) and exists (
 
 
 def retention(namespace: Namespace) -> dg.JobDefinition:
-    """Housekeeping in one warehouse."""
+    """Housekeeping in a warehouse; runs of all of them are looked after with the default one's."""
 
     @dg.op(name=namespace.label("remove_expired"))
     def remove_expired(context: dg.OpExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> None:
         """Remove old results of checks."""
-        with warehouses.of(namespace).connection(TRANSFORM) as connection, connection.cursor() as cursor:
+        with warehouses.of(namespace, tenant_of(context)).connection(TRANSFORM) as connection, connection.cursor() as cursor:
             cursor.execute(_EXPIRED, (_VALIDATION_DAYS,))
             results = cursor.rowcount
         context.log.info(f"removed {results} results of checks older than {_VALIDATION_DAYS} days")
@@ -41,10 +42,15 @@ def retention(namespace: Namespace) -> dg.JobDefinition:
         """Remove old runs, their events and the logs of their steps."""
         context.log.info(f"removed {counted(run_history.forget(context.instance), 'run')}, with their events and logs")
 
-    @dg.job(name=namespace.label("retention"), description="Remove what only grows: old results of checks, old runs and their events.")
+    @dg.job(
+        name=namespace.label("retention"),
+        description="Remove what only grows: old results of checks, old runs and their events.",
+        partitions_def=partitions_of(namespace),
+    )
     def job() -> None:
         remove_expired()
-        forget_runs()
+        if not namespace.tenants_of:
+            forget_runs()
 
     return job
 
@@ -53,5 +59,5 @@ def retention(namespace: Namespace) -> dg.JobDefinition:
 def operations(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Housekeeping, once a day."""
     namespace = namespace_of(context)
-    job = retention(namespace)
-    return dg.Definitions(jobs=[job], schedules=[running(namespace.label("daily_retention"), job.name, "0 4 * * *")])
+    daily = running("daily_retention", "retention", "0 4 * * *", namespace=namespace)
+    return dg.Definitions(jobs=[retention(namespace)], schedules=[daily])

@@ -7,14 +7,13 @@ make all other checks of an automated run vanish.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import dagster as dg
 import psycopg2
 
+from dagster_project.components.known import partitions_of, tenant_of
 from dagster_project.components.telling import news
-from dagster_project.contracts.loading import load_contracts
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality import accounting, holding, verdicts
@@ -22,10 +21,10 @@ from dagster_project.quality.data_docs import write_index, write_page
 from dagster_project.quality.metric_ranges import load_metric_ranges
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.results import record
-from dagster_project.quality.suites import Severity, Suite, load_suites
-from dagster_project.quality.validation import CheckResult, Project, validations, warehouse_connection
+from dagster_project.quality.suites import Severity, Suite
+from dagster_project.quality.validation import CheckResult, Validation, validations, warehouse_connection
 from dagster_project.resources.defs_tree import namespace_of
-from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.share import share_of
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse
 
@@ -58,7 +57,7 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
     def check(
         context: dg.AssetCheckExecutionContext, config: CheckConfig, warehouses: dg.ResourceParam[Warehouses]
     ) -> Iterator[dg.AssetCheckResult]:
-        yield from news(context, _run(context, suites, config, warehouses.of(namespace)))
+        yield from news(context, _run(context, suites, config, warehouses.of(namespace, tenant_of(context))))
 
     return check
 
@@ -66,12 +65,14 @@ def expectation_checks(suites: Sequence[Suite], namespace: Namespace) -> dg.Asse
 def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
     """A mart that fails stands as it was. What raw tables fail is set aside, or holds back marts, which is then what can fail."""
     asset, is_raw = asset_of(suite, namespace), suite.system != PUBLISHED
+    partitions = partitions_of(namespace)
     for expectation in suite.expectations:
         yield dg.AssetCheckSpec(
             expectation.meta.check,
             asset=asset,
             description=expectation.description,
             metadata={"expectation": expectation.type, "level": expectation.meta.level},
+            partitions_def=partitions,
         )
     if not is_raw:
         # Its failure is a warning, and blocks nothing. What is blocking is waited for.
@@ -80,6 +81,7 @@ def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
             asset=asset,
             description="The mart passes its critical checks; one that does not stands as it was, with what needs it.",
             blocking=True,
+            partitions_def=partitions,
         )
     else:
         yield dg.AssetCheckSpec(
@@ -87,9 +89,13 @@ def _specs(suite: Suite, namespace: Namespace) -> Iterator[dg.AssetCheckSpec]:
             asset=asset,
             description="A row that marts do not read is in quarantine, which says why, and no other row is.",
             blocking=True,
+            partitions_def=partitions,
         )
         yield dg.AssetCheckSpec(
-            holding.CHECK, asset=asset, description="No more of the table is wrong than single rows, which are set aside."
+            holding.CHECK,
+            asset=asset,
+            description="No more of the table is wrong than single rows, which are set aside.",
+            partitions_def=partitions,
         )
 
 
@@ -99,9 +105,9 @@ def step_of(system: str) -> str:
 
 
 def asking_everything(namespace: Namespace) -> Mapping[str, Any]:
-    """Configuration of a run whose checks ask about all rows."""
-    systems = dict.fromkeys(suite.system for suite in load_suites().values())
-    return {"ops": {namespace.label(step_of(system)): {"config": {"everything": True}} for system in systems}}
+    """Configuration of the steps of a run whose checks ask about all rows."""
+    systems = dict.fromkeys(suite.system for suite in share_of(namespace).suites.values())
+    return {namespace.label(step_of(system)): {"config": {"everything": True}} for system in systems}
 
 
 def asset_of(suite: Suite, namespace: Namespace) -> dg.AssetKey:
@@ -117,7 +123,7 @@ def _run(
     has_news = False
     try:
         with warehouse_connection(warehouse.url) as connection:
-            for validation in validations(warehouse.url, [*selected.values()], checked_project(), everything=config.everything):
+            for validation in _validations(warehouse, [*selected.values()], config):
                 suite, page = selected[validation.suite], {}
                 if validation.is_news:
                     has_news = True
@@ -130,6 +136,10 @@ def _run(
         yield from _set_aside(context, suites, warehouse)
     except psycopg2.OperationalError as error:
         raise dg.RetryRequested(max_retries=_MAX_RETRIES, seconds_to_wait=2**op_context.retry_number) from error
+
+
+def _validations(warehouse: Warehouse, suites: Sequence[Suite], config: CheckConfig) -> Iterator[Validation]:
+    return validations(warehouse.url, suites, share_of(warehouse.namespace).checked, everything=config.everything)
 
 
 def _fit(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
@@ -156,7 +166,7 @@ def _set_aside(context: dg.AssetCheckExecutionContext, suites: Sequence[Suite], 
     wanted = [suite for suite in suites if {(asset_of(suite, warehouse.namespace), name) for name in _ON_RAW} & asked]
     if not wanted:
         return
-    contract = checked_project().contracts[suites[0].system]
+    contract = share_of(warehouse.namespace).contracts[suites[0].system]
     bring_up_to_date(warehouse.url, contract, suites, context.op_execution_context.run_id)
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         found = list(accounting.accounts(cursor, contract, [suite.table for suite in wanted]))
@@ -202,12 +212,6 @@ def _result(asset: dg.AssetKey, result: CheckResult, page: Mapping[str, Any]) ->
     )
 
 
-@cache
-def checked_project() -> Project:
-    """What all suites are about."""
-    return Project(load_contracts(), load_plan())
-
-
 def _metadata(result: CheckResult) -> Mapping[str, Any]:
     metadata = {
         "failing_rows": result.failing_rows,
@@ -215,13 +219,14 @@ def _metadata(result: CheckResult) -> Mapping[str, Any]:
         "batch": None if result.batch_id is None else str(result.batch_id),
         "evaluated_rows": result.evaluated_rows,
         "error": result.error,
-        "failing_sample": _table(result.failing_sample) if result.failing_sample else None,
+        "failing_sample": table_of(result.failing_sample) if result.failing_sample else None,
         "failing_query": dg.MetadataValue.md(f"```sql\n{result.failing_query}\n```"),
     }
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _table(rows: tuple[dict[str, Any], ...]) -> dg.TableMetadataValue:
+def table_of(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows that fail a check, as the UI shows them."""
     schema = dg.TableSchema([dg.TableColumn(column) for column in rows[0]])
     records = [{column: "null" if value is None else str(value) for column, value in row.items()} for row in rows]
     return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema)
@@ -233,6 +238,7 @@ def quality(context: dg.ComponentLoadContext) -> dg.Definitions:
     # Read when metrics are checked; a fault in the file is told when the definitions load, as one in a suite is.
     load_metric_ranges()
     by_system: defaultdict[str, list[Suite]] = defaultdict(list)
-    for suite in load_suites().values():
+    namespace = namespace_of(context)
+    for suite in share_of(namespace).suites.values():
         by_system[suite.system].append(suite)
-    return dg.Definitions(asset_checks=[expectation_checks(suites, namespace_of(context)) for suites in by_system.values()])
+    return dg.Definitions(asset_checks=[expectation_checks(suites, namespace) for suites in by_system.values()])

@@ -11,7 +11,7 @@ import dagster as dg
 import psycopg2
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion import slot
 from dagster_project.ingestion.errors import SyncError, from_driver
@@ -26,7 +26,7 @@ def replication_slots(context: dg.SensorEvaluationContext, sources: Sources, ale
     """Drop a slot that holds back too much of its source's log, and withdraw tables that the source would refuse to update."""
     told: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     found: dict[str, str] = {}
-    contracts = load_contracts()
+    contracts = shared_contracts()
     for system, contract in contracts.items():
         try:
             found.update(_problems(contract, sources.url(system)))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dagster_project.components.telling import last_materializations, target_of
-from dagster_project.internals.dagster import has_failed, last_verdicts
+from dagster_project.components.known import Known
+from dagster_project.components.telling import target_of
+from dagster_project.internals.dagster import has_failed
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.quality.accounting import CHECK as ACCOUNTED
 from dagster_project.quality.suites import Severity, Suite, load_suites
@@ -50,11 +51,11 @@ class Soundness:
         return lines
 
 
-def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> Soundness:
-    """Ask the instance about the blocking checks of assets; those without any are sound."""
+def soundness(known: Known, assets: Collection[dg.AssetKey]) -> Soundness:
+    """What is known of the blocking checks of assets; those without any are sound."""
     checks = _critical_checks(assets)
-    latest = last_verdicts(instance, [key for keys in checks.values() for key in keys])
-    materialized = last_materializations(instance, checks)
+    latest = known.verdicts([key for keys in checks.values() for key in keys])
+    materialized = known.materializations(checks)
     failed = {
         asset: [check.name for check in checks[asset] if _can_block(check) and has_failed(latest.get(check))] for asset in materialized
     }
@@ -70,13 +71,11 @@ def soundness(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> 
     )
 
 
-def soundness_once_checked(
-    instance: dg.DagsterInstance, assets: Collection[dg.AssetKey], run_id: str, say: Callable[[str], None]
-) -> Soundness:
+def soundness_once_checked(known: Known, assets: Collection[dg.AssetKey], run_id: str, say: Callable[[str], None]) -> Soundness:
     """`soundness`, once the other runs that have just materialized some of the assets have checked them or ended.
 
     Args:
-        instance: Where runs are recorded.
+        known: Of the warehouse that they are in.
         assets: What is to be built upon.
         run_id: The run that asks; it does not wait for itself.
         say: Called with a line for each run that is waited for.
@@ -84,11 +83,11 @@ def soundness_once_checked(
     told: set[str] = set()
     ended = {run_id}
     while True:
-        found = soundness(instance, assets)
+        found = soundness(known, assets)
         runs = set(found.unchecked.values()) - ended
         if not runs:
             return found
-        going_on = {run for run in runs if _goes_on(instance, run)}
+        going_on = {run for run in runs if _goes_on(known.instance, run)}
         # One that has ended may have given its verdicts after they were read: they are read once more.
         ended |= runs - going_on
         for run in sorted(going_on - told):

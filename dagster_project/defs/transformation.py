@@ -4,7 +4,6 @@ Belongs here: which models are assets, when they refresh, and the one step after
 (`dbt_project/`), what is new (`marts.refreshes`), and checks written in Great Expectations (`defs.quality`).
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.components.telling import last_materializations
+from dagster_project.components.known import Known, partitions_of, tenant_of
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.defs.soundness import Soundness, soundness, soundness_once_checked
 from dagster_project.internals.dagster import described, left_alone
@@ -22,14 +21,15 @@ from dagster_project.internals.dagster_dbt import DagsterDbtTranslator, DbtCliIn
 from dagster_project.marts.definition import definition
 from dagster_project.marts.engine import Engine, NothingPublished
 from dagster_project.marts.held import Held, held_marts, held_tables
-from dagster_project.marts.lineage import MartDeclarationError
+from dagster_project.marts.lineage import MartDeclarationError, Model
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.marts.refreshes import last_refresh, nothing_new
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.postgres.schemas import PUBLISHED
 from dagster_project.resources.dbt import built_models, dbt_on, failing_models, has_errors
 from dagster_project.resources.defs_tree import namespace_of
-from dagster_project.resources.manifest import ensure_manifest, load_plan
+from dagster_project.resources.manifest import load_manifest
+from dagster_project.resources.share import share_of
 from dagster_project.resources.warehouse import Warehouses
 from dagster_project.warehouse import Namespace, Warehouse, shared_part
 
@@ -67,11 +67,14 @@ class ReadsSoundData(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Keep the candidates if so, else none of them."""
         is_wanted = not context.candidate_subset.is_empty
-        is_sound = (
-            is_wanted
-            and not soundness(context.asset_graph_view.instance, read_by(context.asset_graph_view.instance, [context.key])).complaints()
-        )
+        is_sound = is_wanted and not _soundness_behind(context.asset_graph_view.instance, context.key).complaints()
         return dg.AutomationResult(context, true_subset=context.candidate_subset if is_sound else context.get_empty_subset())
+
+
+def _soundness_behind(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Soundness:
+    """How what an asset reads stands; one that refreshes by itself is in no tenant's warehouse."""
+    known = Known(instance)
+    return soundness(known, read_by(known, Namespace(*asset.path[:-2]), [asset]))
 
 
 # New data upstream refreshes what depends on it, but never on top of data whose blocking checks failed.
@@ -97,7 +100,8 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(
             key=self._key(node),
             group_name=self._namespace.label(_group(node)),
-            automation_condition=ON_SOUND_DATA,
+            automation_condition=_automation(self._namespace),
+            partitions_def=partitions_of(self._namespace),
         )
 
     def get_asset_check_spec(
@@ -108,7 +112,7 @@ class Translator(DagsterDbtTranslator):
         A test that fails holds back its model, and what needs it, and nothing else.
         """
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        return spec and described(spec, manifest["nodes"][unique_id]["description"])
+        return spec and described(spec, manifest["nodes"][unique_id]["description"], partitions_of(self._namespace))
 
     def _key(self, node: Mapping[str, Any]) -> dg.AssetKey:
         return _key(node).with_prefix(self._namespace.path())
@@ -126,21 +130,20 @@ def _group(model: Mapping[str, Any]) -> str:
     return "_".join(reversed(folders)) or package
 
 
-@cache
-def _manifest() -> Mapping[str, Any]:
-    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-    return manifest
+def _automation(namespace: Namespace) -> dg.AutomationCondition[dg.AssetKey] | None:
+    """When marts refresh by themselves; those of tenants do where their tables are synced, in one run."""
+    return None if namespace.tenants_of else ON_SOUND_DATA
 
 
-def schemas() -> list[str]:
+def schemas(namespace: Namespace) -> list[str]:
     """Where models stand, which is what their keys begin with."""
-    return sorted({node["schema"] for node in _manifest()["nodes"].values() if node["resource_type"] == "model"})
+    return sorted({node["schema"] for node in share_of(namespace).manifest["nodes"].values() if node["resource_type"] == "model"})
 
 
 @cache
 def _raw_behind() -> dict[dg.AssetKey, frozenset[dg.AssetKey]]:
     """For every model, the raw tables that it reads, through whatever models; keys as they are in the default warehouse."""
-    manifest = _manifest()
+    manifest = load_manifest()
     nodes = {**manifest["sources"], **manifest["nodes"]}
 
     @cache
@@ -157,15 +160,15 @@ def _behind(model: dg.AssetKey) -> frozenset[dg.AssetKey]:
     return frozenset(table.with_prefix(model.path[:-2]) for table in raw)
 
 
-def _never_synced(instance: dg.DagsterInstance, models: Iterable[dg.AssetKey]) -> tuple[list[str], frozenset[dg.AssetKey]]:
+def _never_synced(known: Known, models: Iterable[dg.AssetKey]) -> tuple[list[str], frozenset[dg.AssetKey]]:
     """What cannot be built yet, because raw tables behind it were never synced.
 
     Returns:
         The selectors that leave it out of a dbt command, and the models.
     """
     behind = frozenset().union(*map(_behind, models))
-    synced = frozenset(table for table in behind if shared_part(table.path)[0] in load_plan().contracts)
-    missing = synced - last_materializations(instance, synced).keys()
+    synced = frozenset(table for table in behind if shared_part(table.path)[0] in load_contracts())
+    missing = synced - known.materializations(synced).keys()
     return [_selector(table) for table in sorted(missing)], frozenset(model for model in models if missing & _behind(model))
 
 
@@ -184,21 +187,22 @@ def _listed(models: Iterable[dg.AssetKey]) -> str:
     return ", ".join(_names(sorted(models)))
 
 
-def read_by(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
+def read_by(known: Known, namespace: Namespace, assets: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
     """What must be sound before these are built: raw tables behind models; for the publication the marts that there are, and theirs."""
     wanted = frozenset(assets)
-    published = (_marts(asset.path[:-2]) for asset in wanted if shared_part(asset.path) == _PUBLICATION)
-    marts = frozenset().union(*(marts - _never_synced(instance, marts)[1] for marts in published))
+    is_publishing = any(shared_part(asset.path) == _PUBLICATION for asset in wanted)
+    marts = _marts(namespace) - _never_synced(known, _marts(namespace))[1] if is_publishing else frozenset[dg.AssetKey]()
     return marts.union(*map(_behind, wanted | marts))
 
 
-def _marts(prefix: Sequence[str]) -> frozenset[dg.AssetKey]:
-    """All marts of the warehouse whose keys begin so."""
-    return frozenset(key.with_prefix(prefix) for key in _raw_behind() if key.path[0] == PUBLISHED)
+def _marts(namespace: Namespace) -> frozenset[dg.AssetKey]:
+    """All marts of a warehouse."""
+    models = share_of(namespace).plan.project.models.values()
+    return frozenset(dg.AssetKey(namespace.path(PUBLISHED, model.name)) for model in models if model.schema == PUBLISHED)
 
 
 def _require_sound(context: dg.AssetExecutionContext, read: Collection[dg.AssetKey], refused: str) -> Soundness:
-    found = soundness_once_checked(context.instance, read, context.run_id, context.log.info)
+    found = soundness_once_checked(Known.to(context), read, context.run_id, context.log.info)
     if complaints := found.complaints():
         raise dg.Failure(f"{refused}: {'; '.join(complaints)}", allow_retries=False)
     return found
@@ -220,7 +224,7 @@ def _left_out(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[
     Returns:
         The selectors that leave it out of a dbt command, and the models.
     """
-    selectors, left_out = _never_synced(context.instance, context.selected_asset_keys)
+    selectors, left_out = _never_synced(Known.to(context), context.selected_asset_keys)
     if left_out >= context.selected_asset_keys:
         selectors, left_out = [], frozenset()
     if left_out:
@@ -236,7 +240,8 @@ def _left_out(context: dg.AssetExecutionContext, warehouse: Warehouse) -> tuple[
 def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehouse: Warehouse) -> Iterator[Any]:
     selectors, left_out = _left_out(context, warehouse)
     building = context.selected_asset_keys - left_out
-    _require_sound(context, read_by(context.instance, building), "nothing was built")
+    known = Known.to(context)
+    _require_sound(context, read_by(known, warehouse.namespace, building), "nothing was built")
     build = ["build", "--exclude-resource-type", "unit_test"]
     if not context.selected_asset_keys:
         # Checks alone are asked about what is there.
@@ -247,7 +252,7 @@ def _transform(context: dg.AssetExecutionContext, config: RefreshConfig, warehou
         build += ["--exclude", " ".join(selectors)]
     outputs = _Outputs(context)
     # Of what Dagster has never heard, nothing says that it has passed its checks.
-    is_full = config.full or not building <= last_materializations(context.instance, building).keys()
+    is_full = config.full or not building <= known.materializations(building).keys()
     if building and (is_full or _is_anything_new(warehouse, left_out)):
         yield from outputs.once(_build(context, warehouse, build, left_out, full=is_full))
     yield from outputs.left_alone()
@@ -273,7 +278,7 @@ def _build(
             invocation = dbt_on(warehouse, **variables).cli([*build], context=context, raise_on_error=False)
             yield from invocation.stream()
             results = _results(invocation)
-            built, failing = built_models(results), failing_models(results, _manifest())
+            built, failing = built_models(results), failing_models(results, load_manifest())
         with _engine(warehouse) as engine:
             if engine.end(built, failing):
                 return
@@ -336,7 +341,7 @@ def _names(models: Iterable[dg.AssetKey]) -> list[str]:
 def _engine(warehouse: Warehouse) -> Iterator[Engine]:
     with warehouse.opened(TRANSFORM) as connection:
         try:
-            yield PostgresEngine(connection, load_plan(), definition(), warehouse.history_days)
+            yield PostgresEngine(connection, share_of(warehouse.namespace).plan, definition(), warehouse.history_days)
         except MartDeclarationError as error:
             raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
 
@@ -348,9 +353,11 @@ def _in_default(asset: dg.AssetKey) -> dg.AssetKey:
 
 def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     held = _held(warehouse)
-    marts = {mart: held.keys() & _behind(mart) for mart in sorted(_marts(warehouse.namespace.path()))}
-    published_now = read_by(context.instance, [context.asset_key]).intersection(mart for mart in marts if not marts[mart])
-    found = _require_sound(context, published_now | read_by(context.instance, published_now), "nothing was published")
+    known, shown = Known.to(context), share_of(warehouse.namespace).plan.project.models
+    marts = {mart: held.keys() & _behind(mart) for mart in sorted(_marts(warehouse.namespace))}
+    published_now = read_by(known, warehouse.namespace, [context.asset_key]).intersection(mart for mart in marts if not marts[mart])
+    read = published_now | read_by(known, warehouse.namespace, published_now)
+    found = _require_sound(context, read, "nothing was published")
     failing = {mart.path[-1]: f"fails {', '.join(checks)}" for mart, checks in found.failing_marts.items()}
     with _engine(warehouse) as engine:
         must_publish = not engine.is_published(failing)
@@ -361,7 +368,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                 raise dg.Failure(f"Nothing is published: {error}", allow_retries=False) from error
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         published = last_refresh(cursor)
-        held_back = [*_held_by_tables(marts, held), *_held_by_checks(held_marts(cursor))]
+        held_back = [*_held_by_tables(marts, held), *_held_by_checks(held_marts(cursor), shown)]
     if published is None:
         raise dg.Failure("nothing has been built yet: materialize the marts first", allow_retries=False)
     rows = published.rows if must_publish else {}
@@ -375,7 +382,7 @@ def _publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
                 [
                     dg.TableRecord({"mart": mart, "inserted": counts["inserted"], "deleted": counts["deleted"]})
                     for mart, counts in sorted(rows.items())
-                    if load_plan().project.models[mart].schema == PUBLISHED
+                    if shown[mart].schema == PUBLISHED
                 ],
                 _ROWS_SCHEMA,
             ),
@@ -389,9 +396,8 @@ def _held_by_tables(marts: Mapping[dg.AssetKey, Collection[dg.AssetKey]], held: 
         yield from (_held_record(mart.path[-1], table.to_user_string(), held[table]) for table in sorted(tables))
 
 
-def _held_by_checks(held: Mapping[str, Held]) -> Iterator[dg.TableRecord]:
+def _held_by_checks(held: Mapping[str, Held], shown: Mapping[str, Model]) -> Iterator[dg.TableRecord]:
     """Marts that stand as they were because they, or marts that they need, fail checks."""
-    shown = load_plan().project.models
     yield from (_held_record(mart, "checks", why) for mart, why in held.items() if mart in shown and shown[mart].schema == PUBLISHED)
 
 
@@ -403,28 +409,37 @@ def _held_record(mart: str, by: str, why: Held) -> dg.TableRecord:
 def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
     """Models, marts and their publication, in one warehouse."""
     namespace = namespace_of(context)
-    pool = namespace.label(_POOL)
+    share, partitions = share_of(namespace), partitions_of(namespace)
+    # Tenants take turns with nobody but themselves.
+    pool = None if namespace.tenants_of else namespace.label(_POOL)
 
-    @dbt_assets(manifest=_manifest(), dagster_dbt_translator=Translator(namespace), name=namespace.label("transformation"), pool=pool)
+    @dbt_assets(
+        manifest=share.manifest,
+        dagster_dbt_translator=Translator(namespace),
+        name=namespace.label("transformation"),
+        partitions_def=partitions,
+        pool=pool,
+    )
     def transformation(context: dg.AssetExecutionContext, config: RefreshConfig, warehouses: dg.ResourceParam[Warehouses]) -> Iterator[Any]:
         """Build and test what is new of the selected models, if the raw tables that they read are sound.
 
         Models of raw tables that were never synced are left out, unless there are no others.
         """
-        yield from _transform(context, config, warehouses.of(namespace))
+        yield from _transform(context, config, warehouses.of(namespace, tenant_of(context)))
 
     @dg.asset(
         key=namespace.path(*_PUBLICATION),
-        deps=sorted(_marts(namespace.path())),
+        deps=sorted(_marts(namespace)),
         group_name=namespace.label("publication"),
         kinds={"postgres"},
-        automation_condition=ON_SOUND_DATA,
-        freshness_policy=_FRESHNESS,
+        automation_condition=_automation(namespace),
+        partitions_def=partitions,
+        freshness_policy=None if partitions else _FRESHNESS,
         pool=pool,
     )
     def publication(context: dg.AssetExecutionContext, warehouses: dg.ResourceParam[Warehouses]) -> dg.MaterializeResult[None]:
         """All marts of one refresh, made visible to analysts in one transaction once every blocking check on them has passed."""
-        return _publish(context, warehouses.of(namespace))
+        return _publish(context, warehouses.of(namespace, tenant_of(context)))
 
     # What models read and no sync writes: Runmart's records of its own work.
     own_records = [
@@ -433,8 +448,9 @@ def transforming(context: dg.ComponentLoadContext) -> dg.Definitions:
             description=source["description"],
             group_name=namespace.label(source["source_name"]),
             kinds={"postgres"},
+            partitions_def=partitions,
         )
-        for source in _manifest()["sources"].values()
+        for source in share.manifest["sources"].values()
         if source["source_name"] not in load_contracts()
     ]
     return dg.Definitions(assets=[transformation, publication, *own_records])

@@ -9,7 +9,7 @@ from psycopg2.errors import LockNotAvailable
 
 from dagster_project.components.schedules import running
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.resources.databases import Databases
 from dagster_project.resources.defs_tree import namespace_of
 from dagster_project.resources.warehouse import Sources
@@ -42,7 +42,7 @@ def _op(contract: SystemContract) -> dg.OpDefinition:
 @dg.job(description="Make partitions of the coming periods in embedded sources, and archive or delete old rows as their contracts say.")
 def source_upkeep() -> None:
     """One step for each system whose database Runmart builds."""
-    for system, contract in load_contracts().items():
+    for system, contract in shared_contracts().items():
         if has_migrations(system):
             _op(contract)()
 

@@ -5,23 +5,27 @@ Belongs here: these parts, each behind a function that says what it is for. Does
 
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.execution.compute_logs import redirect_to_file
 from dagster._core.execution.plan.active import logger as _LOGGER
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.event_log.base import AssetRecord
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._serdes import ConfigurableClassData
 
 # What the instance remembers of one execution of a check.
@@ -32,6 +36,9 @@ KnownAsset: TypeAlias = AssetRecord
 
 # What `dagster.yaml` says of a class.
 ConfiguredClass: TypeAlias = ConfigurableClassData
+
+# The tag of a run that is of one partition.
+PARTITION_TAG = PARTITION_NAME_TAG
 
 _REPOSITORY = "__repository__"
 
@@ -57,9 +64,9 @@ def _is_no_untold_check(entry: logging.LogRecord) -> bool:
     return not str(entry.msg).startswith("Blocking asset check")
 
 
-def described(check: dg.AssetCheckSpec, description: str) -> dg.AssetCheckSpec:
-    """A check with another description, which blocks nothing."""
-    return check._replace(description=description, blocking=False)
+def described(check: dg.AssetCheckSpec, description: str, partitions: dg.PartitionsDefinition[str] | None = None) -> dg.AssetCheckSpec:
+    """A check with another description, which blocks nothing and has the partitions of its asset."""
+    return check._replace(description=description, blocking=False, partitions_def=partitions)
 
 
 def create_run(
@@ -75,12 +82,20 @@ def execute_run(instance: dg.DagsterInstance, job: dg.JobDefinition, run: dg.Dag
     return execute_run_iterator(InMemoryJob(job), run, instance)
 
 
-def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, CheckRecord]:
-    """The last execution of each check that came to a verdict; one that is only planned, or whose run ended before it, does not count."""
-    storage = instance.event_log_storage
-    found = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
+def last_verdicts(
+    instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey], partition: str | None = None
+) -> dict[dg.AssetCheckKey, CheckRecord]:
+    """The last execution of each check that came to a verdict; one that is only planned, or whose run ended before it, does not count.
+
+    Args:
+        instance: Where they are recorded.
+        checks: The checks.
+        partition: Their partition; None if they have none.
+    """
+    storage, of_partition = instance.event_log_storage, PartitionKeyFilter(key=partition)
+    found = dict(storage.get_latest_asset_check_execution_by_key(list(checks), of_partition))
     for key in [key for key, record in found.items() if record.status not in _VERDICTS]:
-        earlier = storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS)
+        earlier = storage.get_asset_check_execution_history(key, limit=1, status=_VERDICTS, partition_filter=of_partition)
         del found[key]
         found.update((key, record) for record in earlier)
     return found
@@ -89,6 +104,14 @@ def last_verdicts(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheck
 def has_failed(verdict: CheckRecord | None) -> bool:
     """Whether there is a verdict, and it is bad."""
     return verdict is not None and verdict.status is AssetCheckExecutionRecordStatus.FAILED
+
+
+def change_cursors(instance: dg.DagsterInstance, change: Callable[[str], str]) -> None:
+    """Change what each sensor remembers from one look to the next."""
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        data = state.instigator_data
+        if isinstance(data, SensorInstigatorData) and data.cursor and (changed := change(data.cursor)) != data.cursor:
+            instance.update_instigator_state(state.with_data(data._replace(cursor=changed)))
 
 
 def runs_in_pools(instance: dg.DagsterInstance, pools: Iterable[str]) -> set[str]:

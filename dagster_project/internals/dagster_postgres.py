@@ -23,16 +23,19 @@ _WITHIN_STEPS = {dg.DagsterEventType.ASSET_MATERIALIZATION, None}
 # As the parent stores them one by one. A step that is tried again in its run gives a check a new verdict.
 _STORE_VERDICTS = """
 with verdict as (
-    select event_logs.*, told.asset, told.check_name, told.is_success, told.target
+    select event_logs.*, told.asset, told.check_name, told.of_partition, told.is_success, told.target
     from unnest(
-        cast(:numbers as bigint[]), cast(:assets as text[]), cast(:names as text[]), cast(:passed as boolean[]), cast(:targets as bigint[])
-    ) as told (number, asset, check_name, is_success, target)
+        cast(:numbers as bigint[]), cast(:assets as text[]), cast(:names as text[]), cast(:partitions as text[]),
+        cast(:passed as boolean[]), cast(:targets as bigint[])
+    ) as told (number, asset, check_name, of_partition, is_success, target)
     inner join event_logs on event_logs.id = told.number
 ),
 
 earlier as (
     delete from asset_check_executions as execution using verdict
-    where (execution.run_id, execution.asset_key, execution.check_name) = (verdict.run_id, verdict.asset, verdict.check_name)
+    where
+        (execution.run_id, execution.asset_key, execution.check_name) = (verdict.run_id, verdict.asset, verdict.check_name)
+        and execution.partition is not distinct from verdict.of_partition
 )
 
 insert into asset_check_executions (
@@ -40,7 +43,7 @@ insert into asset_check_executions (
     evaluation_event_storage_id, materialization_event_storage_id
 )
 select
-    asset, check_name, run_id, partition, case when is_success then 'SUCCEEDED' else 'FAILED' end, event, timestamp, id, target
+    asset, check_name, run_id, of_partition, case when is_success then 'SUCCEEDED' else 'FAILED' end, event, timestamp, id, target
 from verdict
 order by id
 """
@@ -149,6 +152,7 @@ def _columns(verdicts: Sequence[tuple[dg.AssetCheckEvaluation, int]]) -> dict[st
         "numbers": [number for _, number in verdicts],
         "assets": [verdict.asset_key.to_string() for verdict, _ in verdicts],
         "names": [verdict.check_name for verdict, _ in verdicts],
+        "partitions": [verdict.partition for verdict, _ in verdicts],
         "passed": [verdict.passed for verdict, _ in verdicts],
         "targets": [target.storage_id if target else None for target in targets],
     }

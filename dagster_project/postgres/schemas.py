@@ -10,5 +10,8 @@ PUBLISHED = "analytics"
 # What a refresh has built and not yet published.
 CANDIDATES = "analytics_next"
 
+# What marts are made of and refreshes keep.
+KEPT = "kept"
+
 # Views of raw, which dbt makes anew with every build.
 STAGING = "staging"

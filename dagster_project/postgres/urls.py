@@ -1,7 +1,7 @@
 """The URL of one database, as its clients write it.
 
-Belongs here: libpq's URL, the one that users give, turned into those of SQLAlchemy and JDBC, and into that of another role. Does not belong
-here: where a database is (`databases`) and whether a URL is one (`settings`).
+Belongs here: libpq's URL, the one that users give, turned into those of SQLAlchemy and JDBC, and into that of another role or database.
+Does not belong here: where a database is (`databases`) and whether a URL is one (`settings`).
 """
 
 import re
@@ -31,6 +31,26 @@ def as_role(url: str, role: str) -> str:
     """The same database for another role, without the password of the first."""
     parts = {name: value for name, value in parse_dsn(url).items() if name != "password"}
     return _url("postgresql", {**parts, "user": role})
+
+
+def on_database(url: str, database: str) -> str:
+    """Another database of the same server, for the same role."""
+    return _url("postgresql", {**parse_dsn(url), "dbname": database})
+
+
+def database_of(url: str) -> str:
+    """The name of the database; that of the role if the URL has none, as libpq reads it."""
+    parts: Mapping[str, str] = parse_dsn(url)
+    return parts.get("dbname") or parts.get("user", "")
+
+
+def without_url(text: str, url: str) -> str:
+    """A text, such as an error of the driver, in which nothing says where a database is or who connects to it."""
+    parts: Mapping[str, str] = parse_dsn(url)
+    told = {part for name, part in parts.items() if name in ("host", "hostaddr", "port", "user", "password", "dbname")}
+    for part in sorted(told, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "…", text)
+    return text
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -45,12 +45,13 @@ where role.rolname = %s
 """
 
 
-def restrain(url: str, limits: AnalystLimits) -> list[str]:
-    """Set the limits of runmart_analyst, and take from it the functions with which it could hold up others.
+def restrain(url: str, limits: AnalystLimits, role: str = ANALYST) -> list[str]:
+    """Set the limits of a role that reads, and take from it the functions with which it could hold up others.
 
     Args:
         url: libpq URL of the migrated warehouse, as who migrates it.
         limits: What it may use.
+        role: Its name.
 
     Returns:
         One line for what only a superuser may set, and one if the server has too few connections; empty if all is as it should be.
@@ -61,31 +62,31 @@ def restrain(url: str, limits: AnalystLimits) -> list[str]:
         of_server, of_superusers = one_row(cursor)
         connections = max(1, min(limits.connections, of_server - of_superusers - KEPT_CONNECTIONS))
         possible = replace(limits, connections=connections)
-        for statement in _missing(cursor, possible).values():
+        for statement in _missing(cursor, possible, role).values():
             with suppress(errors.InsufficientPrivilege):
                 cursor.execute(statement)
-        refused = _missing(cursor, possible)
+        refused = _missing(cursor, possible, role)
     lines = []
     if refused:
         lines.append(
-            f"{ANALYST} is not restrained in all: only a superuser of the warehouse's server may set {', '.join(refused)}; "
+            f"{role} is not restrained in all: only a superuser of the warehouse's server may set {', '.join(refused)}; "
             "run `runmart migrate` once with a superuser in RUNMART_WAREHOUSE_URL, if there is one"
         )
     if connections < limits.connections:
         kept = KEPT_CONNECTIONS + of_superusers
         lines.append(
-            f"{ANALYST} may open {connections} connections at a time, not {limits.connections}: the warehouse's server takes {of_server} "
+            f"{role} may open {connections} connections at a time, not {limits.connections}: the warehouse's server takes {of_server} "
             f"in all and {kept} are kept for the platform; set max_connections = {limits.connections + kept} there, start it anew and "
             "run `runmart migrate`, or lower RUNMART_ANALYST_CONNECTIONS"
         )
     return lines
 
 
-def _missing(cursor: Cursor, limits: AnalystLimits) -> dict[str, sql.Composable]:
+def _missing(cursor: Cursor, limits: AnalystLimits, reader: str) -> dict[str, sql.Composable]:
     """What is not as it should be, each with the statement that makes it so."""
-    cursor.execute(_STATE, (ANALYST,))
+    cursor.execute(_STATE, (reader,))
     database, connections, settings = one_row(cursor)
-    role = sql.Identifier(ANALYST)
+    role = sql.Identifier(reader)
     missing: dict[str, sql.Composable] = {}
     if connections != limits.connections:
         missing["connection limit"] = sql.SQL("alter role {} connection limit {}").format(role, sql.Literal(limits.connections))
@@ -94,7 +95,7 @@ def _missing(cursor: Cursor, limits: AnalystLimits) -> dict[str, sql.Composable]
             missing[name] = sql.SQL("alter role {} in database {} set {} = {}").format(
                 role, sql.Identifier(database), sql.Identifier(name), sql.Literal(value)
             )
-    cursor.execute(_FUNCTIONS, (_KEPT_FUNCTIONS, ANALYST))
+    cursor.execute(_FUNCTIONS, (_KEPT_FUNCTIONS, reader))
     functions = [statement for (statement,) in cursor.fetchall()]
     if functions:
         missing[f"rights on {len(functions)} functions"] = sql.SQL("; ".join(functions))

@@ -76,7 +76,7 @@ def dbt_on(warehouse: Warehouse, **variables: str) -> Dbt:
         profiles_dir=str(DBT_PROJECT),
         dbt_executable=DBT_EXECUTABLE,
         work=str(warehouse.dbt_target),
-        variables={**dbt_environment(warehouse.url), **variables},
+        variables={**dbt_environment(warehouse), **variables},
     )
 
 

@@ -61,6 +61,8 @@ _SERVER_SETTINGS = {
     "wal_level": "logical",
     "max_wal_size": "'2GB'",
     "max_slot_wal_keep_size": "'10GB'",
+    # A segment that is used again holds what was written before, until it is overwritten: also rows of a tenant that was removed.
+    "wal_recycle": "off",
 }
 
 # How glibc gives memory to the processes of the server, which by default ask for a little at a time, give it back after each statement, and
@@ -120,6 +122,11 @@ class EmbeddedServer:
             if self.is_running():
                 self._pg_ctl("stop", "-m", "fast")
 
+    def forget_log(self) -> None:
+        """Empty the server's log, in which it has written statements that failed, with their values; it goes on writing to it."""
+        if self._log.exists():
+            os.truncate(self._log, 0)
+
     def is_running(self) -> bool:
         """Whether the server accepts connections."""
         return self._postmaster() is not None
@@ -132,6 +139,10 @@ class EmbeddedServer:
                 f"the embedded PostgreSQL under {self.folder} is not running; start it with `runmart up` or `make demo`"
             )
         return f"postgresql://{user}@/{database}?host={quote(str(info.socket_dir), safe='')}"
+
+    def program(self, name: str) -> Path:
+        """One of the programs that come with the server, such as pg_dump."""
+        return Path(self._server(self.folder).bin_path) / name
 
     def ensure_database(self, database: str) -> None:
         """Create a database unless it exists; it, and those that the server came with, are closed to roles that nobody has let in."""

@@ -1,21 +1,20 @@
-"""dbt's manifest, which is never stale, and the plan that follows from it.
+"""dbt's manifest, which is never stale.
 
-Belongs here: parsing the project when it has changed. Does not belong here: running dbt (`dbt`), and what the manifest says
-(`marts.lineage`). Commands that answer at once read it, so nothing here imports Dagster.
+Belongs here: parsing the project when it has changed. Does not belong here: running dbt (`dbt`), what the manifest says (`marts.lineage`),
+and which of it concerns a warehouse (`share`). Commands that answer at once read it, so nothing here imports Dagster.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.marts.definition import definition
-from dagster_project.marts.lineage import read_project
-from dagster_project.marts.plan import Plan, make_plan
 from dagster_project.settings import DBT_PROJECT
 
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
@@ -48,12 +47,11 @@ def ensure_manifest() -> Path:
 
 
 @cache
-def load_plan() -> Plan:
-    """How the marts of the project are refreshed.
+def load_manifest() -> Mapping[str, Any]:
+    """What is in it.
 
     Raises:
         DbtParseError: The project does not parse.
-        MartDeclarationError: A mart does not say what must be known of it.
     """
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-    return make_plan(read_project(manifest), load_contracts())
+    manifest: Mapping[str, Any] = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    return manifest

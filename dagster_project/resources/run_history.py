@@ -14,21 +14,23 @@ import psycopg2
 from dagster_project.resources.databases import INSTANCE, Databases
 from dagster_project.settings import Settings
 
-# By asset its last materialization; by check its last execution, and the last that came to a verdict: all that is shown, and built upon.
+# By asset its last materialization; by check its last execution, and the last that came to a verdict: all that is shown, and built upon. Of
+# what tenants have, all this of each.
 _STANDING = """
 create temporary table standing on commit drop as
 select run_id, id as event_id, cast(null as bigint) as execution_id
 from event_logs
 where id in (
-    select max(id) from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION' and asset_key is not null group by asset_key
+    select max(id) from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION' and asset_key is not null
+    group by asset_key, partition
 )
 union all
 select run_id, evaluation_event_storage_id, id
 from asset_check_executions
 where id in (
-    select max(id) from asset_check_executions group by asset_key, check_name
+    select max(id) from asset_check_executions group by asset_key, check_name, partition
     union all
-    select max(id) from asset_check_executions where execution_status in ('SUCCEEDED', 'FAILED') group by asset_key, check_name
+    select max(id) from asset_check_executions where execution_status in ('SUCCEEDED', 'FAILED') group by asset_key, check_name, partition
 )
 """
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dagster_project.resources.databases import Databases
+from dagster_project.resources.tenants import known_tenant, source_of, tenant_warehouse
 from dagster_project.settings import ConfigurationError, Settings
 from dagster_project.warehouse import Namespace, Warehouse
 
@@ -19,32 +20,39 @@ class Warehouses:
     """The warehouses that runs may work on.
 
     Attributes:
-        given: Use these instead of the settings' one.
+        given: Use these instead of those of the settings.
     """
 
     given: tuple[Warehouse, ...] = ()
 
-    def of(self, namespace: Namespace) -> Warehouse:
-        """The warehouse of a namespace; starts the embedded server if it lives there.
+    def of(self, namespace: Namespace, tenant: str | None = None) -> Warehouse:
+        """The warehouse of a namespace, or of one of its tenants; starts the embedded server if it lives there.
 
         Raises:
             ConfigurationError: There is none.
         """
-        known = {one.namespace: one for one in self.given or (Databases(Settings.from_environment()).warehouse(),)}
-        if namespace not in known:
-            raise ConfigurationError(f"there is no warehouse {namespace.name!r}; load Dagster's definitions without it")
-        return known[namespace]
+        if not self.given and tenant and namespace.tenants_of:
+            return tenant_warehouse(Databases(Settings.from_environment()), namespace.tenants_of, tenant)
+        known = {(one.namespace, one.tenant): one for one in self.given or (Databases(Settings.from_environment()).warehouse(),)}
+        if (namespace, tenant) not in known:
+            of_tenant = f" of the tenant {tenant!r}" if tenant else ""
+            raise ConfigurationError(f"there is no warehouse {namespace.name!r}{of_tenant}; load Dagster's definitions without it")
+        return known[namespace, tenant]
 
 
 class Sources(dg.ConfigurableResource[None]):
     """The source databases.
 
     Attributes:
-        fixed_urls: libpq URL by system, used instead of the settings' one.
+        fixed_urls: libpq URL by system, or by `system/tenant`, used instead of the settings' one.
     """
 
     fixed_urls: Mapping[str, str] = {}
 
-    def url(self, system: str) -> str:
-        """Libpq URL of a system's database; starts the embedded server if it lives there."""
-        return self.fixed_urls.get(system) or Databases(Settings.from_environment()).url(system)
+    def url(self, system: str, tenant: str | None = None) -> str:
+        """Libpq URL of a system's database, or of that of one of its tenants; starts the embedded server if it lives there."""
+        fixed = self.fixed_urls.get(f"{system}/{tenant}" if tenant else system)
+        if fixed:
+            return fixed
+        databases = Databases(Settings.from_environment())
+        return source_of(databases, system, known_tenant(databases, system, tenant)) if tenant else databases.url(system)
