@@ -272,9 +272,15 @@ class _Copies:
     _made: dict[Table, BoundTable] = field(default_factory=dict)
 
     def copy(self) -> None:
-        """Copy the rows behind that bear on what is explained."""
-        for family in self.plan.families_behind(self.mart):
+        """Copy the rows behind that bear on what is explained; of systems from which no key leads to groups, all that do."""
+        families = self.plan.families_behind(self.mart)
+        for family in families:
             self._copy(family)
+        bearings = bearings_of(self.plan.project, self.mart)
+        for system, name in sorted(self._behind):
+            bears = condition(bearings.get((system, name)), self.explained)
+            if bears and system in self.plan.contracts and system not in {family.group.system for family in families}:
+                self._fill(self._bound(system, name), bears, ["true"])
 
     def describe(self, number: int) -> tuple[SourceRows, ...]:
         """Describe the rows of each table of which the mart is made, and name so many of them."""

@@ -162,6 +162,12 @@ class Project:
         is_one = model.group is not None or model.is_whole
         return [] if is_one else [name for name in model.models if self.models[name].schema != model.schema and self.models[name].group]
 
+    def behind_groups(self, name: str, group: Group | Rows) -> frozenset[Table]:
+        """The raw tables behind a model; what a mart unites whose groups are others tells of its own."""
+        model = self.models[name]
+        others = {each for each in self.united(name) if self.models[each].group != group} if model.kind == MART else set()
+        return model.tables.union(*(self.behind(parent) for parent in model.models if parent not in others))
+
     def compares(self, mart: str, column: str) -> bool:
         """Whether SQL behind a mart may compare a raw column with another one, under whatever name; in doubt it does."""
         codes = [model.code for model in self.read_by(mart)]

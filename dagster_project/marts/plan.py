@@ -7,6 +7,7 @@ Belongs here: what follows from the project and the contracts alone. Does not be
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from dagster_project.contracts.contract import SystemContract
 from dagster_project.marts.bearing import bearings_of
@@ -24,7 +25,8 @@ class Family:
     """Marts whose groups are rows of one raw table and are touched together, and the steps that they read.
 
     Attributes:
-        name: The first of its marts, and the system of the groups if that mart has groups of several.
+        name: The first of its marts, and the system of the groups if that mart has groups of several; their table, too, if it has several
+            of that system.
         group: What the groups are.
         influence: How changed rows lead to them.
         rules: Models that name further rows to be treated as changed.
@@ -72,7 +74,7 @@ class Plan:
     Attributes:
         project: The models.
         contracts: By system.
-        families: In no order that matters; a mart with groups of several systems is in several.
+        families: In no order that matters; a mart that unites others is in several.
         followers: What is read stands before what reads it.
         shown: By view that says what its groups are, the family that it would be if it were a mart of its own.
     """
@@ -167,6 +169,11 @@ class Plan:
         found = self.project.models[model]
         return CANDIDATES if found.kind in (MART, HISTORY, VIEW) else found.schema, model
 
+    def untold_records(self, model: str) -> frozenset[Table]:
+        """Runmart's own records behind a model, which change without a batch, and of whose changes no rule tells."""
+        told = frozenset[Table]().union(*(self.project.behind(rule) for rule in self.project.models[model].touched_by))
+        return frozenset(table for table in self.project.behind(model) - told if table[0] not in self.contracts)
+
     def relations_behind(self, model: str) -> set[tuple[str, str]]:
         """Schemas and names of what a model says that it reads; a source that is no system's is called by its schema."""
         read = self.project.models[model]
@@ -232,6 +239,7 @@ def make_plan(project: Project, contracts: Mapping[str, SystemContract], reads: 
     for mart in plan.marts:
         _require_grain(mart)
         _require_tables(plan, mart)
+        _require_apart(plan, mart)
         _require_columns(plan, mart)
     for model in project.of_kind(MART, VIEW):
         bearings_of(project, model.name)
@@ -249,17 +257,32 @@ def _require_grain(mart: Model) -> None:
 def _require_tables(plan: Plan, mart: Model) -> None:
     """Every table behind a mart tells of its changes, and if groups are touched at all, some of them by this table."""
     systems = {family.group.system for family in plan.families_of(mart.name)}
-    for system, table in sorted(plan.project.behind(mart.name)):
+    untold = plan.untold_records(mart.name)
+    raw = (table for table in plan.project.behind(mart.name) if table in untold or table[0] in plan.contracts)
+    for system, table in sorted(raw):
         if system not in plan.contracts or table not in plan.contracts[system].tables:
             raise MartDeclarationError(
                 f"mart {mart.name} reads {system}.{table}, which no contract declares, so that nothing tells when its rows change; declare "
-                "it in a contract, or make the mart a view (`materialized: mart_view`)"
+                "it in a contract, let a rule that reads it tell (`touched_by`), or make the mart a view (`materialized: mart_view`)"
             )
         if systems and system not in systems:
             raise MartDeclarationError(
                 f"mart {mart.name} reads {system}.{table}, but its groups are rows of {', '.join(sorted(systems))}, and no foreign key "
                 "leads from one system to another; say `group: whole`, or unite models of which each says its `group`"
             )
+
+
+def _require_apart(plan: Plan, mart: Model) -> None:
+    """Groups of one system are made of tables apart: each table is read of the touched groups that it tells of."""
+    groups = [family.group for family in plan.families_of(mart.name)]
+    for one, other in combinations(groups, 2):
+        both = plan.project.behind_groups(mart.name, one) & plan.project.behind_groups(mart.name, other)
+        for system, table in sorted(both):
+            if one.system == other.system == system:
+                raise MartDeclarationError(
+                    f"mart {mart.name} has rows of {one.of} and of {other.of} as its groups, and both are made of {system}.{table}; let "
+                    "one of them do without it, or let them have the same groups"
+                )
 
 
 def _require_columns(plan: Plan, mart: Model) -> None:
@@ -290,8 +313,8 @@ class _Share:
         return frozenset(rule for rule in asked if isinstance(self.group, Rows) or _is_about(project.models[rule], self.group.system))
 
     def behind(self, project: Project) -> frozenset[Table]:
-        """The raw tables behind any of its models, of one system if its groups are."""
-        tables = frozenset[Table]().union(*(project.behind(name) for name in self.models))
+        """The raw tables behind any of its models that tell of these groups, of one system if the groups are."""
+        tables = frozenset[Table]().union(*(project.behind_groups(name, self.group) for name in self.models))
         return frozenset(table for table in tables if isinstance(self.group, Rows) or table[0] == self.group.system)
 
 
@@ -386,7 +409,12 @@ def _is_read(hop: Hop, group: Group, models: Iterable[str], project: Project, re
 
 
 def _named(families: Sequence[Family]) -> Iterator[Family]:
-    """Families of one mart are told apart by their systems."""
-    often = Counter(family.name for family in families)
+    """Families of one mart are told apart by their systems, and those of one system by their tables."""
+    often, of_system = Counter(family.name for family in families), Counter((family.name, family.group.system) for family in families)
     for family in families:
-        yield family if often[family.name] == 1 else replace(family, name=f"{family.name}__{family.group.system}")
+        parts = [family.name]
+        if often[family.name] > 1:
+            parts.append(family.group.system)
+        if of_system[family.name, family.group.system] > 1:
+            parts.append(family.group.table)
+        yield replace(family, name="__".join(parts))

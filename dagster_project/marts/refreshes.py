@@ -14,8 +14,11 @@ from psycopg2.extensions import cursor as Cursor
 from dagster_project.marts.definition import definition
 from dagster_project.postgres.cursors import one_row
 
+# Files that were read since, of which a mart tells, are due like what time alone changes.
+_IS_DUE = "coalesce(next_due_at <= clock_timestamp(), false) or exists (select from quality.stored_files where found_at >= started_at)"
+
 # The columns stand in the order of `Refresh`.
-_COLUMNS = "refresh_id, published_at, batches, is_full, marts, definition, coalesce(next_due_at <= clock_timestamp(), false)"
+_COLUMNS = f"refresh_id, published_at, batches, is_full, marts, definition, {_IS_DUE}"
 
 _LAST = f"select {_COLUMNS} from ops.refreshes where is_complete order by refresh_id desc limit 1"
 
@@ -61,7 +64,7 @@ class Refresh:
         is_full: Whether everything was recomputed.
         rows: Rows inserted and deleted by mart; a row that changed counts as both.
         definition: Digest of the project that made them.
-        is_due: Whether a mart has become out of date by the passing of time alone.
+        is_due: Whether a mart has become out of date by the passing of time alone, or by a file that was read.
     """
 
     refresh_id: int

@@ -53,6 +53,31 @@
     ops.time_or_null({{ json_text(column, key) }})
 {%- endmacro %}
 
+{% macro json_last(column) %}{{ return(adapter.dispatch('json_last')(column)) }}{% endmacro %}
+{% macro default__json_last(column) -%}
+    case when jsonb_typeof({{ column }}) = 'array' then {{ column }} -> -1 else {{ column }} end
+{%- endmacro %}
+
+{% macro json_has(column, key) %}{{ return(adapter.dispatch('json_has')(column, key)) }}{% endmacro %}
+{% macro default__json_has(column, key) -%}
+    coalesce(jsonb_typeof({{ column }} -> '{{ key }}') <> 'null', false)
+{%- endmacro %}
+
+{% macro json_object(column, key) %}{{ return(adapter.dispatch('json_object')(column, key)) }}{% endmacro %}
+{% macro default__json_object(column, key) -%}
+    case when jsonb_typeof({{ column }} -> '{{ key }}') = 'object' then {{ column }} -> '{{ key }}' end
+{%- endmacro %}
+
+{% macro json_count(column, key) %}{{ return(adapter.dispatch('json_count')(column, key)) }}{% endmacro %}
+{% macro default__json_count(column, key) -%}
+    {#- Sums of some thousands of these still fit a bigint. -#}
+    {%- set number = "cast(" ~ column ~ " -> '" ~ key ~ "' as numeric)" %}
+    case
+        when jsonb_typeof({{ column }} -> '{{ key }}') <> 'number' then null
+        when {{ number }} between 0 and 999999999999999 and {{ number }} = trunc({{ number }}) then cast({{ number }} as bigint)
+    end
+{%- endmacro %}
+
 {% macro error_class(message) %}{{ return(adapter.dispatch('error_class')(message)) }}{% endmacro %}
 {% macro default__error_class(message) -%}
     {#- Identifiers and times first: numbers are parts of them. A number that is part of a word is a name. -#}
@@ -122,6 +147,12 @@
 {% macro list_in_order(value, order_by, separator=',') %}{{ return(adapter.dispatch('list_in_order')(value, order_by, separator)) }}{% endmacro %}
 {% macro default__list_in_order(value, order_by, separator) -%}
     string_agg(cast({{ value }} as {{ type_text() }}), '{{ separator }}' order by {{ order_by }})
+{%- endmacro %}
+
+{% macro list_distinct(value) %}{{ return(adapter.dispatch('list_distinct')(value)) }}{% endmacro %}
+{% macro default__list_distinct(value) -%}
+    {%- set text = "cast(" ~ value ~ " as " ~ type_text() ~ ")" -%}
+    string_agg(distinct {{ text }}, ',' order by {{ text }})
 {%- endmacro %}
 
 {% macro first_in_order(value, order_by, condition) %}{{ return(adapter.dispatch('first_in_order')(value, order_by, condition)) }}{% endmacro %}

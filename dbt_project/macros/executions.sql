@@ -1,6 +1,6 @@
 {#
     Executions: what fct_runs holds of every system. Each system brings, in a folder of its own, a macro <system>__executions that names the
-    relation with its executions, of the same columns.
+    relation with its executions, of the same columns, or unites those with rows of several tables.
 #}
 
 {% macro systems_with_executions() %}
@@ -12,7 +12,7 @@
     {# dbt keeps what it has parsed, also when another macro comes; but it parses again what has read a variable of the environment that changes. #}
     {% do env_var('RUNMART_DEFINITION', '') %}
     {% if execute and model.resource_type == 'model' %}
-        {% for system in systems if system ~ '__executions' not in model.depends_on.nodes | join(' ') %}
+        {% for system in systems if '.int_' ~ system ~ '__' not in model.depends_on.nodes | join(' ') %}
             {% do exceptions.raise_compiler_error(
                 model.name ~ ' was parsed before there was a macro ' ~ system ~ '__executions: run `dbt parse --no-partial-parse`, and this again.'
             ) %}
@@ -23,6 +23,12 @@
 
 {% macro executions_of(systems) -%}
     {%- for system in systems %}
+    {{ executions_in(context[system ~ '__executions']()) }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro executions_in(relation) -%}
     select
         system_name,
         execution_id,
@@ -39,9 +45,7 @@
         duration_seconds,
         started_at,
         ended_at
-    from {{ context[system ~ '__executions']() }}
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+    from {{ relation }}
 {%- endmacro %}
 
 {% macro executions_in_raw() -%}

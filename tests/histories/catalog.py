@@ -16,7 +16,7 @@ from dagster_project.contracts.contract import SystemContract
 from tests.databases import run
 from tests.histories.schema import Column, Row, Schema, Table, in_order
 from tests.histories.singled_out import SingledOut, literals_of
-from tests.histories.values import documents, is_document, near, odd, usual
+from tests.histories.values import documents, is_document, near, odd, shaped, usual
 
 # What a check allows weighs less than what SQL singles out, and whatever else the type holds less than both, all together.
 _ALLOWED = 0.2
@@ -160,6 +160,9 @@ def _column(url: str, name: str, described: _Described, checks: list[str], said:
     weights = {value: weight for literal, weight in named.items() for value in near(literal)}
     general = documents(said.keys.get(name, {})) if is_document(described.type_name) else usual(described.type_name)
     possible = {*_accepted(url, name, described.own_type, checks, {*weights, *general})}
+    if not possible:
+        general = shaped(described.type_name)
+        possible = {*_accepted(url, name, described.own_type, checks, general)}
     values = {value: weight for value, weight in weights.items() if value in possible}
     others = [value for value in general if value in possible and value not in values]
     share = _BESIDE_NAMED * sum(values.values()) / len(others) if values and others else 1.0

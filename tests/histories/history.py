@@ -111,7 +111,8 @@ class History:
                     break
 
     def _insert(self, name: str, number: int) -> None:
-        columns = [column for column in self._schema[name].columns if column not in self._schema[name].referring]
+        table = self._schema[name]
+        columns = [column for column in table.columns if column not in table.referring - table.standing]
         for _ in range(_TRIES):
             row = self._placed(name, {column: self._drawn(name, column, number) for column in columns})
             if row and self._take(name, number, row):

@@ -62,6 +62,12 @@ class Table:
         return frozenset(column for reference in self.references for column in reference.columns)
 
     @cached_property
+    def standing(self) -> frozenset[str]:
+        """Columns of references that have a value also where nothing is referred to: another column of the reference is null then."""
+        needed = {column for reference in self.references if not self.is_optional(reference) for column in reference.columns}
+        return frozenset(column for column in self.referring - needed if not self.columns[column].is_nullable)
+
+    @cached_property
     def rules(self) -> tuple[tuple[str, ...], ...]:
         """All sets of columns of which no two rows have the same values, the key first."""
         return tuple(dict.fromkeys(columns for columns in (self.key, *self.unique) if columns))

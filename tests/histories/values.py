@@ -41,6 +41,8 @@ _USUAL: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("interval",): ("00:00:00", "1 day", "1 month", "36:00:00"),
     ("bytea",): (r"\x", r"\x00", r"\xff"),
 }
+# Of shapes that a check may demand, and that nothing else is: a digest.
+_SHAPED: Mapping[tuple[str, ...], tuple[str, ...]] = {_TEXT: tuple(f"{number:064x}" for number in (10, 11))}
 _ODD: Mapping[tuple[str, ...], tuple[str, ...]] = {
     _TEXT: ("", " a 12 of -1.5e3, 0x1F\nb 7"),
     ("numeric",): ("NaN", "Infinity", "-Infinity", "-1"),
@@ -59,6 +61,11 @@ def usual(type_name: str) -> tuple[str, ...]:
         elements = usual(type_name.removesuffix("[]"))[:2]
         return ("{}", *(f"{{{','.join(map(json.dumps, chosen))}}}" for chosen in (elements, elements[:1]) if chosen))
     return _of_type(_USUAL, type_name)
+
+
+def shaped(type_name: str) -> tuple[str, ...]:
+    """Values for a column of a type that may hold none of the usual ones."""
+    return _of_type(_SHAPED, type_name)
 
 
 def odd(type_name: str) -> tuple[str, ...]:

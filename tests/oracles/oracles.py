@@ -2,14 +2,17 @@
 
 `<system>/<mart>.sql` is one query over the source database of the system. It gives the columns of the mart by their names, but those that
 name the refresh, and may use `%(now)s`, the moment of the refresh. `fct_runs.sql` gives the rows of one system. Each reads the source's own
-tables, and none of what Runmart makes of them.
+tables, and none of what Runmart makes of them. `{oracle <mart>}` stands for the query of another mart of the system. What a mart takes of
+another system, a query over that one says, `<mart>.<other system>.sql`; the oracle uses its rows as `%(<other system>)s`, a JSON array.
 
 Belongs here: finding the oracles, and holding marts against them. Does not belong here: what changes in the sources, and when marts are
 refreshed.
 """
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +26,8 @@ FOLDER = Path(__file__).parent
 # Sums of doubles differ in their last digits by the order in which they are made.
 TOLERANCE = 1e-9
 
+_OTHER = re.compile(r"\{oracle (\w+)\}")
+
 Record: TypeAlias = dict[str, Any]
 
 
@@ -34,15 +39,18 @@ class Oracle:
         system: Name of the system.
         mart: Name of the mart.
         query: The query over its source.
+        others: By other system that the mart reads, the query over that one.
     """
 
     system: str
     mart: str
     query: str
+    others: Mapping[str, str]
 
-    def expected(self, source_url: str, now: datetime) -> list[Record]:
+    def expected(self, source_urls: Mapping[str, str], now: datetime) -> list[Record]:
         """What the mart must hold after a refresh at this moment."""
-        return _rows(source_url, self.query, {"now": now})
+        others = {system: json.dumps(_rows(source_urls[system], query, {})) for system, query in self.others.items()}
+        return _rows(source_urls[self.system], self.query, {"now": now, **others})
 
     def found(self, warehouse_url: str) -> list[Record]:
         """What the mart holds of the system."""
@@ -55,23 +63,37 @@ class Oracle:
 
 def oracles() -> list[Oracle]:
     """All that there are, by system and mart."""
-    return [Oracle(file.parent.name, file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*/*.sql"))]
+    files = [file for file in sorted(FOLDER.glob("*/*.sql")) if "." not in file.stem]
+    return [Oracle(file.parent.name, file.stem, _query(file), _others(file)) for file in files]
 
 
-def differences(source_urls: Mapping[str, str], warehouse_url: str, now: datetime) -> dict[str, list[tuple[str, Record]]]:
+def _others(file: Path) -> dict[str, str]:
+    found = sorted(file.parent.glob(f"{file.stem}.*.sql"))
+    return {other.stem.partition(".")[2]: other.read_text(encoding="utf-8") for other in found}
+
+
+def differences(
+    source_urls: Mapping[str, str], warehouse_url: str, now: datetime, systems: Collection[str] | None = None
+) -> dict[str, list[tuple[str, Record]]]:
     """Rows that only a mart or only its oracle has, with their side, by system and mart; empty if all are equal.
 
     Args:
-        source_urls: The sources whose oracles are asked, by system.
+        source_urls: The sources, by system.
         warehouse_url: The warehouse.
         now: When the marts were refreshed.
+        systems: Those whose oracles are asked; all that have a source if None.
     """
     told = {
-        f"{oracle.system}: {oracle.mart}": [*_differing(oracle.expected(source_urls[oracle.system], now), oracle.found(warehouse_url))]
+        f"{oracle.system}: {oracle.mart}": [*_differing(oracle.expected(source_urls, now), oracle.found(warehouse_url))]
         for oracle in oracles()
-        if oracle.system in source_urls
+        if oracle.system in (source_urls if systems is None else systems)
     }
     return {mart: rows for mart, rows in told.items() if rows}
+
+
+def _query(file: Path) -> str:
+    """The query in a file, with those of other marts in their places."""
+    return _OTHER.sub(lambda other: _query(file.with_name(f"{other[1]}.sql")), file.read_text(encoding="utf-8"))
 
 
 def _rows(url: str, query: str, parameters: Mapping[str, object]) -> list[Record]:

@@ -41,6 +41,8 @@ _CHANGES = ("inserted", "deleted")
 # Nothing that a refresh builds must survive a crash before it is published.
 _COMMIT_LAZILY = "set local synchronous_commit = off"
 _HOLD_PUBLICATIONS = "lock table locks.publication in exclusive mode"
+# What was found of a file before a refresh begins is there when it looks: who writes it down has committed, or says a later moment.
+_AWAIT_RECORDS = "lock table quality.stored_files in share mode"
 
 # Marts that have failed when they were held against raw last.
 _DIFFERING = """
@@ -75,7 +77,7 @@ class PostgresEngine:
     def begin(self, *, full: bool, marts: Collection[str] = (), left_out: Collection[str] = (), at: datetime | None = None) -> Begun:
         """See `Engine`."""
         with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}")
+            cursor.execute(f"{_COMMIT_LAZILY}; {PREFER_INDEXES}; {_HOLD_PUBLICATIONS}; {_AWAIT_RECORDS}")
             work = state.work_since_last(cursor, at)
             models = state.kept(cursor, self._definition)
             kept = {name: built.sql for name, built in models.items()}
@@ -362,8 +364,8 @@ class PostgresEngine:
         return {name for name in wanted if is_built(name)}
 
     def _reads_records(self, name: str) -> bool:
-        """Whether a model shows Runmart's own records, which change without a batch."""
-        return any(system not in self._plan.contracts for system, _ in self._plan.project.behind(name))
+        """Whether a model shows Runmart's own records of which nothing tells when they change."""
+        return bool(self._plan.untold_records(name))
 
     def _is_due(self, cursor: Cursor, mart: Model, work: state.Work) -> bool:
         """Whether a mart that is recomputed whole has become out of date by the passing of time alone."""

@@ -7,7 +7,7 @@ left out: what is published of them is not expected to be what raw makes now.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -124,7 +124,14 @@ class Verifying:
         if not family.group.columns:
             marts = [name for name in family.models if self.plan.project.models[name].kind == MART]
             known += [f"select {columns(key)} from {relation(*self.plan.published(mart))}" for mart in marts]
-        later = touching(self.plan, family, seen=self._last.batches.get(family.group.system, 0)).query()
+        # Of what records say now, other than the time, nothing is kept from then.
+        of_records = tuple(
+            rule for rule in family.rules if any(system not in self.plan.contracts for system, _ in self.plan.project.behind(rule.name))
+        )
+        self.cursor.execute("select clock_timestamp()")
+        since = self._last.started_at, one_row(self.cursor)[0]
+        seen = self._last.batches.get(family.group.system, 0)
+        later = touching(self.plan, replace(family, rules=of_records), seen=seen, since=since).query()
         every, made = "\nunion\n".join(known), self.plan.columns_of(family).values()
         names = [f"name_{number}" for number, _ in enumerate(made)]
         named = ", ".join(f"{each} as {quoted(name)}" for each, name in zip(made, names, strict=True))

@@ -1,8 +1,18 @@
 {% test has_all_executions(model) %}
 
-with expected as (
+with raw as (
 
     {{ executions_in_raw() }}
+
+),
+
+expected as (
+
+    select
+        system_name,
+        sum(execution_count) as execution_count
+    from raw
+    group by system_name
 
 ),
 

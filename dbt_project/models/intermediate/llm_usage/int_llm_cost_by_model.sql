@@ -1,0 +1,22 @@
+with steps as (
+
+    select * from {{ ref('int_llm_steps_dated') }}
+
+),
+
+final as (
+
+    select
+        tenant_id,
+        started_on,
+        step,
+        llm_model,
+        {{ sums_of_calls() }},
+        {{ refresh_columns() }}
+    from steps
+    where is_call
+    group by tenant_id, started_on, step, llm_model
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+select model_name, provider_id from llm_models
