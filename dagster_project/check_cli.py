@@ -55,12 +55,13 @@ def show(
     asset: Annotated[str, typer.Argument(help="Such as forecast_tracking/metrics.")],
     check: Annotated[str, typer.Argument(help="Such as values_are_finite.")],
     everything: Annotated[bool, typer.Option("--all", help="All rows, instead of the first 20.")] = False,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="In the warehouse of this tenant.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the rows that fail a check, and since when."""
     from dagster_project.commands.checking import failing_rows  # noqa: PLC0415
 
-    total, rows = failing_rows(find_databases(), asset, check, None if everything else 20)
+    total, rows = failing_rows(find_databases(), asset, check, None if everything else 20, tenant)
     if as_json:
         print_json({"asset": asset, "check": check, "failing_rows": total, "rows": [asdict(row) for row in rows]})
     else:

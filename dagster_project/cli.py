@@ -11,20 +11,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dagster_project.check_cli import check_app
 from dagster_project.commands import setup
-from dagster_project.commands.refreshing import current_refresh
-from dagster_project.commands.syncing import jobs_of_sync
-from dagster_project.commands.urls import UrlFormat, url_of
+from dagster_project.commands.syncing import wanted
+from dagster_project.commands.urls import UrlFormat, url_of, url_of_tenant
+from dagster_project.contracts.loading import shared_contracts
+from dagster_project.errors import RunmartError
 from dagster_project.failures import told_in_one_line
 from dagster_project.import_results import ask_for_models, backtest_as_dict, show_backtest, show_import
-from dagster_project.job_runs import check_setup, run, say
+from dagster_project.job_runs import check_setup, run, run_tenants, say
 from dagster_project.postgres.roles import ANALYST
 from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.news import current_refresh
+from dagster_project.resources.tenants import listed_tenants, the_system
 from dagster_project.results import (
     PUBLICATION,
     as_dict,
@@ -35,13 +38,16 @@ from dagster_project.results import (
     show_published_rows,
     show_rows,
     show_system,
+    show_tenants,
     show_verdict,
     show_where_to_look,
+    tenant_as_dict,
 )
 from dagster_project.settings import ConfigurationError, url_variable
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
-from dagster_project.terminal import AsJson, err, help_if_alone, out, print_json
+from dagster_project.tenant_cli import tenant_app
+from dagster_project.terminal import AsJson, err, help_if_alone, out, print_error, print_json
 
 app = typer.Typer(
     add_completion=False,
@@ -51,11 +57,14 @@ app = typer.Typer(
 )
 app.add_typer(source_app, name="source")
 app.add_typer(check_app, name="check")
+app.add_typer(tenant_app, name="tenant")
 
 # Where backtests are imported.
 _BACKTESTS = "forecast_tracking"
 
 WATCH_SECONDS = 2.0
+
+OfTenant = Annotated[str | None, typer.Option("--tenant", metavar="TENANT", help="In the warehouse of this tenant.", show_default=False)]
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
 
@@ -92,6 +101,9 @@ def demo(as_json: AsJson = False) -> None:
     All of it is on the embedded server. Run again, it does what is missing.
     """
     from dagster_project.commands.leaders import best_models  # noqa: PLC0415
+    from dagster_project.commands.tenant_list import add_tenant  # noqa: PLC0415
+    from dagster_project.demo.tenants import SYSTEM as TENANTS_OF  # noqa: PLC0415
+    from dagster_project.demo.tenants import TENANTS, fill_tenants  # noqa: PLC0415
     from dagster_project.demo.workloads import workloads  # noqa: PLC0415
 
     databases, known = setup.find_databases(), workloads()
@@ -101,19 +113,30 @@ def demo(as_json: AsJson = False) -> None:
             raise ConfigurationError(f"the demo writes into the database of {workload.system}; unset {variable} to use the embedded one")
     say("starting PostgreSQL and migrating", as_json)
     _migrate(databases)
-    filled, reports = {}, []
+    filled, reports = dict[str, Any](), []
+    say(f"filling the tenants of {TENANTS_OF}", as_json)
+    listed = listed_tenants(databases, TENANTS_OF)
+    for tenant in TENANTS:
+        if tenant.name not in listed:
+            add_tenant(databases, TENANTS_OF, tenant.name, tenant.title)
+    filled.update(fill_tenants(databases, lambda line: say(f"  {line}", as_json)))
     for workload in known:
         say(f"filling {workload.system}", as_json)
         filled[workload.system] = workload.fill(
             databases.url(workload.system), databases.settings.home, lambda line: say(f"  {line}", as_json)
         )
         reports.append(run(f"sync_{workload.system}", databases, as_json))
+    of_tenants = run_tenants(TENANTS_OF, databases, [tenant.name for tenant in TENANTS], as_json)
+    if failed := [f"{report.tenant}: {error}" for report in of_tenants for error in report.errors]:
+        raise RunmartError("; ".join(failed))
+    reports += [run(f"sync_{system}", databases, as_json) for system, contract in shared_contracts().items() if contract.handed_over]
     reports.append(run("refresh", databases, as_json))
     leaders = best_models(databases.url(WAREHOUSE, ANALYST))
     if as_json:
         print_json(
             {
                 "workloads": {system: asdict(summary) for system, summary in filled.items()},
+                "tenants": [tenant_as_dict(report) for report in of_tenants],
                 "runs": [as_dict(report) for report in reports],
                 "best_models": [asdict(leader) for leader in leaders],
             }
@@ -121,6 +144,7 @@ def demo(as_json: AsJson = False) -> None:
         return
     for report in reports:
         show_rows(report)
+    show_tenants(of_tenants)
     show_leaders(leaders)
     for report in reports:
         show_verdict(report)
@@ -186,24 +210,31 @@ def migrate(systems: Systems = None) -> None:
 @app.command()
 def sync(
     systems: Systems = None,
+    tenants: Annotated[list[str] | None, typer.Option("--tenant", metavar="TENANT", help="This tenant only; repeat for more.")] = None,
+    *,
     refresh: Annotated[bool, typer.Option("--refresh", help="Then bring the marts up to date, as `runmart refresh` does.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring raw tables to a snapshot of their source, and check them.
 
-    With --refresh all systems and the marts are one run.
+    With --refresh all systems and the marts are one run. Each tenant has a run of its own, which always brings its marts up to date too.
     """
-    databases = setup.find_databases()
-    reports = [run(job, databases, as_json) for job in jobs_of_sync(systems or (), is_refreshing=refresh)]
+    databases, asked = setup.find_databases(), wanted(systems or (), tenants or (), is_refreshing=refresh)
+    of_tenants = [report for system in asked.of_tenants for report in run_tenants(system, databases, tenants or (), as_json)]
+    reports = [run(job, databases, as_json) for job in asked.jobs]
     if as_json:
-        print_json([as_dict(report) for report in reports])
+        print_json([*map(tenant_as_dict, of_tenants), *map(as_dict, reports)])
     else:
+        show_tenants(of_tenants)
         for report in reports:
             show_rows(report)
             if PUBLICATION in report.assets:
                 show_published_rows(report)
             show_verdict(report)
-    if any(report.holds_back for report in reports):
+    for tenant in of_tenants:
+        for error in tenant.errors:
+            print_error(f"{tenant.tenant}: {error}")
+    if any(report.holds_back for report in reports) or any(tenant.errors for tenant in of_tenants):
         raise SystemExit(1)
 
 
@@ -296,11 +327,16 @@ def verify(
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
+def status(tenant: OfTenant = None, as_json: AsJson = False) -> None:
     """Show rows, lag behind the source and checks of every raw table."""
-    from dagster_project.commands.status import system_statuses  # noqa: PLC0415
+    from dagster_project.commands.status import system_statuses, tenant_status  # noqa: PLC0415
 
-    systems = system_statuses(setup.find_databases())
+    databases = setup.find_databases()
+    if tenant:
+        found = tenant_status(databases, the_system(), tenant)
+        systems = [found] if found else []
+    else:
+        systems = system_statuses(databases)
     if as_json:
         print_json([asdict(system) for system in systems])
         return
@@ -341,12 +377,14 @@ def explain(
 @app.command()
 def url(
     database: Annotated[str, typer.Argument(help="warehouse, analyst, or a system.")],
+    tenant: OfTenant = None,
     url_format: Annotated[
         UrlFormat, typer.Option("--format", help="libpq: psql and psycopg; sqlalchemy: SQLAlchemy and pandas; jdbc: DBeaver and the like.")
     ] = UrlFormat.LIBPQ,
 ) -> None:
     """Print the URL of a database, for psql, notebooks and other tools."""
-    print(url_of(setup.find_databases(), database, url_format))
+    databases = setup.find_databases()
+    print(url_of_tenant(databases, the_system(), tenant, database, url_format) if tenant else url_of(databases, database, url_format))
 
 
 @app.command()

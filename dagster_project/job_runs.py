@@ -4,6 +4,7 @@ Belongs here: what all commands that run a job have in common. Does not belong h
 (`commands.runs`), and how results look (`results`).
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from dagster_project.terminal import err, kept_stderr, print_error, print_json
 
 if TYPE_CHECKING:
     from dagster_project.commands.runs import RunReport
+    from dagster_project.commands.tenants import TenantReport
 
 
 _WITH_DBT = {SYNC_AND_REFRESH, "refresh"}
@@ -42,6 +44,20 @@ def run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | 
         )
         raise SystemExit(1)
     return report
+
+
+def run_tenants(system: str, databases: Databases, tenants: Sequence[str], as_json: bool) -> "list[TenantReport]":
+    """Bring the warehouses of tenants up to date, each told as it ends; one that fails ends nothing."""
+    from dagster_project.commands.tenants import chosen_tenants, sync_tenants  # noqa: PLC0415
+
+    check_setup(databases)
+    names = chosen_tenants(databases, system, tenants)
+    reports = []
+    with dbt_ahead(databases):
+        for report in sync_tenants(databases, system, names, lambda line: say(line, as_json)):
+            say(f"  {report.tenant}: {report.outcome}", as_json)
+            reports.append(report)
+    return sorted(reports, key=lambda report: report.tenant)
 
 
 def _run(job: str, databases: Databases, as_json: bool, config: dict[str, Any] | None) -> "RunReport":

@@ -4,6 +4,7 @@ Belongs here: tables and lines of what a command found or did, and what `--json`
 options (`cli`), and where results come from (`commands/`).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dagster_project.commands.reconciling import Finding
     from dagster_project.commands.runs import RunReport
     from dagster_project.commands.status import SystemStatus
+    from dagster_project.commands.tenants import TenantReport
     from dagster_project.marts.explanation import Explanation, SourceRows
     from dagster_project.marts.refreshes import Refresh
 
@@ -32,6 +34,22 @@ def as_dict(report: "RunReport") -> dict[str, Any]:
         for check in report.failed_checks
     ]
     return {**vars(report), "failed_checks": failed}
+
+
+def tenant_as_dict(report: "TenantReport") -> dict[str, Any]:
+    """What came of a tenant, as `--json` prints it."""
+    return {**vars(report), "run": as_dict(report.run) if report.run else None}
+
+
+def show_tenants(reports: "Sequence[TenantReport]") -> None:
+    """What came of each tenant."""
+    table = new_table("tenant", "", "rows read", "checks failed", "seconds")
+    for report in reports:
+        rows = sum(int(str(said.get("rows_read", 0))) for said in report.run.assets.values()) if report.run else 0
+        failed = len(report.run.failed_checks) if report.run else 0
+        table.add_row(report.tenant, report.state, f"{rows:,}", f"{failed:,}", f"{report.seconds:.1f}")
+    if reports:
+        out.print(table)
 
 
 def show_rows(report: "RunReport") -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from dagster_project.commands.setup import find_databases, known_systems
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.contracts.table import raw_schema
 from dagster_project.ingestion import slot
 from dagster_project.resources.databases import WAREHOUSE
@@ -166,7 +166,7 @@ def _lines(rows: Sequence[tuple[str, str]]) -> Table:
 
 def _contract(system: str) -> SystemContract:
     known_systems([system])
-    return load_contracts()[system]
+    return shared_contracts()[system]
 
 
 def _slots(statuses: "list[CaptureStatus]") -> Table:

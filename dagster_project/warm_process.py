@@ -54,21 +54,22 @@ def import_ahead(home: Path) -> "Parsed | None":
     """Import and load what runs need, but for what looks at the environment or the terminal meanwhile; gives what dbt has parsed."""
     import typer  # noqa: PLC0415, F401
 
-    import dagster_project.commands.refreshing  # noqa: PLC0415
-    import dagster_project.commands.setup  # noqa: PLC0415, F401
+    import dagster_project.commands.setup  # noqa: PLC0415
+    import dagster_project.resources.news  # noqa: PLC0415, F401
     from dagster_project.commands.runs import loaded_definitions  # noqa: PLC0415
     from dagster_project.marts.definition import definition  # noqa: PLC0415
     from dagster_project.quality.rules import rule  # noqa: PLC0415
-    from dagster_project.quality.suites import load_suites  # noqa: PLC0415
-    from dagster_project.resources.manifest import DEFINITION, load_plan  # noqa: PLC0415
+    from dagster_project.resources.manifest import DEFINITION  # noqa: PLC0415
+    from dagster_project.resources.share import namespaces, share_of  # noqa: PLC0415
     from dagster_project.settings import DBT_PROJECT  # noqa: PLC0415
     from dagster_project.warehouse import Warehouse  # noqa: PLC0415
     from dbt_runmart.starting import compile_macros, parse_ahead  # noqa: PLC0415
 
-    load_plan()
-    for suite in load_suites().values():
-        for expectation in suite.expectations:
-            rule(suite, expectation)
+    for share in map(share_of, namespaces()):
+        _ = share.plan
+        for suite in share.suites.values():
+            for expectation in suite.expectations:
+                rule(suite, expectation)
     # It is another one than at the start of `runmart up` if the project has changed since.
     os.environ[DEFINITION] = definition()
     if parsed := parse_ahead(DBT_PROJECT, Warehouse("", home).dbt_target):

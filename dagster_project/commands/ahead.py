@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 from dagster_project.places import DBT_AHEAD_VARIABLE, PROJECT_ROOT
-from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.databases import Databases
 from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.warm.messages import SOCKET
 
@@ -30,7 +30,7 @@ def dbt_ahead(databases: Databases) -> Iterator[None]:
         process = subprocess.Popen(
             [sys.executable, "-m", "dagster_project.dbt_process", folder, str(databases.warehouse().dbt_target)],
             cwd=PROJECT_ROOT,
-            env={**os.environ, "RUNMART_HOME": str(home), **dbt_environment(databases.url(WAREHOUSE))},
+            env={**os.environ, "RUNMART_HOME": str(home), **dbt_environment(databases.warehouse())},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

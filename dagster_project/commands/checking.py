@@ -12,10 +12,14 @@ from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.quality import ledger
 from dagster_project.quality.ledger import FailingRow
 from dagster_project.quality.rules import Reach, rule
-from dagster_project.quality.suites import load_suites
+from dagster_project.quality.stored_files import CHECK as FILES
+from dagster_project.quality.stored_files import tables_with_files
 from dagster_project.resources.databases import Databases
+from dagster_project.resources.share import Share, share_of
+from dagster_project.resources.tenants import known_tenant, tenant_warehouse, the_system
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
+from dagster_project.warehouse import DEFAULT, Warehouse
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class PlannedSuite:
 def planned() -> list[PlannedSuite]:
     """How all checks are asked, suite by suite."""
     found = []
-    for suite in load_suites().values():
+    for suite in share_of(DEFAULT).suites.values():
         rules = {expectation.meta.check: rule(suite, expectation) for expectation in suite.expectations}
         reaches = Counter(each.reach for each in rules.values() if each)
         natively = tuple(check for check, each in rules.items() if each is None)
@@ -44,7 +48,9 @@ def planned() -> list[PlannedSuite]:
     return found
 
 
-def failing_rows(databases: Databases, asset: str, check: str, most: int | None) -> tuple[int, Sequence[FailingRow]]:
+def failing_rows(
+    databases: Databases, asset: str, check: str, most: int | None, tenant: str | None = None
+) -> tuple[int, Sequence[FailingRow]]:
     """How many rows fail a check, and the first of them, or all.
 
     Args:
@@ -52,15 +58,29 @@ def failing_rows(databases: Databases, asset: str, check: str, most: int | None)
         asset: Key of the asset that the check is of, `<system>/<table>` or `analytics/<mart>`.
         check: Name of the check.
         most: How many rows at most; None for all.
+        tenant: The tenant whose warehouse is meant; None for the shared one.
 
     Raises:
-        ConfigurationError: There is no such check.
+        ConfigurationError: There is no such check, or no such tenant.
     """
-    suites = {"/".join(suite.asset_key): suite for suite in load_suites().values()}
-    if asset not in suites:
-        raise ConfigurationError(no_such("asset", asset, list(suites), " that has checks"))
-    checks = [expectation.meta.check for expectation in suites[asset].expectations]
-    if check not in checks:
-        raise ConfigurationError(no_such("check", check, checks, f" of {asset}"))
-    with databases.warehouse().connection(TRANSFORM) as connection, connection.cursor() as cursor:
+    warehouse = _warehouse_of(databases, tenant) if tenant else databases.warehouse()
+    known = _checks_of(share_of(warehouse.namespace))
+    if asset not in known:
+        raise ConfigurationError(no_such("asset", asset, list(known), " that has checks"))
+    if check not in known[asset]:
+        raise ConfigurationError(no_such("check", check, known[asset], f" of {asset}"))
+    with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         return ledger.open_rows(cursor, asset).get(check, 0), ledger.failing_rows(cursor, asset, check, most)
+
+
+def _warehouse_of(databases: Databases, tenant: str) -> Warehouse:
+    system = the_system()
+    return tenant_warehouse(databases, system, known_tenant(databases, system, tenant).name)
+
+
+def _checks_of(share: Share) -> dict[str, list[str]]:
+    """By asset, the checks whose failing rows are kept."""
+    found = {"/".join(suite.asset_key): [expectation.meta.check for expectation in suite.expectations] for suite in share.suites.values()}
+    for table in (table for contract in share.contracts.values() for table in tables_with_files(contract)):
+        found.setdefault(f"{table.system}/{table.name}", []).append(FILES)
+    return found

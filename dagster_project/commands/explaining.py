@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dagster_project.marts.explanation import Explanation, explain
 from dagster_project.postgres.roles import TRANSFORM
 from dagster_project.resources.databases import Databases
-from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.share import share_of
 from dagster_project.settings import ConfigurationError
 
 
@@ -28,8 +28,9 @@ def explanation_of(databases: Databases, mart: str, key: Sequence[str], column: 
         ExplanationError: The row cannot be explained; the message says why.
     """
     asked = mart.removeprefix("analytics."), parse_key(key)
-    with databases.warehouse().looking(TRANSFORM, "runmart explain") as cursor:
-        return explain(cursor, load_plan(), *asked, column=column, rows=rows)
+    warehouse = databases.warehouse()
+    with warehouse.looking(TRANSFORM, "runmart explain") as cursor:
+        return explain(cursor, share_of(warehouse.namespace).plan, *asked, column=column, rows=rows)
 
 
 def parse_key(entries: Sequence[str]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dagster_project.commands.runs import RunReport
 from dagster_project.commands.setup import known_systems
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
 
@@ -59,7 +59,7 @@ def tables_by_system(systems: Sequence[str], tables: Sequence[str]) -> dict[str,
     Raises:
         ConfigurationError: A name is not that of a system, or not that of a table of these systems.
     """
-    declared = {system: contract.tables for system, contract in load_contracts().items() if system in known_systems(systems)}
+    declared = {system: contract.tables for system, contract in shared_contracts().items() if system in known_systems(systems)}
     for table in tables:
         if not any(table in names for names in declared.values()):
             known = list(dict.fromkeys(name for names in declared.values() for name in names))

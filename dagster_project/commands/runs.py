@@ -25,7 +25,7 @@ from dagster_project.commands.progress import Progress
 from dagster_project.commands.turns import wait_for_turn
 from dagster_project.defs.transformation import UNCHANGED_SINCE
 from dagster_project.errors import RunmartError
-from dagster_project.internals.dagster import create_run, execute_run
+from dagster_project.internals.dagster import PARTITION_TAG, create_run, execute_run
 from dagster_project.quality.accounting import ROWS_IN_QUARANTINE
 from dagster_project.quality.holding import CHECK as HELD
 from dagster_project.resources.run_process import PROCESS_TAG, this_process
@@ -77,7 +77,11 @@ class RunReport:
 
 
 def run_job(
-    job_name: str, instance: DagsterInstance, progress: Progress | None = None, config: Mapping[str, Any] | None = None
+    job_name: str,
+    instance: DagsterInstance,
+    progress: Progress | None = None,
+    config: Mapping[str, Any] | None = None,
+    tenant: str | None = None,
 ) -> RunReport:
     """Run one job to its end.
 
@@ -86,11 +90,13 @@ def run_job(
         instance: Where the run is recorded.
         progress: Hears of every event and of every line that a step logs. Both streams of the process belong to the steps meanwhile.
         config: Configuration of the run, where the job's own is not to be used.
+        tenant: The tenant whose warehouse the run is about; None if the job is of no tenants.
     """
     job = loaded_definitions().resolve_job_def(job_name)
     told = progress or Progress(lambda _: None)
-    wait_for_turn(job, instance, told.say)
-    run = create_run(instance, job, CODE_LOCATION, {**(config or {}), **_QUIET}, {PROCESS_TAG: this_process()})
+    wait_for_turn(job, instance, told.say, tenant)
+    tags = {PROCESS_TAG: this_process(), **({PARTITION_TAG: tenant} if tenant else {})}
+    run = create_run(instance, job, CODE_LOCATION, {**(config or {}), **_QUIET}, tags)
     report, started = RunReport(job_name, run.run_id), time.monotonic()
     # What a step logs while it goes on is no event of the run: the instance passes it on as it stores it.
     instance.add_event_listener(run.run_id, told.log)

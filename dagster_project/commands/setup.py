@@ -11,12 +11,15 @@ import psycopg2
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import load_contracts, shared_contracts
+from dagster_project.errors import RunmartError
 from dagster_project.ingestion.errors import SourceNotSupported, from_driver
 from dagster_project.postgres import versions
 from dagster_project.resources.analysts import restrain
 from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
 from dagster_project.resources.home import close_to_others
+from dagster_project.resources.tenant_databases import is_embedded, make_source, make_warehouse
+from dagster_project.resources.tenants import listed_tenants, systems_with_tenants
 from dagster_project.settings import ConfigurationError, Settings, has_migrations
 from dagster_project.suggestions import no_such
 from migrations.run import upgrade
@@ -48,8 +51,12 @@ def known_systems(systems: Sequence[str]) -> list[str]:
     Raises:
         ConfigurationError: A name is not that of a system.
     """
-    contracts = load_contracts()
+    contracts = shared_contracts()
     unknown = [system for system in systems if system not in contracts]
+    if unknown and unknown[0] in load_contracts():
+        raise ConfigurationError(
+            f"the system {unknown[0]} has a database for each tenant; `runmart sync {unknown[0]}` brings them up to date"
+        )
     if unknown:
         raise ConfigurationError(no_such("system", unknown[0], contracts))
     return list(systems or contracts)
@@ -78,7 +85,29 @@ def migrate(databases: Databases, systems: Sequence[str] = ()) -> Migrated:
             upgrade(target, url)
             if target == WAREHOUSE:
                 warnings += restrain(url, databases.settings.analysts)
-    return Migrated(targets, warnings)
+    migrated = Migrated(targets, warnings)
+    for system in () if systems else systems_with_tenants():
+        _migrate_tenants(databases, system, migrated)
+    return migrated
+
+
+def _migrate_tenants(databases: Databases, system: str, migrated: Migrated) -> None:
+    """Migrate the warehouses of the tenants of a system, and their sources on the embedded server; one that cannot be stops no other."""
+    try:
+        tenants = [tenant for tenant in listed_tenants(databases, system).values() if tenant.is_active]
+    except RunmartError as error:
+        migrated.warnings.append(str(error))
+        return
+    for tenant in tenants:
+        try:
+            with _explained(f"of the tenant {tenant.name}"):
+                migrated.warnings.extend(make_warehouse(databases, system, tenant.name))
+                if is_embedded(databases, system, tenant):
+                    make_source(databases, system, tenant.name)
+        except RunmartError as error:
+            migrated.warnings.append(str(error))
+        else:
+            migrated.databases.append(f"{WAREHOUSE} of {tenant.name}")
 
 
 def check_connections(databases: Databases) -> None:

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion import publication
 from dagster_project.ingestion.errors import from_driver
@@ -53,7 +53,7 @@ class CaptureStatus:
 
 def capture_statuses(databases: Databases, systems: Sequence[str]) -> list[CaptureStatus]:
     """The state of systems; a source that cannot be asked says so in its warnings."""
-    contracts = load_contracts()
+    contracts = shared_contracts()
     return [_status(contracts[system], databases) for system in systems]
 
 

@@ -14,12 +14,14 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import NamedTupleCursor
 
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import load_contracts, shared_contracts
 from dagster_project.ingestion.errors import from_driver
 from dagster_project.ingestion.watermark import read_standing, standing_lines
 from dagster_project.postgres.cursors import one_row
 from dagster_project.postgres.driver_errors import first_line
-from dagster_project.resources.databases import INSTANCE, WAREHOUSE, Databases
+from dagster_project.resources.databases import INSTANCE, Databases
+from dagster_project.resources.tenants import known_tenant, source_of, tenant_warehouse
+from dagster_project.warehouse import Warehouse
 
 _SOURCE_TIMEOUT_SECONDS = 3
 
@@ -181,25 +183,38 @@ class _Source:
 
 
 def system_statuses(databases: Databases) -> list[SystemStatus]:
-    """Every system that a sync has at least begun to load, by name.
+    """Every system of the shared warehouse that a sync has at least begun to load, by name.
 
     Raises:
         SyncError: The warehouse or the Dagster instance cannot be read; the message says why. A source that cannot be reached is noted.
     """
-    found = (_system_status(databases, contract) for contract in load_contracts().values())
+    warehouse = databases.warehouse()
+    found = (_system_status(databases, warehouse, contract, databases.url(system)) for system, contract in shared_contracts().items())
     return [status for status in found if status is not None]
 
 
-def _system_status(databases: Databases, contract: SystemContract) -> SystemStatus | None:
+def tenant_status(databases: Databases, system: str, name: str) -> SystemStatus | None:
+    """The same of a system in the warehouse of one tenant; None before a sync has begun to load it.
+
+    Raises:
+        ConfigurationError: There is no such tenant.
+        SyncError: Its warehouse or the Dagster instance cannot be read.
+    """
+    source = source_of(databases, system, known_tenant(databases, system, name))
+    return _system_status(databases, tenant_warehouse(databases, system, name), load_contracts()[system], source)
+
+
+def _system_status(databases: Databases, warehouse: Warehouse, contract: SystemContract, source_url: str) -> SystemStatus | None:
     system = contract.system
-    tables = _rows(databases, WAREHOUSE, _TABLES, (system,))
-    standing = _standing(databases, system)
-    if not tables and not standing:
-        return None
-    committed = _rows(databases, WAREHOUSE, _SYSTEM, (system,))
-    runs = _rows(databases, INSTANCE, _RUNS, {"job": f"reconcile_{system}"}) if _rows(databases, INSTANCE, _HAS_RUNS, ()) else []
-    reconciled = _rows(databases, WAREHOUSE, _RECONCILE, {"system": system, "runs": [row.run_id for row in runs]})
-    source = _source(databases.url(system), {row.system_identifier for row in tables})
+    with _asking(warehouse.url, "the warehouse") as cursor:
+        standing = read_standing(cursor, system)
+        tables = _rows(cursor, _TABLES, (system,))
+        committed = _rows(cursor, _SYSTEM, (system,))
+        if not tables and not standing:
+            return None
+        reconciled = _rows(cursor, _RECONCILE, {"system": system, "runs": _reconciling_runs(databases, warehouse, system)})
+    lines = standing_lines(standing)
+    source = _source(source_url, {row.system_identifier for row in tables})
     return SystemStatus(
         system=system,
         capture=contract.capture,
@@ -209,32 +224,30 @@ def _system_status(databases: Databases, contract: SystemContract) -> SystemStat
         source_note=source if isinstance(source, str) else None,
         last_reconcile=LastReconcile(*reconciled[0]) if reconciled else None,
         tables=tuple(_table_status(row, None if isinstance(source, str) else source) for row in tables),
-        standing=standing,
+        standing=tuple(StandingStatus(table, one.since, one.failing, one.reason, lines.get(table)) for table, one in standing.items()),
     )
 
 
-def _standing(databases: Databases, system: str) -> tuple[StandingStatus, ...]:
-    with _asking(databases, WAREHOUSE) as cursor:
-        standing = read_standing(cursor, system)
-    lines = standing_lines(standing)
-    return tuple(StandingStatus(table, one.since, one.failing, one.reason, lines.get(table)) for table, one in standing.items())
+def _reconciling_runs(databases: Databases, warehouse: Warehouse, system: str) -> list[str]:
+    """The last runs that have reconciled a system."""
+    with _asking(databases.url(INSTANCE), "the Dagster instance") as cursor:
+        job = warehouse.namespace.label(f"reconcile_{system}")
+        return [row.run_id for row in _rows(cursor, _RUNS, {"job": job})] if _rows(cursor, _HAS_RUNS, ()) else []
 
 
-def _rows(databases: Databases, database: str, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
+def _rows(cursor: Cursor, query: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
     """Rows of a query, with their columns as attributes."""
-    with _asking(databases, database) as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()
+    cursor.execute(query, parameters)
+    return cursor.fetchall()
 
 
 @contextmanager
-def _asking(databases: Databases, database: str) -> Iterator[Cursor]:
+def _asking(url: str, name: str) -> Iterator[Cursor]:
     try:
-        url = databases.url(database)
         with closing(psycopg2.connect(url, cursor_factory=NamedTupleCursor)) as connection, connection.cursor() as cursor:
             yield cursor
     except psycopg2.Error as error:
-        raise from_driver(error, "the warehouse" if database == WAREHOUSE else "the Dagster instance") from error
+        raise from_driver(error, name) from error
 
 
 def _table_status(row: Any, source: _Source | None) -> TableStatus:  # noqa: ANN401

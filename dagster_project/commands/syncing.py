@@ -1,28 +1,56 @@
 """What `runmart sync` runs.
 
-Belongs here: which jobs bring systems, and the marts after them, up to date. Does not belong here: the jobs (`defs.automation`).
+Belongs here: which jobs bring systems, and the marts after them, up to date, and of which systems tenants are. Does not belong here: the
+jobs (`defs.automation`), and the runs of tenants (`tenants`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dagster_project.commands.setup import known_systems
+from dagster_project.resources.tenants import systems_with_tenants
+from dagster_project.settings import ConfigurationError
 
 SYNC_AND_REFRESH = "sync_and_refresh"
 
 
-def jobs_of_sync(systems: Sequence[str], *, is_refreshing: bool) -> list[str]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a sync is of.
+
+    Attributes:
+        of_tenants: Systems whose tenants are brought up to date first: what they hand over is read then.
+        jobs: Jobs for the shared warehouse, in their order.
+    """
+
+    of_tenants: list[str]
+    jobs: list[str]
+
+
+def wanted(systems: Sequence[str], tenants: Sequence[str] = (), *, is_refreshing: bool) -> Wanted:
     """The jobs that sync systems, and then the marts if that is asked for; one does it all where all systems are meant.
 
     Args:
         systems: Names of the systems; all of them if empty.
+        tenants: The tenants that are meant, and nothing else; all of the systems if empty.
         is_refreshing: Whether the marts are brought up to date too.
 
     Raises:
-        ConfigurationError: A name is not that of a system.
+        ConfigurationError: A name is not that of a system, or tenants are named of a system without.
     """
-    named = known_systems(systems)
+    having = [*systems_with_tenants()]
+    if tenants:
+        without = [system for system in known_systems([system for system in systems if system not in having]) if system in systems]
+        if without or not having:
+            raise ConfigurationError(f"{(*without, 'no system')[0]} has no tenants; leave out --tenant")
+        return Wanted([system for system in having if not systems or system in systems], [])
+    shared = [system for system in systems if system not in having]
+    if systems and not shared:
+        return Wanted([*systems], [])
+    of_tenants = [system for system in having if not systems or system in systems]
+    named = known_systems(shared)
     if not is_refreshing:
-        return [f"sync_{system}" for system in named]
+        return Wanted(of_tenants, [f"sync_{system}" for system in named])
     if {*named} == {*known_systems(())}:
-        return [SYNC_AND_REFRESH]
-    return [*(f"sync_{system}" for system in named), "refresh"]
+        return Wanted(of_tenants, [SYNC_AND_REFRESH])
+    return Wanted(of_tenants, [*(f"sync_{system}" for system in named), "refresh"])

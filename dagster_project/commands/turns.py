@@ -10,23 +10,24 @@ from collections.abc import Callable, Iterator
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, OpDefinition, RunsFilter
 
-from dagster_project.internals.dagster import leave_pools, runs_in_pools
+from dagster_project.internals.dagster import PARTITION_TAG, leave_pools, runs_in_pools
 from dagster_project.resources.run_process import is_orphan
 
 _POLL_SECONDS = 0.5
 _UNFINISHED = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
-def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[str], None]) -> None:
-    """Wait until no other run is in the pools of a job.
+def wait_for_turn(job: JobDefinition, instance: DagsterInstance, say: Callable[[str], None], tenant: str | None = None) -> None:
+    """Wait until no other run is in the pools of a job, or of its tenant.
 
     Args:
         job: The job that is to run.
         instance: Where the other runs are recorded.
         say: Called with a line for each run that is waited for.
+        tenant: The tenant that it is to run for, if there are any; tenants share no pool.
     """
     told: set[str] = set()
-    while runs := list(_runs_before(job, instance)):
+    while runs := list(_runs_of(tenant, instance) if tenant else _runs_before(job, instance)):
         for run in runs:
             if run.run_id not in told:
                 say(f"waiting for run {run.run_id} of {run.job_name} to end; `runmart up` shows it, and can end it")
@@ -39,6 +40,12 @@ def end_runs_of_dead_processes(instance: DagsterInstance) -> None:
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
         if is_orphan(run):
             instance.report_run_failed(run, "The process that executed the run has died.")
+
+
+def _runs_of(tenant: str, instance: DagsterInstance) -> Iterator[DagsterRun]:
+    """The runs of a tenant that have not ended."""
+    end_runs_of_dead_processes(instance)
+    yield from instance.get_runs(RunsFilter(statuses=_UNFINISHED, tags={PARTITION_TAG: tenant}))
 
 
 def _runs_before(job: JobDefinition, instance: DagsterInstance) -> Iterator[DagsterRun]:

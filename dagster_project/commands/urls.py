@@ -6,10 +6,11 @@ Belongs here: which databases a user may name, and how their URL is written on r
 
 from enum import StrEnum
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.postgres.roles import ANALYST
-from dagster_project.postgres.urls import jdbc_url, sqlalchemy_url
+from dagster_project.postgres.urls import as_role, jdbc_url, sqlalchemy_url
 from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.tenants import known_tenant, reader_of, tenant_warehouse
 from dagster_project.settings import WAREHOUSE_VARIABLE, ConfigurationError, url_variable
 from dagster_project.suggestions import no_such
 
@@ -36,14 +37,32 @@ def url_of(databases: Databases, name: str, url_format: UrlFormat) -> str:
         ConfigurationError: There is no such database.
         NoSuchUrl: It cannot be reached in that way.
     """
-    known = [WAREHOUSE, _AS_ANALYST, *load_contracts()]
+    known = [WAREHOUSE, _AS_ANALYST, *shared_contracts()]
     if name not in known:
         raise ConfigurationError(no_such("database", name, known))
     url = databases.url(WAREHOUSE, ANALYST) if name == _AS_ANALYST else databases.url(name)
+    return _written(url, url_format, url_variable(name) if name in shared_contracts() else WAREHOUSE_VARIABLE)
+
+
+def url_of_tenant(databases: Databases, system: str, tenant: str, name: str, url_format: UrlFormat) -> str:
+    """The URL of the warehouse of a tenant; `analyst` is the role that reads it and nothing else.
+
+    Raises:
+        ConfigurationError: There is no such tenant or database.
+        NoSuchUrl: It cannot be reached in that way.
+    """
+    if name not in (WAREHOUSE, _AS_ANALYST):
+        raise ConfigurationError(no_such("database", name, [WAREHOUSE, _AS_ANALYST], " of a tenant"))
+    known_tenant(databases, system, tenant)
+    url = tenant_warehouse(databases, system, tenant).url
+    return _written(as_role(url, reader_of(url)) if name == _AS_ANALYST else url, url_format, WAREHOUSE_VARIABLE)
+
+
+def _written(url: str, url_format: UrlFormat, variable: str) -> str:
     match url_format:
         case UrlFormat.LIBPQ:
             return url
         case UrlFormat.SQLALCHEMY:
             return sqlalchemy_url(url)
         case UrlFormat.JDBC:
-            return jdbc_url(url, url_variable(name) if name in load_contracts() else WAREHOUSE_VARIABLE)
+            return jdbc_url(url, variable)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from dagster_project.marts.lineage import MART
 from dagster_project.marts.plan import VIEW
-from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.share import share_of
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
+from dagster_project.warehouse import DEFAULT
 
 
 def known_marts(names: Sequence[str]) -> list[str]:
@@ -18,7 +19,7 @@ def known_marts(names: Sequence[str]) -> list[str]:
     Raises:
         ConfigurationError: A name is not that of a mart that refreshes recompute, nor of a view on such.
     """
-    plan = load_plan()
+    plan = share_of(DEFAULT).plan
     known = [model.name for model in plan.project.of_kind(MART, VIEW)]
     marts = [name.rpartition(".")[2] for name in names]
     for unknown in (mart for mart in marts if mart not in known):

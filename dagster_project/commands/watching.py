@@ -17,14 +17,14 @@ from typing import TypeAlias, TypeVar
 
 import psycopg2
 
-from dagster_project.commands.refreshing import current_refresh
 from dagster_project.commands.setup import find_databases
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.news import Difference, look
 from dagster_project.places import PROJECT_ROOT
 from dagster_project.resources.databases import Databases
+from dagster_project.resources.news import current_refresh
 from dagster_project.warm.project_state import project_state
 
 # After a run that failed. Whatever it failed for, it is not tried again at once, with an alert each time.
@@ -124,7 +124,7 @@ def watch(databases: Databases, seconds: float) -> None:
         seconds: Between two looks, at least.
     """
     state = project_state(PROJECT_ROOT)
-    looks = {system: partial(_look, databases, contract) for system, contract in load_contracts().items()}
+    looks = {system: partial(_look, databases, contract) for system, contract in shared_contracts().items()}
     watching = Watch(looks, lambda: current_refresh(databases.warehouse()) is not None, _run, _tell)
     while project_state(PROJECT_ROOT) == state:
         started = time.monotonic()
