@@ -19,7 +19,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh bench-publish bench-readers bench-checks clean
+.PHONY: help install demo test unit check format dev soak soak-marts bench-ingest bench-refresh bench-publish bench-readers bench-checks bench-tenants clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -94,6 +94,10 @@ bench-readers: install  ## How long 200 analysts wait for their dashboards while
 bench-checks: SIZE = 10000000
 bench-checks: install  ## What checks cost beside Great Expectations, and when nothing has changed: SIZE=10000000
 	@$(BIN)/python -m benchmarks.checks --size $(SIZE)
+
+bench-tenants: TENANTS = 100
+bench-tenants: install  ## What a sync of many tenants costs when nothing is new: TENANTS=100
+	@$(BIN)/python -m benchmarks.tenants --tenants $(TENANTS)
 
 clean:  ## Stop the embedded server and remove .runmart/ and the environments
 	-test -x $(BIN)/runmart && $(BIN)/runmart down

@@ -11,13 +11,12 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.definition import definition
-from dagster_project.marts.lineage import read_project
-from dagster_project.marts.plan import make_plan
 from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.resources.dbt_environment import dbt_environment
+from dagster_project.resources.share import share_of
 from dagster_project.settings import DBT_PROJECT
+from dagster_project.warehouse import DEFAULT, Warehouse
 
 
 def built(results: object) -> dict[str, str]:
@@ -39,13 +38,13 @@ class WarmMarts:
     """
 
     def __init__(self, warehouse_url: str, work: Path) -> None:
-        os.environ.update(dbt_environment(warehouse_url))
+        os.environ.update(dbt_environment(Warehouse(warehouse_url, work)))
         self._warehouse_url = warehouse_url
         self._work = work
         parsed = self._invoke(dbtRunner(), "parse")
         assert isinstance(parsed, Manifest)
         self._runner = dbtRunner(manifest=parsed)
-        self._plan = make_plan(read_project(parsed.writable_manifest().to_dict(omit_none=False)), load_contracts())
+        self._plan = share_of(DEFAULT).plan
 
     def refresh(self, *marts: str, full: bool = False) -> None:
         """Refresh marts, all with their data tests, or some and what they read without; and publish them.

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from dagster_project.resources.manifest import ensure_manifest
+from dagster_project.resources.share import share_of
+from dagster_project.warehouse import DEFAULT
 
 Node: TypeAlias = dict[str, Any]
 Manifest: TypeAlias = dict[str, Any]
@@ -21,6 +23,11 @@ def project_manifest() -> Manifest:
     """The manifest of the project as it stands; parses it if a file is newer."""
     manifest: Manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
     return manifest
+
+
+def shared_manifest() -> Manifest:
+    """The same as far as it concerns the shared warehouse."""
+    return {**share_of(DEFAULT).manifest}
 
 
 def models_of(manifest: Manifest) -> dict[str, Node]:

@@ -13,6 +13,10 @@
 {% macro json_text(column, key) %}dialect_json_text({{ column }}, '{{ key }}'){% endmacro %}
 {% macro json_number(column, key) %}dialect_json_number({{ column }}, '{{ key }}'){% endmacro %}
 {% macro json_time(column, key) %}dialect_json_time({{ column }}, '{{ key }}'){% endmacro %}
+{% macro json_last(column) %}dialect_json_last({{ column }}){% endmacro %}
+{% macro json_has(column, key) %}dialect_json_has({{ column }}, '{{ key }}'){% endmacro %}
+{% macro json_object(column, key) %}dialect_json_object({{ column }}, '{{ key }}'){% endmacro %}
+{% macro json_count(column, key) %}dialect_json_count({{ column }}, '{{ key }}'){% endmacro %}
 {% macro error_class(message) %}dialect_error_class({{ message }}){% endmacro %}
 {% macro seconds_between(start, end) %}dialect_seconds_between({{ start }}, {{ end }}){% endmacro %}
 {% macro hours_after(time, hours) %}dialect_hours_after({{ time }}, {{ hours }}){% endmacro %}
@@ -24,6 +28,7 @@
 {% macro date_name(day, pattern) %}dialect_date_name({{ day }}, '{{ pattern }}'){% endmacro %}
 {% macro aggregate_in_order(function, value, order_by) %}dialect_aggregate('{{ function }}', {{ value }} order by {{ order_by }}){% endmacro %}
 {% macro list_in_order(value, order_by, separator=',') %}dialect_list({{ value }} order by {{ order_by }}){% endmacro %}
+{% macro list_distinct(value) %}dialect_list({{ value }}){% endmacro %}
 {% macro first_in_order(value, order_by, condition) %}dialect_first({{ condition }}, {{ value }} order by {{ order_by }}){% endmacro %}
 {% macro last_in_order(value, order_by, condition) %}dialect_last({{ condition }}, {{ value }} order by {{ order_by }}){% endmacro %}
 

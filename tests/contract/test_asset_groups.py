@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.commands.runs import loaded_definitions
-from tests.dbt_manifest import models_of, project_manifest
+from dagster_project.definitions import definitions_of
+from dagster_project.resources.share import namespaces, share_of
+from dagster_project.warehouse import Namespace, shared_part
+from tests.dbt_manifest import models_of
 
 # From left to right: the folders of dbt's models between what they read and what publishes them.
 LAYERS = ("sources", "staging", "intermediate", "marts", "publication")
@@ -32,15 +34,20 @@ class Asset:
 Assets = Mapping[str, Asset]
 
 
-@pytest.fixture(scope="module")
-def assets() -> Assets:
-    """What Dagster loads. Layer and system of a model are its folders; else what reads nothing is a source, and what reads publishes."""
-    folders = {f"{node['schema']}/{name}": Path(node["path"]).parts[:2] for name, node in models_of(project_manifest()).items()}
+@pytest.fixture(scope="module", params=namespaces(), ids=lambda namespace: namespace.name or "default")
+def assets(request: pytest.FixtureRequest) -> Assets:
+    """What Dagster loads for one warehouse, by names without those of their namespace.
+
+    Layer and system of a model are its folders; else what reads nothing is a source, and what reads publishes.
+    """
+    namespace: Namespace = request.param
+    models = models_of({**share_of(namespace).manifest})
+    folders = {f"{node['schema']}/{name}": Path(node["path"]).parts[:2] for name, node in models.items()}
     found = {}
-    for node in loaded_definitions().resolve_asset_graph().asset_nodes:
-        name, reads = node.key.to_user_string(), frozenset(parent.to_user_string() for parent in node.parent_keys)
-        layer, system = folders.pop(name, (LAYERS[-1] if reads else LAYERS[0], node.key.path[0]))
-        found[name] = Asset(node.group_name, layer, system, reads)
+    for node in definitions_of(namespace).resolve_asset_graph().asset_nodes:
+        name, reads = "/".join(shared_part(node.key.path)), frozenset("/".join(shared_part(parent.path)) for parent in node.parent_keys)
+        layer, system = folders.pop(name, (LAYERS[-1] if reads else LAYERS[0], name.partition("/")[0]))
+        found[name] = Asset(node.group_name.removeprefix(namespace.label("")), layer, system, reads)
     assert folders == {}
     return found
 

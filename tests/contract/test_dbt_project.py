@@ -14,7 +14,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dagster_project.contracts.loading import load_contracts
 from dagster_project.marts.bearing import bearings_of, condition
 from dagster_project.marts.explanation import explainable_marts
-from dagster_project.marts.lineage import read_project
+from dagster_project.marts.lineage import Group, read_project
 from dagster_project.marts.plan import make_plan
 from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.settings import DBT_PROJECT
@@ -22,6 +22,9 @@ from tests import further_system
 from tests.dbt_manifest import Manifest, Node, behind, data_tests_of, marts_of, models_of, source_tables
 
 BATCH_COLUMNS = {"_batch_id", "_synced_at", "_deleted_at", "_moved_from", "_quarantined_at"}
+
+# Executions of a system, or of one kind of them.
+EXECUTIONS = re.compile(r"int_(\w+?)__(?:[a-z]+_)?executions")
 PREFIXES = {"staging": "stg_", "intermediate": "int_"}
 
 
@@ -224,7 +227,7 @@ def test_staging_reads_sources_one_table_each_and_only_live_rows(models: dict[st
         if layer(model) == "staging":
             assert len(model["sources"]) == 1, name
             assert model["refs"] == [], name
-            assert model["sources"][0][0] == "ops" or "live_rows(source(" in model["raw_code"], name
+            assert model["sources"][0][0] in ("ops", "quality") or "live_rows(source(" in model["raw_code"], name
 
 
 def test_sources_are_read_by_staging_only(models: dict[str, Node]) -> None:
@@ -278,17 +281,18 @@ def test_freshness_is_that_of_the_contract(manifest: Manifest, system: str) -> N
 
 def test_fct_runs_holds_every_system_that_brings_its_executions(manifest: Manifest, models: dict[str, Node]) -> None:
     unites = {name.removeprefix("model.runmart.") for name in models["fct_runs"]["depends_on"]["nodes"]}
-    assert {name for name in models if name.endswith("__executions")} == unites
-    systems = {name.removeprefix("int_").removesuffix("__executions") for name in unites if name.startswith("int_")}
-    assert {family.group.system for family in make_plan(read_project(manifest), load_contracts()).families_behind("fct_runs")} == systems
+    named = {name: found[1] for name in models if (found := EXECUTIONS.fullmatch(name))}
+    assert {*named} == unites
+    families = make_plan(read_project(manifest), load_contracts()).families_behind("fct_runs")
+    assert sorted(family.group.system for family in families) == sorted(named.values())
 
 
 def not_touched_by_time(manifest: Manifest) -> list[str]:
     """Systems with executions that run, of which no rule says when time alone makes zombies."""
     plan = make_plan(read_project(manifest), load_contracts())
     running = {name for name, model in models_of(manifest).items() if "'running'" in model["raw_code"]}
-    families = plan.families_behind("fct_runs")
-    return [family.group.system for family in families if f"int_{family.group.system}__executions" in running and not family.rules]
+    united = [plan.project.models[name] for name in plan.project.united("fct_runs")]
+    return [model.group.system for model in united if isinstance(model.group, Group) and model.name in running and not model.touched_by]
 
 
 def test_time_alone_makes_zombies_of_executions_of_every_system(manifest: Manifest) -> None:

@@ -29,6 +29,8 @@ NEVER_READ = {
     "tokens and their hashes": "token(_id|_hash)?$",
     "hashes of API keys": "key_hash$",
     "webhook URLs and secrets": "^webhook_",
+    "URLs of databases": "^database_url$",
+    "texts of prompts": "^content$",
     "push subscriptions": "^push_",
     "environment variables": "^env(ironment)?_",
     "context data of sessions": "^context_data$",
@@ -87,7 +89,10 @@ def test_a_database_without_migrations_is_named_with_the_way_out() -> None:
 
 
 def test_every_database_that_runmart_builds_has_a_workload() -> None:
-    assert ["warehouse", *(workload.system for workload in workloads())] == sorted(MIGRATED, key=lambda name: (name != "warehouse", name))
+    """Tenants are added one by one, each is filled by itself, and what they publish is handed over."""
+    of_tenants = {system for system, contract in CONTRACTS.items() if contract.tenants or contract.handed_over}
+    built = sorted({*MIGRATED} - of_tenants, key=lambda name: (name != "warehouse", name))
+    assert ["warehouse", *(workload.system for workload in workloads())] == built
     assert set(MIGRATED) <= {"warehouse", *CONTRACTS}
 
 

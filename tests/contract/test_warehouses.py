@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 import pytest
 
-from dagster_project.definitions import definitions_of, defs
+from dagster_project.definitions import definitions_of
 from dagster_project.warehouse import DEFAULT, Namespace
 
 ACME = Namespace("acme")
@@ -21,7 +21,7 @@ def both() -> dg.RepositoryDefinition:
 
 @pytest.fixture(scope="module")
 def alone() -> dg.RepositoryDefinition:
-    return defs().get_repository_def()
+    return definitions_of(DEFAULT).get_repository_def()
 
 
 def jobs(repository: dg.RepositoryDefinition) -> dict[str, dg.JobDefinition]:

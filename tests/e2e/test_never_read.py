@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
 from dagster_project.ingestion.sync import sync
 from dagster_project.resources.embedded import EmbeddedServer
 from dagster_project.settings import PROJECT_ROOT, has_migrations, url_variable
@@ -18,7 +18,7 @@ from tests.e2e.in_process import Outcome, runmart_on
 from tests.e2e.markers import Markers, can_hold_marker, databases, files, tables_of
 from tests.histories.values import distinct
 
-CONTRACTS = {system: contract for system, contract in load_contracts().items() if has_migrations(system)}
+CONTRACTS = {system: contract for system, contract in shared_contracts().items() if has_migrations(system)}
 ONE_ROW_EACH = PROJECT_ROOT / "tests" / "integration" / "migrations"
 
 # By system the tables with columns that are not read, and these.

@@ -9,26 +9,26 @@ import pytest
 
 from dagster_project.commands.runs import RunReport, loaded_definitions
 from dagster_project.components.source_system import raw_assets
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import shared_contracts
+from dagster_project.definitions import definitions_of
 from dagster_project.defs.agreement import CHECK as AGREEMENT
 from dagster_project.internals.dagster import has_failed, last_verdicts
 from dagster_project.marts.verification import CHECK as VERIFICATION
-from dagster_project.quality.suites import load_suites
 from dagster_project.resources.alerts import Alerts
-from dagster_project.resources.manifest import load_plan
+from dagster_project.resources.share import share_of
 from dagster_project.resources.warehouse import Sources, Warehouses
 from dagster_project.warehouse import DEFAULT
 from tests.alerts import receiver
-from tests.dbt_manifest import marts_of, project_manifest
+from tests.dbt_manifest import marts_of, shared_manifest
 from tests.e2e.conftest import SYSTEM, Platform
 
 # Those that say what a source says now: neither what they said before, nor what the platform has done.
 MARTS = [
-    name for name, mart in marts_of(project_manifest()).items() if mart["config"]["materialized"] != "mart_history" and not mart["sources"]
+    name for name, mart in marts_of(shared_manifest()).items() if mart["config"]["materialized"] != "mart_history" and not mart["sources"]
 ]
 
 
-RAW = {(SYSTEM, table) for table in load_contracts()[SYSTEM].tables}
+RAW = {(SYSTEM, table) for table in shared_contracts()[SYSTEM].tables}
 FULL = {"ops": {"transformation": {"config": {"full": True}}}}
 
 
@@ -46,12 +46,12 @@ def published(platform: Platform) -> dict[str, list[tuple[object, ...]]]:
 
 def checks_of_a_refresh() -> set[dg.AssetCheckKey]:
     """All but those that compute again what was just computed, which have jobs and schedules of their own."""
-    keys = loaded_definitions().resolve_asset_graph().asset_check_keys
+    keys = definitions_of(DEFAULT).resolve_asset_graph().asset_check_keys
     return {key for key in keys if key.name not in (AGREEMENT, VERIFICATION)}
 
 
 def test_first_run_builds_every_asset_and_passes_every_check(first: RunReport) -> None:
-    graph = loaded_definitions().resolve_asset_graph()
+    graph = definitions_of(DEFAULT).resolve_asset_graph()
     assert first.errors == []
     assert first.failed_checks == []
     assert first.is_success
@@ -120,14 +120,14 @@ def test_one_changed_row_is_told_of_the_assets_that_it_leads_to_and_of_no_others
     assert verdicts.keys() == told.keys()
     again = {key for key in verdicts if verdicts[key].run_id == report.run_id}
     assert {key for key in verdicts if key.asset_key.to_user_string() in report.assets} <= again
-    manifest = project_manifest()
+    manifest = shared_manifest()
     names = {asset.rpartition("/")[2] for asset in report.assets}
     reading = {
         node["name"]
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "test" and {parent.rpartition(".")[2] for parent in manifest["parent_map"][unique_id]} & names
     }
-    records = {f"analytics/{mart}" for mart in marts_of(manifest) if not load_plan().project.behind(mart) & RAW}
+    records = {f"analytics/{mart}" for mart in marts_of(manifest) if not share_of(DEFAULT).plan.project.behind(mart) & RAW}
     assert {key.name for key in again if key.asset_key.to_user_string() not in {*report.assets, *records}} <= reading
     assert {key: verdicts[key] for key in verdicts.keys() - again} == {key: told[key] for key in told.keys() - again}
 
@@ -156,9 +156,11 @@ def test_every_result_is_kept_with_the_run_and_the_batch(platform: Platform, fir
         where run_id = '{first.run_id}' group by 1
         """
     )
-    assert sum(expectations for _, expectations, _ in results) == sum(len(suite.expectations) for suite in load_suites().values())
+    assert sum(expectations for _, expectations, _ in results) == sum(
+        len(suite.expectations) for suite in share_of(DEFAULT).suites.values()
+    )
     batches = {source: count for source, _, count in results}
-    assert [batches[system] for system in load_contracts()] == [1] * len(load_contracts())
+    assert [batches[system] for system in shared_contracts()] == [1] * len(shared_contracts())
 
 
 def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) -> None:
@@ -168,7 +170,7 @@ def test_analyst_reads_marts_and_quality_and_nothing_else(platform: Platform) ->
         where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
         """
     )
-    for_the_platform = {*(f"raw_{system}" for system in load_contracts()), "staging", "kept", "analytics_next", "ops", "locks", "public"}
+    for_the_platform = {*(f"raw_{system}" for system in shared_contracts()), "staging", "kept", "analytics_next", "ops", "locks", "public"}
     assert {schema for schema, _ in relations} == {"analytics", "quality", *for_the_platform}
     for schema, relation in relations:
         if schema in ("analytics", "quality"):
@@ -258,7 +260,7 @@ def test_row_that_breaks_a_rule_is_set_aside_people_are_told_once_and_it_comes_b
 
 
 def test_table_of_which_too_much_is_wrong_holds_back_marts_that_read_it_and_no_others(platform: Platform) -> None:
-    plan = load_plan()
+    plan = share_of(DEFAULT).plan
     held = {mart for mart in MARTS if (SYSTEM, "model_registry") in plan.project.behind(mart)}
     assert held
     assert held < {*MARTS}
@@ -309,7 +311,7 @@ def test_table_of_which_too_much_is_wrong_holds_back_marts_that_read_it_and_no_o
 )
 def test_mart_that_fails_a_check_stands_as_it_was_with_what_needs_it(platform: Platform, mart: str, damage: str, check: str) -> None:
     """The candidate is spoilt as it is built, so that raw and every model are right and only checks of the mart can see it."""
-    held = load_plan().held_with([mart]).keys() & {*MARTS}
+    held = share_of(DEFAULT).plan.held_with([mart]).keys() & {*MARTS}
     assert held < {*MARTS}
     ((run_id,),) = platform.warehouse(
         "select min(run_id) from analytics.model_leaderboard inner join analytics.model_performance using (model_id)"
@@ -428,7 +430,7 @@ def test_table_that_was_never_synced_leaves_out_what_is_built_on_it(platform: Pl
 def materialize_raw(platform: Platform, sources: Sources) -> dg.ExecuteInProcessResult:
     resources = {"warehouses": Warehouses(), "sources": sources}
     return dg.materialize(
-        [raw_assets(load_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
+        [raw_assets(shared_contracts()[SYSTEM], DEFAULT)], instance=platform.instance, resources=resources, raise_on_error=False
     )
 
 
@@ -457,7 +459,7 @@ def test_check_job_builds_nothing_and_runs_every_check(platform: Platform) -> No
     report = platform.run("check")
     assert report.is_success
     assert report.assets == {}
-    keys = loaded_definitions().resolve_asset_graph().asset_check_keys
+    keys = definitions_of(DEFAULT).resolve_asset_graph().asset_check_keys
     assert report.passed_checks == len({key for key in keys if key.name != AGREEMENT})
 
 

@@ -6,14 +6,18 @@ How examples are written is said in `tests/e2e/examples.py`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from dagster_project.contracts.loading import shared_contracts
+from dagster_project.demo.tenants import SYSTEM, TENANTS
+from dagster_project.postgres.urls import on_database
 from tests.databases import run
 from tests.e2e.examples import Outcome
 from tests.e2e.walk import Checkout, checkout, require_as_shown
-from tests.oracles.oracles import differences, oracles
+from tests.oracles.oracles import differences
 from tests.pages import GUIDES, PAGES, name_of
 
 FOLLOWED = [page for page in PAGES if page not in GUIDES]
@@ -42,5 +46,34 @@ def test_examples_print_what_the_page_shows(page: Path, walk: Walk, request: pyt
 
 def test_marts_of_the_demo_equal_their_oracles(walk: Walk) -> None:
     warehouse = walk.copy.url("warehouse")
+    assert differences({system: walk.copy.url(system) for system in shared_contracts()}, warehouse, refreshed_at(warehouse)) == {}
+
+
+@pytest.mark.parametrize("tenant", [tenant.name for tenant in TENANTS])
+def test_marts_of_tenants_equal_their_oracles(walk: Walk, tenant: str) -> None:
+    source, warehouse = (on_database(walk.copy.url("warehouse"), f"{name}__{tenant}") for name in (SYSTEM, f"warehouse__{SYSTEM}"))
+    assert run(warehouse, "select count(*) > 0 from analytics.llm_steps") == [(True,)]
+    assert differences({SYSTEM: source}, warehouse, refreshed_at(warehouse)) == {}
+
+
+TOLD = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd", "wasted_cost_usd")
+
+
+def test_sums_over_tenants_are_those_of_the_shared_mart(walk: Walk) -> None:
+    """To the last token, and the last digit of costs."""
+    shared, sums = walk.copy.url("warehouse"), ", ".join(f"coalesce(sum({column}), 0)" for column in TOLD)
+    of_tenants = {}
+    for tenant in TENANTS:
+        ((told),) = run(on_database(shared, f"warehouse__{SYSTEM}__{tenant.name}"), f"select {sums} from analytics.llm_steps")
+        of_tenants[tenant.name] = told
+    assert all(any(told) for told in of_tenants.values())
+    assert {name: told for name, *told in run(shared, f"select tenant_id, {sums} from analytics.llm_cost group by 1")} == {
+        name: [*told] for name, told in of_tenants.items()
+    }
+
+
+def refreshed_at(warehouse: str) -> datetime:
+    """When the refresh that is published started."""
     ((now,),) = run(warehouse, "select max(started_at) from ops.refreshes")
-    assert differences({oracle.system: walk.copy.url(oracle.system) for oracle in oracles()}, warehouse, now) == {}
+    found: datetime = now
+    return found

@@ -25,7 +25,7 @@ LAYERS = (
     ("commands",),
     ("failures", "results", "import_results", "source_cli"),
     ("job_runs",),
-    ("check_cli",),
+    ("check_cli", "tenant_cli"),
     ("cli",),
     ("start",),
     ("warm_process", "dbt_process"),

@@ -9,7 +9,7 @@ import psutil
 
 from dagster_project.commands.ahead import dbt_ahead
 from dagster_project.places import DBT_AHEAD_VARIABLE
-from dagster_project.resources.databases import WAREHOUSE, Databases
+from dagster_project.resources.databases import Databases
 from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.resources.manifest import DBT_EXECUTABLE
 from dagster_project.settings import DBT_PROJECT, Settings
@@ -30,7 +30,7 @@ def test_dbt_of_a_run_is_the_one_that_was_started_ahead(new_database: Callable[[
         (helper,) = helpers()
         until((folder / SOCKET).exists, DEADLINE_SECONDS)
         folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(tmp_path / "target")]
-        environment = {**os.environ, **dbt_environment(databases.url(WAREHOUSE))}
+        environment = {**os.environ, **dbt_environment(databases.warehouse())}
         with subprocess.Popen([DBT_EXECUTABLE, "parse", *folders], env=environment, stdout=subprocess.DEVNULL) as dbt:
             until(lambda: any(child.cmdline() == helper.cmdline() for child in helper.children()), DEADLINE_SECONDS)
             assert dbt.wait(DEADLINE_SECONDS) == 0

@@ -53,7 +53,7 @@ class Source:
 
     def says(self, capture: str, **limits: float) -> None:
         for module in (source_cli, commands, setup):
-            self._patch.setattr(module, "load_contracts", lambda: {SYSTEM: contract(capture, **limits)})
+            self._patch.setattr(module, "shared_contracts", lambda: {SYSTEM: contract(capture, **limits)})
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         return run(self.url, statement)

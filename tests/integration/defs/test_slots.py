@@ -65,7 +65,7 @@ class Watch:
 
 @pytest.fixture
 def watch(new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    monkeypatch.setattr(slots, "load_contracts", lambda: {SYSTEM: contract()})
+    monkeypatch.setattr(slots, "shared_contracts", lambda: {SYSTEM: contract()})
     watch = Watch(new_database("empty"))
     watch.run("create table plain (id bigint primary key); create table other (id bigint primary key)")
     slot.enable(contract(), watch.url)
@@ -91,7 +91,7 @@ def test_slot_over_its_limit_is_dropped_and_told_once(watch: Watch) -> None:
 
 
 def test_slot_left_over_from_a_changed_contract_is_dropped_too(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "load_contracts", lambda: {SYSTEM: contract("horizon")})
+    monkeypatch.setattr(slots, "shared_contracts", lambda: {SYSTEM: contract("horizon")})
     watch.fill_the_log()
     assert len(watch.look()) == 1
     assert not watch.has_slot()

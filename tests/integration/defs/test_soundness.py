@@ -12,6 +12,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from dagster_project.components.known import Known
 from dagster_project.defs.soundness import Soundness, soundness, soundness_once_checked
 from dagster_project.quality import accounting
 from dagster_project.quality.suites import Severity, load_suites
@@ -100,7 +101,7 @@ def test_what_another_run_is_about_to_check_waits_for_its_verdict(
     answers: queue.Queue[Soundness] = queue.Queue()
 
     def ask() -> None:
-        answers.put(soundness_once_checked(instance, [KEY], "the run that asks", said.put))
+        answers.put(soundness_once_checked(Known(instance), [KEY], "the run that asks", said.put))
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -113,7 +114,7 @@ def test_what_another_run_is_about_to_check_waits_for_its_verdict(
     asking.join(DEADLINE_SECONDS)
     assert said.empty()
     once_ended(instance.get_run_by_id, run.run_id)
-    assert soundness(instance, [KEY]).complaints() == ([] if is_passing else bad)
+    assert soundness(Known(instance), [KEY]).complaints() == ([] if is_passing else bad)
 
 
 def test_run_that_ends_while_it_is_asked_about_has_checked(
@@ -127,34 +128,34 @@ def test_run_that_ends_while_it_is_asked_about_has_checked(
         return once_ended(by_id, run_id)
 
     monkeypatch.setattr(instance, "get_run_by_id", ended)
-    assert soundness_once_checked(instance, [KEY], "the run that asks", pytest.fail).complaints() == []
+    assert soundness_once_checked(Known(instance), [KEY], "the run that asks", pytest.fail).complaints() == []
 
 
 def test_nobody_waits_for_himself_or_for_the_dead(instance: dg.DagsterInstance, checking: Callable[..., CheckingRun]) -> None:
     unchecked = ["not checked since last materialized: forecast_tracking/tags; `runmart check` runs the checks"]
     own = checking()
-    assert soundness_once_checked(instance, [KEY], own.run_id, pytest.fail).complaints() == unchecked
+    assert soundness_once_checked(Known(instance), [KEY], own.run_id, pytest.fail).complaints() == unchecked
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         host, _, _ = this_process().split()
         name = f"{host} {process.pid} {psutil.Process(process.pid).create_time()}"
         process.kill()
     checking(process=name)
-    assert soundness_once_checked(instance, [KEY], "the run that asks", pytest.fail).complaints() == unchecked
+    assert soundness_once_checked(Known(instance), [KEY], "the run that asks", pytest.fail).complaints() == unchecked
 
 
 def test_run_that_has_ended_without_checking_is_not_waited_for(instance: dg.DagsterInstance) -> None:
     assert dg.materialize([table], instance=instance).success
-    found = soundness_once_checked(instance, [KEY], "the run that asks", pytest.fail)
+    found = soundness_once_checked(Known(instance), [KEY], "the run that asks", pytest.fail)
     assert found.complaints() == ["not checked since last materialized: forecast_tracking/tags; `runmart check` runs the checks"]
 
 
 def test_complaint_names_the_first_assets_and_counts_the_others(instance: dg.DagsterInstance) -> None:
     keys = [dg.AssetKey(suite.asset_key) for suite in load_suites().values() if suite.system == "forecast_tracking"]
     named = ", ".join(key.to_user_string() for key in sorted(keys)[:3])
-    assert soundness(instance, keys).complaints() == [
+    assert soundness(Known(instance), keys).complaints() == [
         f"never materialized: {named} and {len(keys) - 3} more; `runmart sync` reads raw tables"
     ]
 
 
 def test_assets_without_blocking_checks_are_sound(instance: dg.DagsterInstance) -> None:
-    assert soundness(instance, [dg.AssetKey(["staging", "stg_forecast_tracking__runs"])]).complaints() == []
+    assert soundness(Known(instance), [dg.AssetKey(["staging", "stg_forecast_tracking__runs"])]).complaints() == []

@@ -24,7 +24,7 @@ from psycopg2.extensions import parse_dsn
 
 from benchmarks.warm_marts import built
 from dagster_project.contracts.contract import SystemContract
-from dagster_project.contracts.loading import load_contracts
+from dagster_project.contracts.loading import load_contracts, shared_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.sync import sync
 from dagster_project.marts.definition import definition
@@ -35,9 +35,11 @@ from dagster_project.marts.postgres.engine import PostgresEngine
 from dagster_project.quality.quarantine import bring_up_to_date
 from dagster_project.quality.suites import load_suites
 from dagster_project.resources.embedded import EmbeddedServer
+from dagster_project.resources.share import namespaces, without_systems
 from dagster_project.settings import PROJECT_ROOT
+from dagster_project.warehouse import Namespace
 from tests.databases import Row, replace_rows, run
-from tests.dbt_manifest import Manifest, behind, kept_of, marts_of, models_of, source_tables
+from tests.dbt_manifest import Manifest, behind, kept_of, marts_of, models_of, project_manifest, source_tables
 from tests.failing_rows import failing, suite_of
 from tests.histories.catalog import read_schema
 from tests.histories.history import History
@@ -60,7 +62,7 @@ class House:
         work: Folder for what dbt writes.
         root: Where the dbt project is, and the contracts: in folders as in the checkout.
         system: The system whose rows change.
-        contracts: By system.
+        contracts: Of the systems in the warehouse.
         manifest: What it is made of.
         plan: How its marts are refreshed.
     """
@@ -85,11 +87,13 @@ class House:
 
     def parse(self, *flags: str) -> None:
         """Parse the project as it stands."""
-        self.contracts = load_contracts(self.root / "dagster_project" / "defs" / "sources")
+        contracts = load_contracts(self.root / "dagster_project" / "defs" / "sources")
+        self.contracts = {system: contracts[system] for system in contracts if system in self.source_urls}
         self._runner = dbtRunner()
         parsed = self.dbt("parse", *flags)
         assert parsed.success, parsed.exception
-        self.manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((self.work / "target" / "manifest.json").read_text(encoding="utf-8"))
+        self.manifest = {**manifest, **without_systems(manifest, contracts.keys() - self.contracts.keys())}
         self.plan = make_plan(read_project(self.manifest), self.contracts)
         self._runner = dbtRunner(manifest=cast("ParsedManifest", parsed.result))
 
@@ -165,11 +169,15 @@ class House:
 
     def keep(self) -> None:
         """Keep the warehouse as it is now, for `reset`."""
-        self._copy_database(WAREHOUSE, f"{WAREHOUSE}_kept")
+        self._copy_database(self._name, f"{self._name}_kept")
 
     def reset(self) -> None:
         """Bring the warehouse back to what it was at `keep`."""
-        self._copy_database(f"{WAREHOUSE}_kept", WAREHOUSE)
+        self._copy_database(f"{self._name}_kept", self._name)
+
+    @property
+    def _name(self) -> str:
+        return str(parse_dsn(self.warehouse_url)["dbname"])
 
     def _copy_database(self, template: str, name: str) -> None:
         connection = psycopg2.connect(self.server_url)
@@ -226,7 +234,16 @@ class House:
         read = ["--project-dir", project, "--profiles-dir", project]
         # Whatever earlier tests have left in the environment of this process.
         written = ["--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs"), "--log-level-file", "info"]
-        return self._runner.invoke([*arguments, *read, *written])
+        with self.connecting():
+            return self._runner.invoke([*arguments, *read, *written])
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Within, dbt connects to this warehouse."""
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("RUNMART_DBT_NAME", self._name)
+            environment.setenv("RUNMART_DBT_SYSTEMS", " ".join(self.contracts))
+            yield
 
     @contextmanager
     def at(self, moment: datetime) -> Iterator[None]:
@@ -336,20 +353,36 @@ def messages(result: dbtRunnerResult) -> str:
 
 @pytest.fixture(scope="session")
 def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The shared warehouse."""
+    with _built(server, tmp_path_factory.mktemp("dbt"), WAREHOUSE, [*shared_contracts()]) as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def tenant_house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The warehouse of a tenant."""
+    (system,) = load_contracts().keys() - shared_contracts().keys()
+    with _built(server, tmp_path_factory.mktemp("dbt_of_tenant"), f"{WAREHOUSE}_of_tenant", [system]) as house:
+        yield house
+
+
+@contextmanager
+def _built(server: EmbeddedServer, work: Path, warehouse: str, systems: Sequence[str]) -> Iterator[House]:
     """A house whose marts have been built once, with all data and unit tests, from empty sources."""
-    sources = {system: f"marts_{system}" for system in load_contracts()}
-    for kind, name in (*sources.items(), ("warehouse", WAREHOUSE)):
+    urls = {}
+    for kind, name in (*((system, f"marts_{system}") for system in systems), ("warehouse", warehouse)):
         server.ensure_database(name)
         make_tables(kind, server.url(name))
+        urls[kind] = server.url(name)
+    url = urls.pop("warehouse")
     with pytest.MonkeyPatch.context() as environment:
-        parts = parse_dsn(server.url(WAREHOUSE))
-        for name, part in (("HOST", "host"), ("USER", "user"), ("NAME", "dbname")):
+        parts = parse_dsn(url)
+        for name, part in (("HOST", "host"), ("USER", "user")):
             environment.setenv(f"RUNMART_DBT_{name}", parts[part])
         # As the platform refreshes: without a list of all relations first.
         environment.setenv("DBT_POPULATE_CACHE", "false")
-        urls = {system: server.url(name) for system, name in sources.items()}
-        house = House(urls, server.url(WAREHOUSE), server.url("postgres"), tmp_path_factory.mktemp("dbt"))
-        for system in sources:
+        house = House(urls, url, server.url("postgres"), work, system=SYSTEM if SYSTEM in systems else systems[0])
+        for system in systems:
             with house.changing(system):
                 house.sync()
         house.build()
@@ -358,9 +391,22 @@ def house(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> I
         yield house
 
 
-@pytest.fixture(params=sorted(load_contracts()))
-def each_house(house: House, request: pytest.FixtureRequest) -> Iterator[House]:
-    """The house, once for each system whose rows change."""
+def houses() -> dict[str, Namespace]:
+    """By the fixture of a house, whose warehouse it has."""
+    return {"tenant_house" if namespace.tenants_of else "house": namespace for namespace in namespaces()}
+
+
+def systems_with_marts() -> list[str]:
+    """Those whose rows are behind marts."""
+    manifest = project_manifest()
+    found = source_tables(manifest, behind(manifest, marts_of(manifest)))
+    return sorted({system for system, _ in found} & load_contracts().keys())
+
+
+@pytest.fixture(params=systems_with_marts())
+def each_house(request: pytest.FixtureRequest) -> Iterator[House]:
+    """The house of each system, whose rows change."""
+    house: House = request.getfixturevalue("house" if request.param in shared_contracts() else "tenant_house")
     with house.changing(request.param):
         house.empty_others()
         yield house

@@ -71,7 +71,7 @@ def published(house: House) -> dict[str, str]:
 def differences_from_source(house: House) -> Differences:
     """By mart, rows of which the source, by an oracle, and what is published say different things, as of the last refresh."""
     ((now,),) = house.warehouse("select started_at from ops.refreshes order by refresh_id desc limit 1")
-    found = differences({house.system: house.source_url}, house.warehouse_url, now)
+    found = differences(house.source_urls, house.warehouse_url, now, [house.system])
     return {mart: [("", side, str(row)) for side, row in rows[:6]] for mart, rows in found.items()}
 
 

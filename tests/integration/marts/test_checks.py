@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from dagster_project.marts.postgres.candidates import OF_THE_REFRESH
 from dagster_project.quality.native import native_verdicts
 from dagster_project.quality.suites import Suite
 from dagster_project.quality.validation import Project, validate
@@ -32,7 +33,9 @@ def suites(house: House, chance: random.Random) -> list[Suite]:
 
 
 def _expectations(house: House, mart: str, grain: Sequence[str], chance: random.Random) -> list[dict[str, object]]:
-    columns = {name: column["data_type"] for name, column in marts_of(house.manifest)[mart]["columns"].items()}
+    declared = marts_of(house.manifest)[mart]["columns"]
+    # A candidate names its own refresh in rows that stay published as an earlier one wrote them: nothing can be expected of that.
+    columns = {name: column["data_type"] for name, column in declared.items() if name not in OF_THE_REFRESH}
     numbers = [name for name, kind in columns.items() if kind.startswith(_NUMBERS)]
     limited = chance.sample(numbers, k=min(2, len(numbers)))
     required, single, *pair = chance.sample(sorted(columns), k=min(4, len(columns)))

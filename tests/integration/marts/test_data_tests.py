@@ -17,18 +17,18 @@ from dbt.contracts.graph.nodes import CompiledNode
 from psycopg2.extensions import cursor as Cursor
 from sqlglot import exp
 
+from dagster_project.resources.share import share_of
 from tests.dbt_manifest import Node, project_manifest
 from tests.histories.singled_out import literals_of
 from tests.histories.values import usual
-from tests.integration.marts.conftest import House
+from tests.integration.marts.conftest import House, houses
 from tests.integration.marts.oracle import refresh
 
 TESTS = {node["name"]: node for node in project_manifest()["nodes"].values() if node["resource_type"] == "test"}
-
 KEYED_AS_RAW = "keyed_as_raw"
 
 _NUMBERS = ("integer", "bigint", "numeric", "double precision")
-_RELATION = re.compile(r'"\w+"\."\w+"\."(\w+)"')
+_RELATION = re.compile(r'"\w+"\."(\w+)"')
 
 # A statement that changes nothing.
 NOTHING = "select"
@@ -38,20 +38,45 @@ PARENT = "pg_temp.parent"
 _TYPES = f"select quote_ident(attname), format_type(atttypid, null) from pg_attribute where attrelid = '{TESTED}'::regclass and attnum > 0"
 
 
-@pytest.fixture(scope="module")
-def queries(house: House) -> dict[str, str]:
-    """By test, the query that finds what is wrong, as after a full refresh."""
-    refresh(house, "--full-refresh")
-    with house.under_way():
-        compiled = house.dbt("compile", "--select", "test_type:data")
-    nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
-    return {node.name: node.compiled_code or "" for node in nodes}
+def of_kind(*, is_key_of_raw: bool) -> list[tuple[str, str]]:
+    """Houses and names of the data tests of their marts; what is in all warehouses is asked in each."""
+    return [
+        (house, name)
+        for house, namespace in houses().items()
+        for name, test in TESTS.items()
+        if test["unique_id"] in share_of(namespace).manifest["nodes"] and (test["test_metadata"]["name"] == KEYED_AS_RAW) == is_key_of_raw
+    ]
 
 
 @pytest.fixture
-def cursor(house: House) -> Iterator[Cursor]:
+def tested(request: pytest.FixtureRequest) -> House:
+    """The house that a test names."""
+    house: House = request.getfixturevalue(request.param)
+    return house
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[int, dict[str, str]]:
+    """The queries of each house that was refreshed for them."""
+    return {}
+
+
+@pytest.fixture
+def queries(tested: House, known: dict[int, dict[str, str]]) -> Mapping[str, str]:
+    """By test, the query that finds what is wrong, as after a full refresh."""
+    if id(tested) not in known:
+        refresh(tested, "--full-refresh")
+        with tested.under_way():
+            compiled = tested.dbt("compile", "--select", "test_type:data")
+        nodes = [cast("CompiledNode", entry.node) for entry in cast("RunExecutionResult", compiled.result).results]
+        known[id(tested)] = {node.name: node.compiled_code or "" for node in nodes}
+    return known[id(tested)]
+
+
+@pytest.fixture
+def cursor(tested: House) -> Iterator[Cursor]:
     """A cursor of the warehouse; nothing is committed."""
-    with closing(psycopg2.connect(house.warehouse_url)) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(tested.warehouse_url)) as connection, connection.cursor() as cursor:
         yield cursor
 
 
@@ -123,7 +148,7 @@ def found_after(cursor: Cursor, query: str, *statements: str) -> list[bool]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name, test in TESTS.items() if test["test_metadata"]["name"] != KEYED_AS_RAW])
+@pytest.mark.parametrize(("tested", "name"), of_kind(is_key_of_raw=False), indirect=["tested"])
 def test_a_data_test_sees_its_fault(cursor: Cursor, queries: Mapping[str, str], name: str) -> None:
     test, query = TESTS[name], queries[name]
     model = test["attached_node"].rpartition(".")[2]
@@ -133,12 +158,10 @@ def test_a_data_test_sees_its_fault(cursor: Cursor, queries: Mapping[str, str], 
     assert found_after(cursor, query, passes, fails) == [False, True]
 
 
-@pytest.mark.parametrize("name", [name for name, test in TESTS.items() if test["test_metadata"]["name"] == KEYED_AS_RAW])
-def test_a_key_that_raw_does_not_have_is_seen(house: House, cursor: Cursor, queries: Mapping[str, str], name: str) -> None:
+@pytest.mark.parametrize(("tested", "name"), of_kind(is_key_of_raw=True), indirect=["tested"])
+def test_a_key_that_raw_does_not_have_is_seen(tested: House, cursor: Cursor, queries: Mapping[str, str], name: str) -> None:
     (source,) = (node for node in TESTS[name]["depends_on"]["nodes"] if node.startswith("source."))
-    raw = house.manifest["sources"][source]["relation_name"]
-    cursor.execute(
-        "select quote_ident(conname) from pg_constraint where conrelid = %s::regclass and contype = 'p'", [raw.partition(".")[2]]
-    )
+    raw = tested.manifest["sources"][source]["relation_name"]
+    cursor.execute("select quote_ident(conname) from pg_constraint where conrelid = %s::regclass and contype = 'p'", [raw])
     ((key,),) = cursor.fetchall()
     assert found_after(cursor, queries[name], NOTHING, f"alter table {raw} drop constraint {key}") == [False, True]

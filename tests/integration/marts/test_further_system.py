@@ -43,7 +43,8 @@ def test_fct_runs_unites_it_in_full_and_in_part(unspoilt: House, tmp_path: Path)
     fill(there, runs=1)
     further_system.bring_executions(project)
     folders = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(tmp_path)]
-    refused = dbtRunner().invoke(["build", *folders, "--target-path", str(there.work / "target"), "--select", "+fct_runs"])
+    with there.connecting():
+        refused = dbtRunner().invoke(["build", *folders, "--target-path", str(there.work / "target"), "--select", "+fct_runs"])
     said = f"was parsed before there was a macro {further_system.SYSTEM}__executions: run `dbt parse --no-partial-parse`"
     assert said in messages(refused)
     there.parse("--no-partial-parse")

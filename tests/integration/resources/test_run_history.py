@@ -1,5 +1,6 @@
 """Old runs go; what they say of assets and checks as they stand stays, as do runs that have not ended."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -30,6 +31,19 @@ def is_fine() -> dg.AssetCheckResult:
 @dg.asset_check(asset=ONCE)
 def was_fine() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
+
+
+OF_EACH, TENANTS = dg.AssetKey("of_each"), dg.DynamicPartitionsDefinition(name="tenants")
+
+
+@dg.asset(key=OF_EACH, partitions_def=TENANTS)
+def of_each() -> None:
+    """Materialized for one tenant at a time."""
+
+
+@dg.multi_asset_check(specs=[dg.AssetCheckSpec("is_its_own", asset=OF_EACH, partitions_def=TENANTS)])
+def is_its_own() -> Iterator[dg.AssetCheckResult]:
+    yield dg.AssetCheckResult(passed=True, asset_key=OF_EACH, check_name="is_its_own")
 
 
 def runs_of(instance: dg.DagsterInstance) -> list[str]:
@@ -79,3 +93,13 @@ def test_verdict_of_no_run_stays_until_there_is_a_later_one(instance: dg.Dagster
     assert last_verdicts(instance, [check]) == before
     assert run(dagster_url, "select count(*) from asset_check_executions where run_id = ''") == [(1,)]
     assert run(dagster_url, "select count(*) from event_logs where run_id = ''") == [(1,)]
+
+
+def test_what_stands_is_kept_of_each_tenant(instance: dg.DagsterInstance, dagster_url: str) -> None:
+    instance.add_dynamic_partitions("tenants", ["acme", "beta"])
+    first = dg.materialize([of_each, is_its_own], instance=instance, partition_key="acme").run_id
+    later = [dg.materialize([of_each, is_its_own], instance=instance, partition_key="beta").run_id for _ in range(KEPT + 2)]
+    RunHistory(dagster_url, KEPT).forget(instance)
+    assert runs_of(instance) == [*reversed(later[-KEPT:]), first]
+    key = dg.AssetCheckKey(OF_EACH, "is_its_own")
+    assert {tenant: last_verdicts(instance, [key], tenant)[key].run_id for tenant in ("acme", "beta")} == {"acme": first, "beta": later[-1]}

@@ -10,14 +10,13 @@ import pytest
 from dagster_project.quality.suites import Severity, load_suites
 from dagster_project.quality.validation import Project as Checked
 from dagster_project.quality.validation import Validation, validate
-from dagster_project.resources.dbt_environment import dbt_environment
 from dagster_project.scaffold.catalog import read_catalog, reading
 from dagster_project.scaffold.drafting import ScaffoldError, draft
 from dagster_project.scaffold.files import texts, write
 from dagster_project.scaffold.raw_types import raw_types
 from dagster_project.settings import PROJECT_ROOT
 from tests.databases import create_login, run
-from tests.integration.scaffold.conftest import Project
+from tests.integration.scaffold.conftest import Project, environment_of
 
 SCHEMAS = ["public", "crm"]
 
@@ -146,7 +145,7 @@ def test_contract_tests_pass_unedited(project: Project, built: str) -> None:
     arguments = ("-m", "pytest", "-vv", "tests/contract", "-p", "no:cacheprovider", "--basetemp", str(project.root / ".pytest"))
     # What the build has parsed need not be parsed again.
     parsed = {"DBT_PARTIAL_PARSE_FILE_PATH": str(project.root / "dbt_project" / "target" / "partial_parse.msgpack")}
-    done = project.python(*arguments, **parsed, **dbt_environment(built))
+    done = project.python(*arguments, **parsed, **environment_of(built))
     assert done.returncode == 0, done.stdout[-3000:]
     assert "test_contract_sources_and_staging_agree[shop] PASSED" in done.stdout
     assert "test_suite_follows_the_contract[shop.orders] PASSED" in done.stdout

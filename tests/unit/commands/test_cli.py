@@ -46,17 +46,18 @@ OPTIONS = {
     "up": {"--port", "--watch"},
     "down": set(),
     "migrate": set(),
-    "sync": {"--refresh", "--json"},
+    "sync": {"--tenant", "--refresh", "--json"},
     "reconcile": {"--table", "--repair", "--json"},
     "verify": {"--sample", "--full", "--repair", "--json"},
     "refresh": {"--full", "--json"},
     "check": {"--plan", "--native", "--json"},
-    "status": {"--json"},
+    "status": {"--tenant", "--json"},
     "explain": {"--key", "--column", "--rows", "--sql", "--json"},
-    "url": {"--format"},
+    "url": {"--tenant", "--format"},
     "env": set(),
     "import": {"--experiment", "--models", "--history", "--season-length", "--json"},
     "source": set(),
+    "tenant": set(),
 }
 
 

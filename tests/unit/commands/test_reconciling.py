@@ -17,8 +17,8 @@ def contract(system: str, *tables: str) -> SystemContract:
 @pytest.fixture(autouse=True)
 def two_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     contracts = {"shop": contract("shop", "orders", "users"), "bank": contract("bank", "users", "loans")}
-    monkeypatch.setattr(reconciling, "load_contracts", lambda: contracts)
-    monkeypatch.setattr(setup, "load_contracts", lambda: contracts)
+    monkeypatch.setattr(reconciling, "shared_contracts", lambda: contracts)
+    monkeypatch.setattr(setup, "shared_contracts", lambda: contracts)
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,17 @@ PARTS = (
     Part(
         f"{_EVENT_LOG}.get_latest_asset_check_execution_by_key",
         "know what blocking checks have found",
-        takes("self", [AssetCheckKey]),
+        takes("self", [AssetCheckKey], None),
     ),
+    Part("dagster._core.event_api:PartitionKeyFilter", "know what checks of one tenant have found", lambda found: found(key="acme")),
+    Part("dagster._core.definitions.run_request:InstigatorType", "forget a tenant", lambda found: "SENSOR" in found.__members__),
+    Part("dagster._core.scheduler.instigation:SensorInstigatorData", "forget a tenant", lambda found: "cursor" in found._fields),
+    Part("dagster._core.storage.tags:PARTITION_NAME_TAG", "run one tenant", lambda found: isinstance(found, str)),
     Part("dagster._core.execution.plan.active:logger", "let verdicts stand without a warning", lambda found: found.addFilter),
     Part(
         f"{_EVENT_LOG}.get_asset_check_execution_history",
         "know what checks found before a run that gave no verdict",
-        takes("self", AssetCheckKey, limit=None, status=None),
+        takes("self", AssetCheckKey, limit=None, status=None, partition_filter=None),
     ),
     Part(f"{_EVENT_LOG}.get_concurrency_info", "wait for the runs that hold a pool", takes("self", "pool")),
     Part(

@@ -80,6 +80,16 @@ def test_time_touches_groups_of_the_system_that_its_rule_is_about() -> None:
     assert [(table, "shop_due" in query) for table, query in found] == [("lines", True)]
 
 
+def test_own_records_may_be_read_where_a_rule_tells_when_they_change() -> None:
+    found = replace(model("files_read", VIEW, reads=""), tables=frozenset({("quality", "stored_files")}), touches=("shop", "lines"))
+    sales = replace(SALES, models=("files_read",))
+    told = plan(found, replace(sales, touched_by=("files_read",)))
+    assert told.untold_records("sales") == set()
+    assert told.untold_records("files_read") == {("quality", "stored_files")}
+    with pytest.raises(MartDeclarationError, match=r"mart sales reads quality.stored_files, .* let a rule that reads it tell"):
+        plan(found, sales)
+
+
 def test_marts_of_one_step_follow_together_and_others_by_themselves() -> None:
     step = model("ordered", STEP, reads="sales")
     found = plan(SALES, step, model("days", reads="ordered", group=BY_DAY), model("weeks", reads="ordered", group=BY_DAY))
@@ -110,6 +120,37 @@ def test_what_needs_a_model_that_fails_is_held_with_it() -> None:
     assert found.held_with(["ordered", "reader"]) == {
         "days": {"ordered"}, "sales": {"ordered"}, "shown": {"ordered"}, "reader": {"reader"},
     }  # fmt: skip
+
+
+def parts_of(schema: str, *tables: str) -> list[Model]:
+    """Models that each say whose rows theirs are, of the tables in these lists; not marts, as what a mart unites."""
+    groups = {"lines": Group("shop", "lines", {"key": "line_id"}), "customers": Group("shop", "customers", {"key": "customer_id"})}
+    made = [model(f"part_{table.split()[0]}", VIEW, tables=table, columns="key", group=groups[table.split()[0]]) for table in tables]
+    return [replace(each, schema=schema) for each in made]
+
+
+def test_rows_of_two_tables_of_a_system_are_united_each_with_groups_of_its_own() -> None:
+    """A row of one table touches nothing of the other, though a foreign key leads there."""
+    both = model("both", reads="part_lines part_customers", columns="key")
+    found = plan(*parts_of("staging", "lines", "customers"), both)
+    assert [(each.name, each.group.table) for each in found.families] == [
+        ("both__shop__lines", "lines"),
+        ("both__shop__customers", "customers"),
+    ]
+    assert [each.influence.owned for each in found.families] == [{"lines"}, {"customers"}]
+    assert found.group_columns("both") == ("key",)
+
+
+@pytest.mark.parametrize(
+    ("parts", "beside"),
+    [(("lines customers", "customers"), ()), (("lines", "customers"), (model("beside", VIEW, tables="customers"),))],
+)
+def test_what_is_united_of_a_system_is_made_of_tables_apart(parts: tuple[str, str], beside: tuple[Model, ...]) -> None:
+    reads = " ".join(["part_lines", "part_customers", *(each.name for each in beside)])
+    with pytest.raises(
+        MartDeclarationError, match=r"shop\.lines and of shop\.customers as its groups, and both are made of shop\.customers"
+    ):
+        plan(*parts_of("staging", *parts), *beside, model("both", reads=reads, columns="key"))
 
 
 @pytest.mark.parametrize(
