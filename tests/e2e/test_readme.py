@@ -53,6 +53,8 @@ def test_marts_of_the_demo_equal_their_oracles(walk: Walk) -> None:
 def test_marts_of_tenants_equal_their_oracles(walk: Walk, tenant: str) -> None:
     source, warehouse = (on_database(walk.copy.url("warehouse"), f"{name}__{tenant}") for name in (SYSTEM, f"warehouse__{SYSTEM}"))
     assert run(warehouse, "select count(*) > 0 from analytics.llm_steps") == [(True,)]
+    files = "select sum(output_files), sum(digests_verified), sum(digests_wrong) from analytics.llm_runs"
+    assert run(warehouse, files) == run(source, "select count(*), count(*), 0 from artifacts")
     assert differences({SYSTEM: source}, warehouse, refreshed_at(warehouse)) == {}
 
 

@@ -25,9 +25,7 @@ select
     whole.wasted as wasted_cost_usd,
     whole.unpriced as unpriced_steps,
     file.files as output_files,
-    file.bytes as output_bytes,
-    0::bigint as digests_verified,
-    0::bigint as digests_wrong
+    file.bytes as output_bytes
 from runs as run
 cross join lateral (
     select

@@ -1,4 +1,4 @@
--- Whose a model is may become known later, and percentiles cannot be added up: so both are kept, the calls of each model and of each provider.
+-- Whose a model is may become known later, and percentiles cannot be added up: so calls are kept by model and by provider.
 with by_model as (
 
     select * from {{ ref('int_llm_cost_by_model') }}

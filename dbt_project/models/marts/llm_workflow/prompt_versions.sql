@@ -32,7 +32,7 @@ final as (
     select
         prompts.prompt_id,
         prompts.step_name as step,
-        prompts.prompt_version as prompt_version,
+        prompts.prompt_version,
         prompts.is_active,
         coalesce(uses.steps_used, 0) as steps_used,
         coalesce(uses.runs_used, 0) as runs_used,
