@@ -19,7 +19,9 @@ from dagster_project.quality.validation import Project
 from dagster_project.resources.manifest import load_manifest
 from dagster_project.warehouse import DEFAULT, Namespace, of_tenants
 
-_PARTS = ("nodes", "sources", "unit_tests", "parent_map", "child_map")
+# The parts of a manifest that are about nodes.
+_NODES = ("nodes", "sources", "unit_tests")
+_EDGES = ("parent_map", "child_map")
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,9 @@ def without_systems(manifest: Mapping[str, Any], systems: frozenset[str] | set[s
     while new:
         new = {child for key in new for child in manifest["child_map"][key]} - gone
         gone |= new
-    return {part: {key: node for key, node in manifest[part].items() if key not in gone} for part in _PARTS}
+    nodes = {part: {key: node for key, node in manifest[part].items() if key not in gone} for part in _NODES}
+    edges = {
+        part: {key: [other for other in others if other not in gone] for key, others in manifest[part].items() if key not in gone}
+        for part in _EDGES
+    }
+    return {**nodes, **edges}

@@ -190,3 +190,10 @@ def test_what_is_of_tenants_is_partitioned_and_nothing_else_is(namespace: Namesp
     partitions = {str(graph.get(key).partitions_def) for key in graph.get_all_asset_keys()}
     partitions |= {str(graph.get(key).partitions_def) for key in graph.asset_check_keys}
     assert partitions == {str(partitions_of(namespace))}
+
+
+def test_a_share_knows_of_no_node_that_is_not_in_it(namespace: Namespace) -> None:
+    manifest = share_of(namespace).manifest
+    there = {key for part in ("nodes", "sources", "unit_tests") for key in manifest[part]}
+    for part in ("parent_map", "child_map"):
+        assert {key for others in manifest[part].values() for key in others} <= there, part
