@@ -13,7 +13,7 @@ import typer
 from dagster_project.commands.setup import find_databases
 from dagster_project.job_runs import run
 from dagster_project.results import as_dict, show_verdict
-from dagster_project.terminal import AsJson, new_table, out, print_json
+from dagster_project.terminal import AsJson, OfTenant, new_table, out, print_json
 
 if TYPE_CHECKING:
     from dagster_project.commands.checking import PlannedSuite
@@ -55,7 +55,7 @@ def show(
     asset: Annotated[str, typer.Argument(help="Such as forecast_tracking/metrics.")],
     check: Annotated[str, typer.Argument(help="Such as values_are_finite.")],
     everything: Annotated[bool, typer.Option("--all", help="All rows, instead of the first 20.")] = False,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="In the warehouse of this tenant.")] = None,
+    tenant: OfTenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the rows that fail a check, and since when."""

@@ -47,7 +47,7 @@ from dagster_project.settings import ConfigurationError, url_variable
 from dagster_project.short_lived import collect_garbage_rarely
 from dagster_project.source_cli import source_app
 from dagster_project.tenant_cli import tenant_app
-from dagster_project.terminal import AsJson, err, help_if_alone, out, print_error, print_json
+from dagster_project.terminal import AsJson, OfTenant, err, help_if_alone, out, print_error, print_json
 
 app = typer.Typer(
     add_completion=False,
@@ -63,8 +63,6 @@ app.add_typer(tenant_app, name="tenant")
 _BACKTESTS = "forecast_tracking"
 
 WATCH_SECONDS = 2.0
-
-OfTenant = Annotated[str | None, typer.Option("--tenant", metavar="TENANT", help="In the warehouse of this tenant.", show_default=False)]
 
 Systems = Annotated[list[str] | None, typer.Argument(help="Systems; all if none is named.", show_default=False)]
 

@@ -1,7 +1,7 @@
 """The terminal: where every command prints.
 
-Belongs here: the two streams, their width, the look of tables, and the option that asks for JSON. Does not belong here: what is printed
-(`results`, `source_cli`).
+Belongs here: the two streams, their width, the look of tables, and the options that many commands have. Does not belong here: what is
+printed (`results`, `source_cli`).
 """
 
 import json
@@ -20,6 +20,8 @@ from rich.table import Column, Table
 _WIDTH_OF_FILES = 120
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+OfTenant = Annotated[str | None, typer.Option("--tenant", metavar="TENANT", help="In the warehouse of this tenant.", show_default=False)]
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_FILES)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -16,10 +16,10 @@ from dagster_project.quality.stored_files import CHECK as FILES
 from dagster_project.quality.stored_files import tables_with_files
 from dagster_project.resources.databases import Databases
 from dagster_project.resources.share import Share, share_of
-from dagster_project.resources.tenants import known_tenant, tenant_warehouse, the_system
+from dagster_project.resources.tenants import known_warehouse, the_system
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
-from dagster_project.warehouse import DEFAULT, Warehouse
+from dagster_project.warehouse import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def failing_rows(
     Raises:
         ConfigurationError: There is no such check, or no such tenant.
     """
-    warehouse = _warehouse_of(databases, tenant) if tenant else databases.warehouse()
+    warehouse = known_warehouse(databases, the_system(), tenant) if tenant else databases.warehouse()
     known = _checks_of(share_of(warehouse.namespace))
     if asset not in known:
         raise ConfigurationError(no_such("asset", asset, list(known), " that has checks"))
@@ -71,11 +71,6 @@ def failing_rows(
         raise ConfigurationError(no_such("check", check, known[asset], f" of {asset}"))
     with warehouse.connection(TRANSFORM) as connection, connection.cursor() as cursor:
         return ledger.open_rows(cursor, asset).get(check, 0), ledger.failing_rows(cursor, asset, check, most)
-
-
-def _warehouse_of(databases: Databases, tenant: str) -> Warehouse:
-    system = the_system()
-    return tenant_warehouse(databases, system, known_tenant(databases, system, tenant).name)
 
 
 def _checks_of(share: Share) -> dict[str, list[str]]:

@@ -38,16 +38,13 @@ def wanted(systems: Sequence[str], tenants: Sequence[str] = (), *, is_refreshing
     Raises:
         ConfigurationError: A name is not that of a system, or tenants are named of a system without.
     """
-    having = [*systems_with_tenants()]
-    if tenants:
-        without = [system for system in known_systems([system for system in systems if system not in having]) if system in systems]
-        if without or not having:
-            raise ConfigurationError(f"{(*without, 'no system')[0]} has no tenants; leave out --tenant")
-        return Wanted([system for system in having if not systems or system in systems], [])
+    having = systems_with_tenants()
     shared = [system for system in systems if system not in having]
-    if systems and not shared:
-        return Wanted([*systems], [])
     of_tenants = [system for system in having if not systems or system in systems]
+    if tenants and (shared or not having):
+        raise ConfigurationError(f"{known_systems(shared)[0] if shared else 'no system'} has no tenants; leave out --tenant")
+    if tenants or (systems and not shared):
+        return Wanted(of_tenants, [])
     named = known_systems(shared)
     if not is_refreshing:
         return Wanted(of_tenants, [f"sync_{system}" for system in named])

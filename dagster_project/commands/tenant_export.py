@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dagster_project.errors import RunmartError
 from dagster_project.resources.databases import Databases
-from dagster_project.resources.tenants import known_tenant, tenant_warehouse
+from dagster_project.resources.tenants import known_warehouse
 from dagster_project.settings import ConfigurationError
 
 
@@ -34,14 +34,14 @@ def export_tenant(databases: Databases, system: str, name: str, folder: Path) ->
         ConfigurationError: There is no such tenant, or the file is there already.
         RunmartError: The dump could not be written; what pg_dump says is the message.
     """
-    known_tenant(databases, system, name)
+    warehouse = known_warehouse(databases, system, name)
     file = folder / f"{name}.dump"
     if file.exists():
         raise ConfigurationError(f"{file} is there already; name another folder, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".unfinished")
     options = ["--format=custom", f"--file={unfinished}"]
-    command = [str(databases.server.program("pg_dump")), *options, tenant_warehouse(databases, system, name).url]
+    command = [str(databases.server.program("pg_dump")), *options, warehouse.url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         unfinished.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from dagster_project.resources.handover import receiver_of
 from dagster_project.resources.instance import open_instance
 from dagster_project.resources.tenant_databases import drop_databases, unlist_tenant
 from dagster_project.resources.tenant_purge import purge, tables_of_tenants
-from dagster_project.resources.tenant_runs import forget, forget_samples
+from dagster_project.resources.tenant_runs import forget
 from dagster_project.resources.tenants import listed_tenants, listing_of, tenant_warehouse
 from dagster_project.settings import ConfigurationError
 from dagster_project.suggestions import no_such
@@ -77,10 +77,7 @@ def remove_tenant(databases: Databases, system: str, name: str, say: Callable[[s
         if not report.is_success:
             raise RunmartError(f"{'; '.join(report.errors)}; mend it, and repeat")
         purge(databases.warehouse(), system, name)
-        runs = forget(instance, databases, namespace, name)
-    with closing(psycopg2.connect(databases.url(INSTANCE))) as connection, connection, connection.cursor() as cursor:
-        for column in {column for _, column in tables_of_tenants(system)}:
-            forget_samples(cursor, column, name)
+        runs = forget(instance, databases, namespace, name, {column for _, column in tables_of_tenants(system)})
     say("giving back the space of what is gone")
     _, listing = listing_of(system)
     for database in (WAREHOUSE, INSTANCE, listing.system, *([receiver.system] if receiver else [])):

@@ -10,7 +10,7 @@ from dagster_project.contracts.loading import shared_contracts
 from dagster_project.postgres.roles import ANALYST
 from dagster_project.postgres.urls import as_role, jdbc_url, sqlalchemy_url
 from dagster_project.resources.databases import WAREHOUSE, Databases
-from dagster_project.resources.tenants import known_tenant, reader_of, tenant_warehouse
+from dagster_project.resources.tenants import known_warehouse, reader_of
 from dagster_project.settings import WAREHOUSE_VARIABLE, ConfigurationError, url_variable
 from dagster_project.suggestions import no_such
 
@@ -53,8 +53,7 @@ def url_of_tenant(databases: Databases, system: str, tenant: str, name: str, url
     """
     if name not in (WAREHOUSE, _AS_ANALYST):
         raise ConfigurationError(no_such("database", name, [WAREHOUSE, _AS_ANALYST], " of a tenant"))
-    known_tenant(databases, system, tenant)
-    url = tenant_warehouse(databases, system, tenant).url
+    url = known_warehouse(databases, system, tenant).url
     return _written(as_role(url, reader_of(url)) if name == _AS_ANALYST else url, url_format, WAREHOUSE_VARIABLE)
 
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 
-from dagster_project.contracts.loading import load_contracts
 from dagster_project.errors import RunmartError
 from dagster_project.ingestion.news import look
 from dagster_project.marts.held import held_marts, held_models, held_tables
@@ -70,7 +69,7 @@ def _has_news(databases: Databases, system: str, tenant: Tenant, handed_over: Ma
         # A hand-over that failed is repeated.
         if handed_over is not None and last_refresh_of(warehouse) != handed_over.get(tenant.name):
             return True
-        found = look(load_contracts()[system], source_of(databases, system, tenant), warehouse.url)
+        found = look(share_of(warehouse.namespace).contracts[system], source_of(databases, system, tenant), warehouse.url)
     except (RunmartError, psycopg2.Error):
         return True
     return bool(found)

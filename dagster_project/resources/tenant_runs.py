@@ -6,12 +6,12 @@ belong here: rows of warehouses. Dagster forgets a run when it is told to, and k
 
 import json
 import re
+from collections.abc import Collection
 from contextlib import closing
 from functools import partial
 
 import dagster as dg
 import psycopg2
-from psycopg2.extensions import cursor as Cursor
 
 from dagster_project.internals.dagster import PARTITION_TAG, change_cursors
 from dagster_project.resources.databases import INSTANCE, Databases
@@ -37,7 +37,7 @@ _TAGS = "delete from asset_event_tags where event_id not in (select id from even
 _TICKS = "delete from job_ticks where tick_body ~ %(word)s"
 
 
-def forget(instance: dg.DagsterInstance, databases: Databases, namespace: Namespace, tenant: str) -> int:
+def forget(instance: dg.DagsterInstance, databases: Databases, namespace: Namespace, tenant: str, columns: Collection[str]) -> int:
     """Forget a tenant whose databases are gone, but for its partition, by which it is still known; gives how many runs it had.
 
     Args:
@@ -45,6 +45,7 @@ def forget(instance: dg.DagsterInstance, databases: Databases, namespace: Namesp
         databases: Where its tables are.
         namespace: That of the warehouses of tenants.
         tenant: The tenant.
+        columns: Columns of the shared warehouse that name tenants: results of checks that show such a row are forgotten, too.
     """
     runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: tenant}))
     own = [run.run_id for run in runs if run.job_name.startswith(namespace.label(""))]
@@ -56,24 +57,15 @@ def forget(instance: dg.DagsterInstance, databases: Databases, namespace: Namesp
     with closing(psycopg2.connect(databases.url(INSTANCE))) as connection, connection, connection.cursor() as cursor:
         for table in ("asset_check_executions", "event_logs"):
             cursor.execute(f"delete from {table} where {_OF_TENANT}", parameters)
+        for column in columns:
+            shown = {"shown": f"%{json.dumps(column)}: {json.dumps(tenant)}%"}
+            cursor.execute("delete from asset_check_executions where evaluation_event like %(shown)s", shown)
+            cursor.execute("delete from event_logs where dagster_event_type = 'ASSET_CHECK_EVALUATION' and event like %(shown)s", shown)
         cursor.execute(_LAST, parameters)
         cursor.execute(_TAGS)
         cursor.execute(_TICKS, parameters)
     change_cursors(instance, partial(_without, re.compile(word)))
     return len(own)
-
-
-def forget_samples(cursor: Cursor, column: str, tenant: str) -> None:
-    """Forget results of checks of the shared warehouse that show rows of the tenant.
-
-    Args:
-        cursor: In the instance's database.
-        column: The column that names the tenant.
-        tenant: The tenant.
-    """
-    shown = {"shown": f"%{json.dumps(column)}: {json.dumps(tenant)}%"}
-    cursor.execute("delete from asset_check_executions where evaluation_event like %(shown)s", shown)
-    cursor.execute("delete from event_logs where dagster_event_type = 'ASSET_CHECK_EVALUATION' and event like %(shown)s", shown)
 
 
 def _without(word: re.Pattern[str], cursor: str) -> str:

@@ -118,6 +118,15 @@ def tenant_warehouse(databases: Databases, system: str, name: str) -> Warehouse:
     return Warehouse(on_database(shared, database), home, of_tenants(system), settings.history_days, name)
 
 
+def known_warehouse(databases: Databases, system: str, name: str) -> Warehouse:
+    """The warehouse of a tenant that there is.
+
+    Raises:
+        ConfigurationError: There is no such tenant.
+    """
+    return tenant_warehouse(databases, system, known_tenant(databases, system, name).name)
+
+
 def reader_of(url: str) -> str:
     """The role that reads the warehouse of a tenant and nothing else; it is called as the database."""
     return database_of(url)
@@ -142,7 +151,8 @@ def the_system() -> str:
 
 def listing_of(system: str) -> tuple[Tenants, SystemContract]:
     """Where the tenants of a system are listed."""
-    tenants = load_contracts()[system].tenants
+    contracts = load_contracts()
+    tenants = contracts[system].tenants
     if tenants is None:
         raise ConfigurationError(f"the system {system} has no tenants")
-    return tenants, load_contracts()[tenants.system]
+    return tenants, contracts[tenants.system]
